@@ -1,0 +1,69 @@
+# The usual ways in; `make help` lists them. Each installs missing packages first, says what it does,
+# and may be run again at any time.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+TEST_JOBS ?= 2
+FUZZ_SECONDS ?= 60
+
+say = @printf '== %s\n' "$(1)"
+# $(call configure_and_build,PRESET,TARGET)
+define configure_and_build
+$(call say,configuring preset $(1))
+@cmake --preset $(1) --log-level=NOTICE
+$(call say,building $(2) of preset $(1) with $(JOBS) jobs)
+@cmake --build --preset $(1) --target $(2) --parallel $(JOBS)
+endef
+# $(call run_tests,PRESET)
+define run_tests
+$(call say,testing preset $(1))
+@ctest --preset $(1) --output-on-failure --no-label-summary --parallel $(TEST_JOBS)
+endef
+
+.PHONY: help deps build demo test bench format asan tsan fuzz clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+deps:  ## install the packages that are missing (Debian, as root or through sudo)
+	@scripts/install-packages
+
+build: deps  ## the release binary at build/vigil
+	$(call configure_and_build,release,vigil)
+	$(call say,build/vigil is ready)
+
+demo: build  ## a guided run of the binary on sample data
+	$(call say,running scripts/demo)
+	@scripts/demo
+
+test: deps  ## build everything in release and run all tests
+	$(call configure_and_build,release,all)
+	$(call run_tests,release)
+
+bench: deps  ## build and run the benchmarks
+	$(call configure_and_build,release,all)
+	@if [ -x bench/run ]; then echo '== running bench/run'; bench/run; \
+	elif [ -x build/vigil_bench ]; then echo '== running build/vigil_bench'; build/vigil_bench; \
+	else echo 'there are no benchmarks in bench/'; fi
+
+format: deps  ## format all sources in place
+	$(call say,formatting with clang-format-14)
+	@git ls-files -z --cached --others --exclude-standard -- '*.h' '*.cc' \
+	  | xargs -0 -r sh -c 'for f; do [ ! -e "$$f" ] || printf "%s\0" "$$f"; done' sh \
+	  | xargs -0 -r clang-format-14 -i
+
+asan: deps  ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(call configure_and_build,asan,all)
+	$(call run_tests,asan)
+
+tsan: deps  ## all tests under ThreadSanitizer
+	$(call configure_and_build,tsan,all)
+	$(call run_tests,tsan)
+
+fuzz: deps  ## drive every fuzz target for FUZZ_SECONDS (60) with libFuzzer
+	$(call configure_and_build,fuzz,all)
+	@scripts/fuzz $(FUZZ_SECONDS)
+
+clean:  ## remove every build folder
+	rm -rf build build-dev build-asan build-tsan build-fuzz
