@@ -1,0 +1,158 @@
+#include "cep/event/batch.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace vigil::cep {
+namespace {
+
+size_t ElementSize(ColumnKind kind) {
+  switch (kind) {
+    case ColumnKind::kInt:
+      return sizeof(int64_t);
+    case ColumnKind::kDouble:
+      return sizeof(double);
+    case ColumnKind::kBool:
+      return sizeof(uint8_t);
+    case ColumnKind::kString:
+      return sizeof(std::string_view);
+    case ColumnKind::kValue:
+      return sizeof(Value);
+  }
+  return sizeof(Value);
+}
+
+}  // namespace
+
+ColumnKind ColumnKindOf(const Type& type) {
+  switch (type.kind) {
+    case TypeKind::kInt:
+      return ColumnKind::kInt;
+    case TypeKind::kDouble:
+      return ColumnKind::kDouble;
+    case TypeKind::kBool:
+      return ColumnKind::kBool;
+    case TypeKind::kString:
+      return ColumnKind::kString;
+    default:
+      return ColumnKind::kValue;
+  }
+}
+
+uint32_t Layout::Add(std::string_view name, const Type& type) {
+  if (const int found = Find(name); found >= 0) return static_cast<uint32_t>(found);
+  slots_.push_back({std::string(name), type, ColumnKindOf(type)});
+  return static_cast<uint32_t>(slots_.size() - 1);
+}
+
+int Layout::Find(std::string_view name) const {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].name == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+Column::Column(ColumnKind kind)
+    : kind_(kind),
+      data_(new std::byte[ElementSize(kind) * kBatchRows]()),
+      states_(kind == ColumnKind::kValue ? nullptr : new FieldState[kBatchRows]()) {}
+
+void Column::SetState(uint32_t row, FieldState state) {
+  if (kind_ == ColumnKind::kValue) {
+    switch (state) {
+      case FieldState::kPresent:
+        break;
+      case FieldState::kAbsent:
+        values()[row] = Value();
+        break;
+      case FieldState::kNull:
+        values()[row] = Value::Null();
+        break;
+      case FieldState::kMismatch:
+        values()[row] = Value::Error("value of another type");
+        break;
+    }
+    return;
+  }
+  if (all_present_) {
+    if (state == FieldState::kPresent) return;
+    std::fill_n(states_.get(), kBatchRows, FieldState::kPresent);
+    all_present_ = false;
+  }
+  states_[row] = state;
+}
+
+Value Column::Get(uint32_t row) const {
+  if (kind_ == ColumnKind::kValue) return values()[row];
+  switch (state(row)) {
+    case FieldState::kPresent:
+      break;
+    case FieldState::kAbsent:
+      return Value();
+    case FieldState::kNull:
+      return Value::Null();
+    case FieldState::kMismatch:
+      return Value::Error("value of another type");
+  }
+  switch (kind_) {
+    case ColumnKind::kInt:
+      return Value::Int(ints()[row]);
+    case ColumnKind::kDouble:
+      return Value::Double(doubles()[row]);
+    case ColumnKind::kBool:
+      return Value::Bool(bools()[row] != 0);
+    default:
+      return Value::String(strings()[row]);
+  }
+}
+
+void Column::Set(uint32_t row, const Value& value) {
+  if (kind_ == ColumnKind::kValue) {
+    values()[row] = value;
+    return;
+  }
+  FieldState state = FieldState::kMismatch;
+  if (value.is_absent()) {
+    state = FieldState::kAbsent;
+  } else if (value.is_null()) {
+    state = FieldState::kNull;
+  } else if (kind_ == ColumnKind::kInt && value.tag == ValueTag::kInt) {
+    ints()[row] = value.i;
+    state = FieldState::kPresent;
+  } else if (kind_ == ColumnKind::kDouble && value.tag == ValueTag::kDouble) {
+    doubles()[row] = value.d;
+    state = FieldState::kPresent;
+  } else if (kind_ == ColumnKind::kDouble && value.tag == ValueTag::kInt) {
+    doubles()[row] = static_cast<double>(value.i);
+    state = FieldState::kPresent;
+  } else if (kind_ == ColumnKind::kBool && value.tag == ValueTag::kBool) {
+    bools()[row] = value.b ? 1 : 0;
+    state = FieldState::kPresent;
+  } else if (kind_ == ColumnKind::kString && value.tag == ValueTag::kString) {
+    strings()[row] = value.text();
+    state = FieldState::kPresent;
+  }
+  SetState(row, state);
+}
+
+ColumnBlock::ColumnBlock(std::shared_ptr<const Layout> layout_in)
+    : layout(std::move(layout_in)), ts(new int64_t[kBatchRows]()) {
+  columns.reserve(layout->slots().size());
+  for (const Slot& slot : layout->slots()) columns.emplace_back(slot.kind);
+}
+
+Batch::Batch(std::shared_ptr<const Layout> layout_in) : ColumnBlock(std::move(layout_in)) {
+  offsets.resize(kBatchRows);
+  partitions.resize(kBatchRows);
+  raw.resize(kBatchRows);
+}
+
+void Batch::Clear() {
+  rows = 0;
+  for (Column& column : columns) column.ResetStates();
+  rejected.clear();
+  chunks.clear();
+  arena.Reset();
+}
+
+}  // namespace vigil::cep

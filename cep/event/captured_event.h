@@ -1,0 +1,30 @@
+// An event that a partial match holds on to: a copy of what alerts and correlated conditions need
+// of it.
+//
+// Reference-counted without atomics: one shard's thread owns all references, except that a finished
+// Match hands its events to the thread that writes alerts by copying them out first.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "cep/event/batch.h"
+#include "cep/event/value.h"
+
+namespace vigil::cep {
+
+struct CapturedEvent {
+  int64_t ts = 0;  // event time, ms
+  const Partition* partition = nullptr;
+  uint64_t offset = 0;
+  uint64_t seq = 0;       // number in the shard's order: which of two events is the later one
+  std::string_view json;  // the whole event as a JSON object, one line
+  const Value* values = nullptr;  // one per slot of the layout; texts live in the same allocation
+  uint32_t value_count = 0;
+  uint32_t refs = 0;
+
+  // The field in `slot`; kAbsent where the event has none.
+  Value Get(uint32_t slot) const { return slot < value_count ? values[slot] : Value(); }
+};
+
+}  // namespace vigil::cep

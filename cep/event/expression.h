@@ -1,0 +1,101 @@
+// What a compiled condition or value is to the engine: rules/cel makes them, patterns and alerts
+// evaluate them.
+//
+// A boolean condition is a Condition tree of and/or/not over atoms (field, operator, constant),
+// which the engine shares across rules and evaluates over whole columns, and of opaque Expressions.
+// A part that reads earlier stages is a correlated Expression, evaluated per partial match. Logic
+// is CEL's: three-valued (true, false, error); `false && error` is false, `true || error` is true.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cep/base/arena.h"
+#include "cep/event/batch.h"
+#include "cep/event/captured_event.h"
+#include "cep/event/value.h"
+
+namespace vigil::cep {
+
+// One bit per row of a block.
+struct RowBits {
+  static constexpr uint32_t kWords = kBatchRows / 64;
+  uint64_t words[kWords] = {};
+
+  bool Test(uint32_t row) const { return (words[row >> 6] >> (row & 63)) & 1; }
+  void Set(uint32_t row) { words[row >> 6] |= uint64_t{1} << (row & 63); }
+  void Clear() {
+    for (uint64_t& word : words) word = 0;
+  }
+  bool Any() const {
+    uint64_t any = 0;
+    for (uint64_t word : words) any |= word;
+    return any != 0;
+  }
+};
+
+enum class Tri : uint8_t { kFalse, kTrue, kError };
+
+// The events one stage has accepted in one partial match, oldest first.
+struct StageEvents {
+  const CapturedEvent* const* events = nullptr;
+  uint32_t count = 0;
+};
+
+// What an expression may read while it is evaluated; borrowed for the call.
+struct EvalContext {
+  // The current event: a row of a block, or (in alerts) a captured event when `block` is null.
+  const ColumnBlock* block = nullptr;
+  uint32_t row = 0;
+  const CapturedEvent* event = nullptr;
+  // Earlier stages by their index in the rule (pattern order, group members included); null where
+  // none is in scope.
+  const StageEvents* stages = nullptr;
+  // Memory for what the evaluation makes; the result may point into it.
+  Arena* arena = nullptr;
+};
+
+class Expression {
+ public:
+  virtual ~Expression() = default;
+
+  // The value, or one whose tag is kError. Thread safe. Cost: bounded by the expression's static
+  // cost.
+  virtual Value Eval(const EvalContext& context) const = 0;
+
+  // A boolean expression's outcome; anything but true and false is kError.
+  Tri EvalBool(const EvalContext& context) const {
+    const Value v = Eval(context);
+    if (v.tag != ValueTag::kBool) return Tri::kError;
+    return v.b ? Tri::kTrue : Tri::kFalse;
+  }
+
+  // The expression in canonical form; equal texts mean equal expressions over the same layout.
+  virtual const std::string& text() const = 0;
+};
+
+enum class CompareOp : uint8_t { kEq, kNe, kLt, kLe, kGt, kGe, kIn };
+
+// `field op constant`. An absent, null or mismatched field is an error (CEL), except that null may
+// be compared by == and !=. Numbers compare by value across int and double. kIn: equal to one of
+// `constants`.
+struct Atom {
+  uint32_t slot = 0;
+  CompareOp op = CompareOp::kEq;
+  std::vector<Value> constants;  // one, or several for kIn; scalars; texts live in `storage`
+  std::shared_ptr<const void> storage;
+};
+
+struct Condition {
+  enum class Kind : uint8_t { kTrue, kAtom, kOpaque, kAnd, kOr, kNot };
+  Kind kind = Kind::kTrue;
+  Atom atom;                                 // kAtom
+  std::shared_ptr<const Expression> opaque;  // kOpaque: unary, reads the current event only
+  std::vector<Condition> children;           // kAnd, kOr: two or more; kNot: one
+  std::string text;                          // canonical CEL of the whole subtree
+};
+
+}  // namespace vigil::cep

@@ -1,0 +1,270 @@
+#include "cep/runtime/job.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "cep/runtime/batch_pool.h"
+
+namespace vigil::cep {
+namespace {
+
+// Batches under way to a shard: enough to keep it busy, few enough to bound memory.
+constexpr size_t kChannelCapacity = 8;
+
+void Add(const Ledger& from, Ledger* to) {
+  to->read += from.read;
+  to->processed += from.processed;
+  to->late += from.late;
+  to->quarantined += from.quarantined;
+  to->rate_limited += from.rate_limited;
+}
+
+}  // namespace
+
+Job::Job(JobOptions options, std::vector<JobSource> sources, const MakeOperator& make_operator,
+         const MakeSink& make_sink, RejectRenderer* rejects, Output output)
+    : options_(std::move(options)),
+      rejects_(rejects),
+      output_(std::move(output)),
+      no_key_(options_.rule_keys.size()),
+      pending_(options_.shards),
+      pool_(std::make_shared<BatchPool>(options_.layout)) {
+  for (JobSource& source : sources) {
+    for (const KnownPartition& known : source.partitions) {
+      partitions_.emplace(known.partition,
+                          PartitionState{BoundedWatermark(options_.disorder_ms), {}, known, false});
+    }
+    sources_.push_back({std::move(source), false});
+  }
+  for (uint32_t i = 0; i < options_.shards; ++i) {
+    const ShardOptions shard{i, options_.shards, options_.disorder_ms, options_.layout,
+                             options_.key_exprs.size()};
+    shards_.push_back(
+        {std::make_unique<Shard>(shard, make_operator(), make_sink()), nullptr, nullptr, {}});
+  }
+  if (options_.shards == 1) return;
+  for (ShardThread& shard : shards_) {
+    shard.in = std::make_unique<Channel<std::shared_ptr<const RoutedBatch>>>(kChannelCapacity);
+    shard.out = std::make_unique<Channel<std::vector<Record>>>(2 * kChannelCapacity);
+    shard.thread =
+        std::thread([worker = shard.shard.get(), in = shard.in.get(), out = shard.out.get()] {
+          while (std::optional<std::shared_ptr<const RoutedBatch>> routed = in->Pop()) {
+            out->Push(worker->Apply(**routed));
+          }
+        });
+  }
+}
+
+Job::~Job() { StopThreads(); }
+
+void Job::StopThreads() {
+  for (ShardThread& shard : shards_) {
+    if (!shard.thread.joinable()) continue;
+    shard.in->Close();
+    while (shard.out->TryPop().has_value()) {
+    }
+    shard.thread.join();
+  }
+}
+
+std::vector<const Operator*> Job::operators() const {
+  std::vector<const Operator*> operators;
+  for (const ShardThread& shard : shards_) operators.push_back(&shard.shard->op());
+  return operators;
+}
+
+Job::PartitionState& Job::StateOf(const Partition* partition) {
+  if (partition == last_partition_) return *last_state_;
+  auto it = partitions_.find(partition);
+  if (it == partitions_.end()) {
+    PartitionState state{BoundedWatermark(options_.disorder_ms), {}, {partition}, false};
+    state.watermark.Join(engine_watermark_);
+    it = partitions_.emplace(partition, state).first;
+  }
+  last_partition_ = partition;
+  last_state_ = &it->second;
+  others_minimum_ = MinimumOfOthers(last_state_);
+  return *last_state_;
+}
+
+int64_t Job::MinimumOfOthers(const PartitionState* except) const {
+  int64_t minimum = kMaxTime;
+  for (const auto& [partition, state] : partitions_) {
+    if (&state != except && !state.has_ended) {
+      minimum = std::min(minimum, state.watermark.watermark());
+    }
+  }
+  return minimum;
+}
+
+// A partition that has been read to its end holds time back no longer.
+void Job::NoteEnd(const Partition* partition, uint64_t offset) {
+  PartitionState& state = StateOf(partition);
+  if (!state.known.has_end || offset < state.known.last_offset) return;
+  state.has_ended = true;
+  last_partition_ = nullptr;
+}
+
+void Job::JudgeRow(const Batch& batch, uint32_t row, RoutedBatch* routed,
+                   std::vector<Record>* turned_away) {
+  PartitionState& state = StateOf(batch.partitions[row]);
+  ++state.ledger.read;
+  if (state.watermark.Observe(batch.ts[row])) {
+    ++state.ledger.processed;
+    routed->in_time.Set(row);
+    const int64_t minimum = std::min(state.watermark.watermark(), others_minimum_);
+    if (minimum > engine_watermark_) engine_watermark_ = minimum;
+  } else {
+    ++state.ledger.late;
+    turned_away->push_back(rejects_->RenderLate(batch, row, state.watermark.watermark()));
+    turned_away->back().instant = engine_watermark_;
+  }
+  if (state.known.has_end) NoteEnd(batch.partitions[row], batch.offsets[row]);
+}
+
+// Judges rows and counts rejected records in the order in which they were read.
+void Job::JudgeRows(Batch* batch, RoutedBatch* routed, std::vector<Record>* turned_away) {
+  size_t next = 0;
+  for (uint32_t row = 0; row <= batch->rows; ++row) {
+    while (next < batch->rejected.size() && batch->rejected[next].before_row <= row) {
+      const Rejected& rejected = batch->rejected[next++];
+      PartitionState& state = StateOf(rejected.partition);
+      ++state.ledger.read;
+      ++state.ledger.quarantined;
+      turned_away->push_back(rejects_->RenderRejected(rejected, engine_watermark_));
+      turned_away->back().instant = engine_watermark_;
+      if (state.known.has_end) NoteEnd(rejected.partition, rejected.offset);
+    }
+    if (row < batch->rows) JudgeRow(*batch, row, routed, turned_away);
+  }
+}
+
+void Job::CountMissingKeys(const Batch& batch, const RowBits& in_time) {
+  for (size_t rule = 0; rule < options_.rule_keys.size(); ++rule) {
+    const std::vector<uint32_t>& keys = options_.rule_keys[rule];
+    for (uint32_t row = 0; row < batch.rows; ++row) {
+      bool has_key = false;
+      for (uint32_t k : keys) has_key |= batch.key_hashes[k][row] != kNoKey;
+      no_key_[rule] += !has_key && in_time.Test(row);
+    }
+  }
+}
+
+void Job::UpdateEngineWatermark() {
+  engine_watermark_ = std::max(engine_watermark_, MinimumOfOthers(nullptr));
+}
+
+Job::SourceState* Job::NextSource() {
+  SourceState* next = nullptr;
+  int64_t lowest = kMaxTime;
+  for (SourceState& source : sources_) {
+    if (source.has_ended) continue;
+    int64_t watermark = kMaxTime;
+    for (const KnownPartition& known : source.spec.partitions) {
+      const PartitionState& state = partitions_.at(known.partition);
+      if (!state.has_ended) watermark = std::min(watermark, state.watermark.watermark());
+    }
+    if (next == nullptr || watermark < lowest) {
+      next = &source;
+      lowest = watermark;
+    }
+  }
+  return next;
+}
+
+Status Job::ReadBatch(SourceState* source) {
+  std::shared_ptr<Batch> batch = pool_->Get();
+  RETURN_IF_ERROR(source->spec.source->Read(batch.get(), &source->has_ended));
+  batch->key_hashes.resize(options_.key_exprs.size());
+  for (size_t k = 0; k < options_.key_exprs.size(); ++k) {
+    batch->key_hashes[k].resize(kBatchRows);
+    HashKeys(*batch, options_.key_exprs[k], batch->key_hashes[k].data());
+  }
+  RoutedBatch routed;
+  std::vector<Record> turned_away;
+  JudgeRows(batch.get(), &routed, &turned_away);
+  CountMissingKeys(*batch, routed.in_time);
+  if (source->has_ended) {
+    for (const KnownPartition& known : source->spec.partitions) {
+      partitions_.at(known.partition).has_ended = true;
+    }
+    last_partition_ = nullptr;
+  }
+  UpdateEngineWatermark();
+  // Partitions that were only met on the way have ended, too, with the last source.
+  if (NextSource() == nullptr) engine_watermark_ = kMaxTime;
+  routed.watermark = engine_watermark_;
+  routed.batch = std::move(batch);
+  return Dispatch(std::move(routed), std::move(turned_away));
+}
+
+Status Job::Dispatch(RoutedBatch routed, std::vector<Record> turned_away) {
+  if (shards_.size() == 1) {
+    std::vector<std::vector<Record>> streams;
+    streams.push_back(shards_[0].shard->Apply(routed));
+    streams.push_back(std::move(turned_away));
+    return Emit(std::move(streams));
+  }
+  turned_away_.push_back(std::move(turned_away));
+  const auto shared = std::make_shared<const RoutedBatch>(std::move(routed));
+  for (ShardThread& shard : shards_) shard.in->Push(shared);
+  return MergeReady(false);
+}
+
+// Merges the results of every batch that all shards are done with.
+Status Job::MergeReady(bool wait_for_all) {
+  while (!turned_away_.empty()) {
+    for (size_t s = 0; s < shards_.size(); ++s) {
+      if (!pending_[s].empty()) continue;
+      std::optional<std::vector<Record>> records =
+          wait_for_all ? shards_[s].out->Pop() : shards_[s].out->TryPop();
+      if (!records.has_value()) return absl::OkStatus();
+      pending_[s].push_back(*std::move(records));
+    }
+    std::vector<std::vector<Record>> streams;
+    for (std::deque<std::vector<Record>>& pending : pending_) {
+      streams.push_back(std::move(pending.front()));
+      pending.pop_front();
+    }
+    streams.push_back(std::move(turned_away_.front()));
+    turned_away_.pop_front();
+    RETURN_IF_ERROR(Emit(std::move(streams)));
+  }
+  return absl::OkStatus();
+}
+
+// Merges streams that are each in order, and drops repetitions: the same match or timeout at the
+// same instant.
+Status Job::Emit(std::vector<std::vector<Record>> streams) {
+  std::vector<Record> merged;
+  for (std::vector<Record>& stream : streams) {
+    const auto middle = static_cast<ptrdiff_t>(merged.size());
+    std::move(stream.begin(), stream.end(), std::back_inserter(merged));
+    std::inplace_merge(merged.begin(), merged.begin() + middle, merged.end(), ComesBefore);
+  }
+  if (merged.empty()) return absl::OkStatus();
+  const auto last = std::unique(merged.begin(), merged.end(), [](const Record& a, const Record& b) {
+    return a.kind == RecordKind::kAlert && b.kind == RecordKind::kAlert && a.id == b.id &&
+           a.rule == b.rule && a.instant == b.instant;
+  });
+  merged.erase(last, merged.end());
+  return output_(std::move(merged));
+}
+
+Status Job::Run(const Progress& progress) {
+  while (SourceState* source = NextSource()) {
+    RETURN_IF_ERROR(ReadBatch(source));
+    total_ = Ledger();
+    by_place_.clear();
+    for (const auto& [partition, state] : partitions_) {
+      Add(state.ledger, &total_);
+      Add(state.ledger, &by_place_[partition->place]);
+    }
+    progress(*this);
+  }
+  RETURN_IF_ERROR(MergeReady(true));
+  StopThreads();
+  return absl::OkStatus();
+}
+
+}  // namespace vigil::cep

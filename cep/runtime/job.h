@@ -1,0 +1,147 @@
+// A job: sources in, shards in the middle, one ordered stream of records out.
+//
+// Reads the sources (the one whose time is furthest behind first), judges each row against its
+// partition's watermark, hashes its keys, and hands batches with the engine's watermark to the
+// shards: inline when there is one, else one thread each behind a bounded channel. What the shards
+// return is merged by (instant, rule, key, id), so that the output does not depend on how many
+// there are. Thread safety: one thread drives a job; it starts and joins the shards' threads
+// itself.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cep/base/status.h"
+#include "cep/event/record.h"
+#include "cep/runtime/channel.h"
+#include "cep/runtime/shard.h"
+#include "cep/runtime/source.h"
+#include "cep/time/watermark.h"
+
+namespace vigil::cep {
+
+// Where every record of a partition went. read = processed + late + quarantined + rate_limited once
+// nothing waits.
+struct Ledger {
+  uint64_t read = 0;
+  uint64_t processed = 0;
+  uint64_t late = 0;
+  uint64_t quarantined = 0;
+  uint64_t rate_limited = 0;
+};
+
+// A partition that takes part from the start, and the offset of its last record if that is known.
+struct KnownPartition {
+  const Partition* partition = nullptr;
+  bool has_end = false;
+  uint64_t last_offset = 0;
+};
+
+struct JobSource {
+  std::unique_ptr<Source> source;
+  std::vector<KnownPartition> partitions;  // those that its rows may belong to
+};
+
+class BatchPool;
+
+// Renders what the source turns away. Called by the job's thread.
+class RejectRenderer {
+ public:
+  virtual ~RejectRenderer() = default;
+  virtual Record RenderLate(const Batch& batch, uint32_t row, int64_t watermark) = 0;
+  virtual Record RenderRejected(const Rejected& rejected, int64_t watermark) = 0;
+};
+
+struct JobOptions {
+  uint32_t shards = 1;
+  int64_t disorder_ms = 0;
+  std::shared_ptr<const Layout> layout;
+  std::vector<KeyExpr> key_exprs;
+  // For each rule the key expressions of which one at least must give a key for the rule to see a
+  // row.
+  std::vector<std::vector<uint32_t>> rule_keys;
+};
+
+class Job {
+ public:
+  using MakeOperator = std::function<std::unique_ptr<Operator>()>;
+  using MakeSink = std::function<std::unique_ptr<RecordSink>()>;
+  // Receives records in their final order. An error ends the job.
+  using Output = std::function<Status(std::vector<Record>)>;
+  // Called after every batch.
+  using Progress = std::function<void(const Job&)>;
+
+  Job(JobOptions options, std::vector<JobSource> sources, const MakeOperator& make_operator,
+      const MakeSink& make_sink, RejectRenderer* rejects, Output output);
+  ~Job();
+
+  // Runs to the end of all sources and moves time to its end.
+  // Errors: what a source or the output failed with.
+  Status Run(const Progress& progress);
+
+  const Ledger& ledger() const { return total_; }
+  const std::map<std::string, Ledger>& ledger_by_place() const { return by_place_; }
+  int64_t watermark() const { return engine_watermark_; }
+  // Rows that a rule did not see for want of a key, by rule.
+  const std::vector<uint64_t>& no_key() const { return no_key_; }
+  // The shards' operators, for counters; valid when Run() has returned.
+  std::vector<const Operator*> operators() const;
+
+ private:
+  struct PartitionState {
+    BoundedWatermark watermark;
+    Ledger ledger;
+    KnownPartition known;
+    bool has_ended = false;
+  };
+  struct SourceState {
+    JobSource spec;
+    bool has_ended = false;
+  };
+  struct ShardThread {
+    std::unique_ptr<Shard> shard;
+    std::unique_ptr<Channel<std::shared_ptr<const RoutedBatch>>> in;
+    std::unique_ptr<Channel<std::vector<Record>>> out;
+    std::thread thread;
+  };
+
+  SourceState* NextSource();
+  Status ReadBatch(SourceState* source);
+  void JudgeRows(Batch* batch, RoutedBatch* routed, std::vector<Record>* turned_away);
+  void JudgeRow(const Batch& batch, uint32_t row, RoutedBatch* routed,
+                std::vector<Record>* turned_away);
+  void CountMissingKeys(const Batch& batch, const RowBits& in_time);
+  PartitionState& StateOf(const Partition* partition);
+  int64_t MinimumOfOthers(const PartitionState* except) const;
+  void UpdateEngineWatermark();
+  Status Dispatch(RoutedBatch routed, std::vector<Record> turned_away);
+  Status MergeReady(bool wait_for_all);
+  Status Emit(std::vector<std::vector<Record>> streams);
+  void NoteEnd(const Partition* partition, uint64_t offset);
+  std::shared_ptr<Batch> NewBatch();
+  void StopThreads();
+
+  JobOptions options_;
+  std::vector<SourceState> sources_;
+  RejectRenderer* rejects_;
+  Output output_;
+  std::vector<ShardThread> shards_;
+  std::map<const Partition*, PartitionState> partitions_;
+  const Partition* last_partition_ = nullptr;  // StateOf()'s last answer
+  PartitionState* last_state_ = nullptr;
+  int64_t others_minimum_ = kMinTime;  // of the watermarks of all partitions but last_partition_
+  int64_t engine_watermark_ = kMinTime;
+  Ledger total_;
+  std::map<std::string, Ledger> by_place_;
+  std::vector<uint64_t> no_key_;
+  std::deque<std::vector<Record>> turned_away_;  // per dispatched batch that is not merged yet
+  std::vector<std::deque<std::vector<Record>>> pending_;  // per shard, in order of batches
+  std::shared_ptr<BatchPool> pool_;
+};
+
+}  // namespace vigil::cep

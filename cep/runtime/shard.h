@@ -1,0 +1,81 @@
+// A shard: owns a range of key groups; orders its rows by event time and runs the operators over
+// them.
+//
+// Driven by whoever owns it (a thread of its own, or the source's thread when there is one shard);
+// no clock or thread inside. One call per batch: Apply(batch, watermark) → results that are
+// complete up to that watermark.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "cep/event/expression.h"
+#include "cep/event/record.h"
+#include "cep/runtime/operator.h"
+#include "cep/time/reorder_buffer.h"
+
+namespace vigil::cep {
+
+// A batch on its way to the shards: decoded rows, their keys' hashes, and which of them are in
+// time.
+struct RoutedBatch {
+  std::shared_ptr<const Batch> batch;  // with its key hashes
+  RowBits in_time;                     // rows that are not late
+  int64_t watermark = 0;               // the engine's, after the whole batch
+};
+
+// Where an operator's results become records. One per shard, used by the shard's thread only.
+class RecordSink : public MatchSink {
+ public:
+  // Moves out what has been collected since the last call.
+  virtual std::vector<Record> Take() = 0;
+};
+
+struct ShardOptions {
+  uint32_t index = 0;
+  uint32_t count = 1;
+  int64_t disorder_ms = 0;
+  std::shared_ptr<const Layout> layout;
+  size_t key_exprs = 0;
+};
+
+class Shard {
+ public:
+  Shard(const ShardOptions& options, std::unique_ptr<Operator> op,
+        std::unique_ptr<RecordSink> sink);
+
+  // Takes the rows of `routed` whose keys it owns, moves time to its watermark, and returns what
+  // that brought about, in the order of results.
+  std::vector<Record> Apply(const RoutedBatch& routed);
+
+  const Operator& op() const { return *operator_; }
+  size_t waiting_rows() const { return reorder_.size(); }
+
+ private:
+  // A batch with rows that still wait or are being processed.
+  struct Held {
+    std::shared_ptr<const Batch> batch;
+    uint32_t rows = 0;
+  };
+
+  void AddRows(const RoutedBatch& routed);
+  void ProcessReleased();
+  void LetGo(size_t begin, size_t count);
+  bool Owns(uint64_t hash) const {
+    return hash != kNoKey && ShardOf(hash, options_.count) == options_.index;
+  }
+  void Gather(size_t begin, size_t count);
+
+  ShardOptions options_;
+  std::unique_ptr<Operator> operator_;
+  std::unique_ptr<RecordSink> sink_;
+  ReorderBuffer reorder_;
+  OrderedBlock block_;
+  std::vector<WaitingRow> released_;
+  std::unordered_map<const Batch*, Held> held_;
+  uint64_t sequence_ = 0;
+};
+
+}  // namespace vigil::cep
