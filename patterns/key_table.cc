@@ -1,0 +1,58 @@
+#include "patterns/key_table.h"
+
+#include "cep/base/check.h"
+
+namespace vigil::patterns {
+
+void KeyTable::Place(Slot slot) {
+  size_t i = slot.hash & (slots_.size() - 1);
+  while (slots_[i].entry != nullptr) i = (i + 1) & (slots_.size() - 1);
+  slots_[i] = slot;
+}
+
+void KeyTable::Grow() {
+  std::vector<Slot> old(slots_.size() * 2);
+  old.swap(slots_);
+  for (const Slot& slot : old) {
+    if (slot.entry != nullptr) Place(slot);
+  }
+}
+
+KeyEntry* KeyTable::Insert(uint64_t hash, std::string key) {
+  if ((count_ + 1) * 2 > slots_.size()) Grow();
+  KeyEntry* entry;
+  if (free_.empty()) {
+    entry = &entries_.emplace_back();
+  } else {
+    entry = free_.back();
+    free_.pop_back();
+  }
+  entry->hash = hash;
+  entry->key = std::move(key);
+  Place({hash, entry});
+  ++count_;
+  return entry;
+}
+
+void KeyTable::Erase(KeyEntry* entry) {
+  const size_t mask = slots_.size() - 1;
+  size_t i = entry->hash & mask;
+  while (slots_[i].entry != entry) {
+    CEP_DCHECK(slots_[i].entry != nullptr);
+    i = (i + 1) & mask;
+  }
+  // Close the gap: move back every later slot of the run that may not be passed by its probe.
+  for (size_t j = (i + 1) & mask; slots_[j].entry != nullptr; j = (j + 1) & mask) {
+    const size_t home = slots_[j].hash & mask;
+    const bool stays = i <= j ? (i < home && home <= j) : (i < home || home <= j);
+    if (stays) continue;
+    slots_[i] = slots_[j];
+    i = j;
+  }
+  slots_[i] = Slot();
+  entry->blocks.clear();
+  free_.push_back(entry);
+  --count_;
+}
+
+}  // namespace vigil::patterns

@@ -1,0 +1,92 @@
+// The keys of one key space that have partial matches, and those matches.
+//
+// Open addressing with linear probing over (hash, entry) pairs of 16 bytes; entries keep their
+// place. A key's typed bytes are compared on every hit, so equal hashes do no harm. A key without
+// live state takes no memory but its place in a free list. Thread safety: none; one shard's thread
+// owns it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cep/event/key.h"
+#include "patterns/match_store.h"
+
+namespace vigil::patterns {
+
+inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+// One key's state for one block of rules.
+struct BlockState {
+  uint32_t block = 0;
+  int64_t min_due = kNever;  // no run falls due earlier
+  std::vector<Run> runs;     // by start, then by creation
+  std::vector<Run>
+      held;  // complete matches held back by an earlier partial match (skip strategies)
+
+  bool empty() const { return runs.empty() && held.empty(); }
+};
+
+struct KeyEntry {
+  uint64_t hash = 0;
+  std::string key;  // typed bytes
+  std::vector<BlockState> blocks;
+
+  BlockState* Find(uint32_t block) {
+    for (BlockState& state : blocks) {
+      if (state.block == block) return &state;
+    }
+    return nullptr;
+  }
+};
+
+class KeyTable {
+ public:
+  KeyTable() : slots_(1024) {}
+
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
+  // Fetches the entry that a later Find() will most likely compare with.
+  void PrefetchEntry(uint64_t hash) const {
+    const Slot& slot = slots_[hash & (slots_.size() - 1)];
+    if (slot.hash == hash) __builtin_prefetch(slot.entry);
+  }
+
+  // The entry with this hash for which `equals(key bytes)` holds, or null.
+  template <typename Equals>
+  KeyEntry* Find(uint64_t hash, Equals equals) const {
+    for (size_t i = hash & (slots_.size() - 1);; i = (i + 1) & (slots_.size() - 1)) {
+      const Slot& slot = slots_[i];
+      if (slot.entry == nullptr) return nullptr;
+      if (slot.hash == hash && equals(std::string_view(slot.entry->key))) return slot.entry;
+    }
+  }
+
+  // A new entry; the key must not be there. The entry stays where it is until Erase().
+  KeyEntry* Insert(uint64_t hash, std::string key);
+  // Removes an entry without state. Pointers to it stay readable: it becomes an entry without
+  // blocks.
+  void Erase(KeyEntry* entry);
+
+  size_t size() const { return count_; }
+
+ private:
+  struct Slot {
+    uint64_t hash = 0;
+    KeyEntry* entry = nullptr;
+  };
+
+  void Grow();
+  void Place(Slot slot);
+
+  std::vector<Slot> slots_;
+  std::deque<KeyEntry> entries_;
+  std::vector<KeyEntry*> free_;
+  size_t count_ = 0;
+};
+
+}  // namespace vigil::patterns

@@ -1,0 +1,70 @@
+// Memory of partial matches: runs, the paths of events they have accepted, and the events
+// themselves.
+//
+// A path is a chain of nodes from the latest event to the first; matches that share a beginning
+// share its nodes. Nodes and events are reference-counted; one shard's thread owns a store, nothing
+// in it is locked.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "cep/event/captured_event.h"
+#include "cep/runtime/ordered_block.h"
+
+namespace vigil::patterns {
+
+inline constexpr uint32_t kNoNode = UINT32_MAX;
+
+// A partial match, for one or several rules of a block.
+struct Run {
+  uint64_t rules = 0;       // the rules of the block for which it stands
+  int64_t start_ts = 0;     // event time of its first event
+  int64_t last_ts = 0;      // ... of its last
+  uint64_t start_seq = 0;   // the first event's number in the shard's order
+  uint32_t node = kNoNode;  // its path
+  uint16_t state = 0;
+  uint16_t length = 0;  // events on the path, saturating
+};
+
+// One accepted event on a path.
+struct PathNode {
+  cep::CapturedEvent* event = nullptr;
+  uint32_t parent = kNoNode;
+  uint32_t refs = 0;
+  uint32_t stage = 0;
+};
+
+class MatchStore {
+ public:
+  MatchStore() = default;
+  MatchStore(const MatchStore&) = delete;
+  MatchStore& operator=(const MatchStore&) = delete;
+  ~MatchStore();
+
+  // A node for `event` after `parent`, with no references yet; takes references to both.
+  uint32_t AddNode(cep::CapturedEvent* event, uint32_t parent, uint32_t stage);
+  void Ref(uint32_t node) {
+    if (node != kNoNode) ++nodes_[node].refs;
+  }
+  // Drops a reference; frees what nothing refers to any more. O(nodes freed).
+  void Unref(uint32_t node);
+  const PathNode& node(uint32_t id) const { return nodes_[id]; }
+
+  // A copy of the row, with no references; null if the record is not valid as a whole, then `why`
+  // says where.
+  cep::CapturedEvent* Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why);
+  // Frees an event that nothing refers to.
+  static void FreeIfUnused(cep::CapturedEvent* event);
+
+  size_t live_nodes() const { return nodes_.size() - free_.size(); }
+
+ private:
+  std::vector<PathNode> nodes_;
+  std::vector<uint32_t> free_;
+  std::string json_;  // scratch of Capture()
+};
+
+}  // namespace vigil::patterns

@@ -1,0 +1,645 @@
+#include "patterns/matcher.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "cep/base/check.h"
+#include "cep/event/number_compare.h"
+
+namespace vigil::patterns {
+namespace {
+
+// Calls f(bit) for each bit set in `mask`.
+template <typename F>
+void ForEachBit(uint64_t mask, F f) {
+  for (; mask != 0; mask &= mask - 1) f(static_cast<uint32_t>(std::countr_zero(mask)));
+}
+
+int64_t SaturatingAdd(int64_t a, int64_t b) {
+  int64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? kNever : sum;
+}
+
+// Where the leaf may hold, or fail, for some rule of the block.
+void OrPossibleRows(const LeafPredicate& leaf, const PredicateResults& results,
+                    cep::RowBits* rows) {
+  for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) {
+    switch (leaf.kind) {
+      case LeafPredicate::Kind::kShared:
+        rows->words[w] |= ~results.of(leaf.shared).no.words[w];
+        break;
+      case LeafPredicate::Kind::kThreshold:
+        rows->words[w] |=
+            ~results.of(leaf.shared).no.words[w] & ~results.of(leaf.loosest).no.words[w];
+        break;
+      case LeafPredicate::Kind::kPerRule:
+        for (uint32_t id : leaf.per_rule) rows->words[w] |= ~results.of(id).no.words[w];
+        break;
+    }
+  }
+}
+
+}  // namespace
+
+Matcher::Matcher(const RuleBlock& block, const PredicateSet& predicates,
+                 const PredicateResults& results, MatchStore* store)
+    : block_(block),
+      predicates_(predicates),
+      results_(results),
+      store_(store),
+      skips_(block.program.after_match.kind != SkipKind::kNoSkip),
+      counters_(block.rules.size()),
+      cache_(block.program.leaves.size()),
+      emitted_(block.rules.size()),
+      stages_(block.program.stage_count) {
+  has_due_ = block.program.within > 0;
+  for (const State& state : block.program.states) has_due_ |= state.step_within > 0;
+}
+
+void Matcher::BeginRows(uint32_t rows) {
+  start_rows_.Clear();
+  touched_rows_.Clear();
+  const bool touches_all = !block_.program.ignores_unmatched;
+  for (uint32_t leaf : block_.start_leaves)
+    OrPossibleRows(block_.leaves[leaf], results_, &start_rows_);
+  if (!touches_all) {
+    for (const LeafPredicate& leaf : block_.leaves) OrPossibleRows(leaf, results_, &touched_rows_);
+  }
+  for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) {
+    if (block_.starts_always) start_rows_.words[w] = ~uint64_t{0};
+    if (touches_all) touched_rows_.words[w] = ~uint64_t{0};
+    touched_rows_.words[w] |= start_rows_.words[w];
+    const uint32_t base = w * 64;
+    const uint64_t valid = rows >= base + 64 ? ~uint64_t{0}
+                           : rows <= base    ? 0
+                                             : (uint64_t{1} << (rows - base)) - 1;
+    start_rows_.words[w] &= valid;
+    touched_rows_.words[w] &= valid;
+  }
+}
+
+// --- conditions
+// -------------------------------------------------------------------------------------------------------
+
+Matcher::LeafMask Matcher::ThresholdMask(const LeafPredicate& leaf, uint32_t row) const {
+  const TriBits& common = results_.of(leaf.shared);
+  if (common.no.Test(row)) return {};
+  const cep::Value value = context_->rows->columns[leaf.threshold.slot].Get(row);
+  if (value.tag != cep::ValueTag::kInt && value.tag != cep::ValueTag::kDouble)
+    return {0, block_.all};
+  if (value.tag == cep::ValueTag::kDouble && value.d != value.d) return {};
+  const auto order = [&value](double c) {
+    if (value.tag == cep::ValueTag::kInt) return cep::CompareIntDouble(value.i, c);
+    return value.d < c   ? cep::Ordering::kLess
+           : value.d > c ? cep::Ordering::kGreater
+                         : cep::Ordering::kEqual;
+  };
+  // `below`: constants that come before the value; `upto`: those and the equal ones.
+  const auto& constants = leaf.constants;
+  const auto below =
+      std::partition_point(constants.begin(), constants.end(),
+                           [&](double c) { return order(c) == cep::Ordering::kGreater; }) -
+      constants.begin();
+  const auto upto =
+      std::partition_point(constants.begin() + below, constants.end(),
+                           [&](double c) { return order(c) == cep::Ordering::kEqual; }) -
+      constants.begin();
+  uint64_t holds = 0;
+  switch (leaf.threshold.op) {
+    case cep::CompareOp::kGt:
+      holds = leaf.prefix[static_cast<size_t>(below)];
+      break;
+    case cep::CompareOp::kGe:
+      holds = leaf.prefix[static_cast<size_t>(upto)];
+      break;
+    case cep::CompareOp::kLt:
+      holds = block_.all & ~leaf.prefix[static_cast<size_t>(upto)];
+      break;
+    default:
+      holds = block_.all & ~leaf.prefix[static_cast<size_t>(below)];
+      break;
+  }
+  return common.yes.Test(row) ? LeafMask{holds, 0} : LeafMask{0, holds};
+}
+
+Matcher::LeafMask Matcher::UnaryMask(const LeafPredicate& leaf, uint32_t row) const {
+  switch (leaf.kind) {
+    case LeafPredicate::Kind::kShared: {
+      const TriBits& bits = results_.of(leaf.shared);
+      if (bits.yes.Test(row)) return {block_.all, 0};
+      return {0, bits.no.Test(row) ? 0 : block_.all};
+    }
+    case LeafPredicate::Kind::kThreshold:
+      return ThresholdMask(leaf, row);
+    case LeafPredicate::Kind::kPerRule:
+      break;
+  }
+  LeafMask mask;
+  for (uint32_t bit = 0; bit < leaf.per_rule.size(); ++bit) {
+    const TriBits& bits = results_.of(leaf.per_rule[bit]);
+    if (bits.yes.Test(row)) {
+      mask.yes |= uint64_t{1} << bit;
+    } else if (!bits.no.Test(row)) {
+      mask.error |= uint64_t{1} << bit;
+    }
+  }
+  return mask;
+}
+
+// Reports a failed evaluation: counted for every rule, described as long as samples are wanted.
+void Matcher::CountErrors(uint32_t leaf_index, uint64_t rules) {
+  const LeafPredicate& leaf = block_.leaves[leaf_index];
+  ForEachBit(rules, [&](uint32_t bit) {
+    ++counters_[bit].evaluation_errors;
+    const uint32_t id =
+        leaf.kind == LeafPredicate::Kind::kPerRule ? leaf.per_rule[bit] : leaf.shared;
+    const std::string& text =
+        leaf.correlated != nullptr ? leaf.correlated->text() : predicates_.text(id);
+    if (block_.on_error != OnError::kQuarantine && !out_->WantsRuleError(block_.rules[bit], text))
+      return;
+    const cep::OrderedBlock& rows = *context_->rows;
+    const uint32_t row = context_->row;
+    const cep::RowRef ref = rows.refs[row];
+    std::string reason;
+    if (results_.of(id).IsError(row)) {
+      reason = results_.ExplainError(id, rows, row);
+    } else if (leaf.kind == LeafPredicate::Kind::kThreshold &&
+               results_.of(leaf.loosest).IsError(row)) {
+      reason = results_.ExplainError(leaf.loosest, rows, row);
+    } else if (leaf.correlated != nullptr) {
+      cep::EvalContext eval{&rows, row, nullptr, stages_.data(), &arena_};
+      const cep::Value value = leaf.correlated->Eval(eval);
+      reason = value.is_error() ? std::string(value.text()) : "the result is not a bool";
+    }
+    cep::RuleError error;
+    error.rule = block_.rules[bit];
+    error.instant = context_->ts;
+    error.partition = ref.batch->partitions[ref.row];
+    error.offset = ref.batch->offsets[ref.row];
+    error.expression = text;
+    error.reason = reason;
+    error.raw = ref.batch->raw[ref.row];
+    out_->OnRuleError(error);
+  });
+}
+
+// Lays out the run's events stage by stage, oldest first.
+void Matcher::FillStages(const Run& run) {
+  if (stages_epoch_ == run_epoch_) return;
+  stages_epoch_ = run_epoch_;
+  for (cep::StageEvents& stage : stages_) stage = {};
+  uint32_t total = 0;
+  for (uint32_t n = run.node; n != kNoNode; n = store_->node(n).parent) {
+    ++stages_[store_->node(n).stage].count;
+    ++total;
+  }
+  stage_events_.resize(total);
+  const cep::CapturedEvent** end = stage_events_.data();
+  for (cep::StageEvents& stage : stages_) {
+    end += stage.count;
+    stage.events = end;  // moved down to its first event below
+  }
+  for (uint32_t n = run.node; n != kNoNode; n = store_->node(n).parent) {
+    const PathNode& node = store_->node(n);
+    auto** place = const_cast<const cep::CapturedEvent**>(--stages_[node.stage].events);
+    *place = node.event;
+  }
+}
+
+uint64_t Matcher::Correlated(const LeafPredicate& leaf, const Run& run, LeafMask unary,
+                             uint64_t* errors) {
+  if ((unary.yes | unary.error) == 0) return 0;
+  FillStages(run);
+  const cep::EvalContext eval{context_->rows, context_->row, nullptr, stages_.data(), &arena_};
+  switch (leaf.correlated->EvalBool(eval)) {
+    case cep::Tri::kTrue:
+      *errors = unary.error;
+      return unary.yes;
+    case cep::Tri::kFalse:
+      *errors = 0;
+      return 0;
+    case cep::Tri::kError:
+      *errors = unary.yes | unary.error;
+      return 0;
+  }
+  return 0;
+}
+
+// For which rules of the run the leaf holds, errors resolved as the rules say.
+uint64_t Matcher::LeafYes(uint32_t index, const Run& run) {
+  LeafCache& cache = cache_[index];
+  if (cache.run_epoch == run_epoch_) return cache.yes;
+  const LeafPredicate& leaf = block_.leaves[index];
+  cache.run_epoch = run_epoch_;
+  cache.yes = 0;
+  if (((context_->variants >> leaf.variant) & 1) == 0) return 0;
+  if (refuses_ && !leaf.is_until) return 0;
+  const bool first_time = !cache.has_unary;
+  if (first_time) {
+    cache.unary = UnaryMask(leaf, context_->row);
+    cache.has_unary = true;
+  }
+  LeafMask mask{cache.unary.yes & run.rules, cache.unary.error & run.rules};
+  if (leaf.correlated != nullptr) {
+    uint64_t errors = 0;
+    mask.yes = Correlated(leaf, run, mask, &errors);
+    mask.error = errors;
+    if (errors != 0) CountErrors(index, errors);
+  } else if (uint64_t fresh = mask.error & ~cache.counted; fresh != 0) {
+    cache.counted |= fresh;
+    CountErrors(index, fresh);
+  }
+  cache.yes = block_.on_error == OnError::kMatch ? mask.yes | mask.error : mask.yes;
+  return cache.yes;
+}
+
+uint64_t Matcher::Evaluate(uint32_t formula, uint64_t rules, const Run& run) {
+  const Formula& f = block_.program.formulas[formula];
+  switch (f.op) {
+    case Formula::Op::kTrue:
+      return rules;
+    case Formula::Op::kLeaf:
+      return LeafYes(f.a, run) & rules;
+    case Formula::Op::kNot:
+      return rules & ~Evaluate(f.a, rules, run);
+    case Formula::Op::kAnd: {
+      const uint64_t left = Evaluate(f.a, rules, run);
+      return left == 0 ? 0 : Evaluate(f.b, left, run);
+    }
+  }
+  return 0;
+}
+
+// --- one event
+// --------------------------------------------------------------------------------------------------------
+
+// The take and ignore edges that the run follows, through kProceed edges. A state is entered once
+// per rule: looping groups that can be empty have cycles of kProceed edges.
+void Matcher::CollectEdges(const Run& run) {
+  edges_.clear();
+  visits_.clear();
+  seen_.clear();
+  visits_.push_back({run.state, run.rules});
+  while (!visits_.empty()) {
+    const Visit visit = visits_.back();
+    visits_.pop_back();
+    const State& state = block_.program.states[visit.state];
+    for (const Edge& edge : state.edges) {
+      uint64_t rules = Evaluate(edge.formula, visit.rules, run);
+      if (rules == 0) continue;
+      if (edge.action != EdgeAction::kProceed) {
+        edges_.push_back({edge.action, edge.target, state.stage, rules});
+        continue;
+      }
+      for (const Visit& seen : seen_) {
+        if (seen.state == edge.target) rules &= ~seen.rules;
+      }
+      if (rules == 0) continue;
+      seen_.push_back({edge.target, rules});
+      visits_.push_back({edge.target, rules});
+    }
+  }
+}
+
+// For which rules the end can be reached from `state` without another event. Asked of the event
+// just accepted, with the run as it was before: so Flink does.
+uint64_t Matcher::ReachesFinal(uint32_t from, uint64_t rules, const Run& run) {
+  const std::vector<State>& states = block_.program.states;
+  uint64_t reached = 0;
+  visits_.clear();
+  seen_.clear();
+  visits_.push_back({from, rules});
+  while (!visits_.empty()) {
+    const Visit visit = visits_.back();
+    visits_.pop_back();
+    for (const Edge& edge : states[visit.state].edges) {
+      if (edge.action != EdgeAction::kProceed) continue;
+      uint64_t mask = Evaluate(edge.formula, visit.rules, run);
+      if (states[edge.target].kind == StateKind::kFinal) {
+        reached |= mask;
+        continue;
+      }
+      for (const Visit& seen : seen_) {
+        if (seen.state == edge.target) mask &= ~seen.rules;
+      }
+      if (mask == 0) continue;
+      seen_.push_back({edge.target, mask});
+      visits_.push_back({edge.target, mask});
+    }
+  }
+  return reached;
+}
+
+// Adds what the event makes of one run to children_.
+void Matcher::Step(const Run& run, bool is_start) {
+  ++run_epoch_;
+  const std::vector<State>& states = block_.program.states;
+  CollectEdges(run);
+  const size_t first = children_.size();
+  uint64_t forbidden = 0;
+  for (const Taken& edge : edges_) {
+    const StateKind target = states[edge.target].kind;
+    if (edge.action == EdgeAction::kIgnore) {
+      if (is_start) continue;
+      Child child{run, false, target == StateKind::kFinal, 0, 0};
+      child.run.state = static_cast<uint16_t>(edge.target);
+      child.run.rules = edge.rules;
+      children_.push_back(child);
+      continue;
+    }
+    if (target == StateKind::kStop) {
+      forbidden |= edge.rules;
+      continue;
+    }
+    Child child{run, true, target == StateKind::kFinal, takes_++, edge.stage};
+    child.run.state = static_cast<uint16_t>(edge.target);
+    child.run.rules = edge.rules;
+    child.run.last_ts = context_->ts;
+    if (child.run.length < UINT16_MAX) ++child.run.length;
+    if (is_start) {
+      child.run.start_ts = context_->ts;
+      child.run.start_seq = context_->seq;
+    }
+    children_.push_back(child);
+    if (child.is_final) continue;
+    const uint64_t complete = ReachesFinal(edge.target, edge.rules, run);
+    if (complete == 0) continue;
+    child.run.rules = complete;
+    child.is_final = true;
+    children_.push_back(child);
+  }
+  if (forbidden == 0) return;
+  // What has completed stays so; the rest of this partial match is discarded.
+  for (size_t i = first; i < children_.size(); ++i) {
+    if (!children_[i].is_final) children_[i].run.rules &= ~forbidden;
+  }
+}
+
+void Matcher::StepAll(const BlockState& state) {
+  children_.clear();
+  takes_ = 0;
+  for (LeafCache& cache : cache_) cache.has_unary = false;
+  for (const Run& run : state.runs) Step(run, false);
+  if (start_rows_.Test(context_->row)) {
+    Run start;
+    start.rules = block_.all;
+    start.state = static_cast<uint16_t>(block_.program.start);
+    Step(start, true);
+  }
+}
+
+// An event is validated whole before a match captures it. Returns false if it is not valid and was
+// wanted.
+bool Matcher::CaptureIfTaken() {
+  uint64_t wanted = 0;
+  for (const Child& child : children_) {
+    if (child.took) wanted |= child.run.rules;
+  }
+  if (wanted == 0 || context_->captured != nullptr) return true;
+  if (!context_->is_invalid) {
+    context_->captured = store_->Capture(*context_->rows, context_->row, &context_->why_invalid);
+    if (context_->captured != nullptr) return true;
+    context_->is_invalid = true;
+  }
+  const cep::RowRef ref = context_->rows->refs[context_->row];
+  ForEachBit(wanted, [&](uint32_t bit) {
+    ++counters_[bit].invalid_events;
+    cep::RuleError error;
+    error.rule = block_.rules[bit];
+    error.instant = context_->ts;
+    error.partition = ref.batch->partitions[ref.row];
+    error.offset = ref.batch->offsets[ref.row];
+    error.reason = context_->why_invalid;
+    error.raw = ref.batch->raw[ref.row];
+    out_->OnRuleError(error);
+  });
+  return false;
+}
+
+// Makes the children the key's runs, and the complete ones completed_.
+void Matcher::Commit(BlockState* state) {
+  take_nodes_.assign(takes_, kNoNode);
+  new_runs_.clear();
+  state->min_due = kNever;
+  for (const Child& child : children_) {
+    if (child.run.rules == 0) continue;
+    Run run = child.run;
+    if (child.took) {
+      if (run.length > block_.limits.events_per_match) {
+        ForEachBit(run.rules, [&](uint32_t bit) { ++counters_[bit].dropped_partials; });
+        continue;
+      }
+      uint32_t& node = take_nodes_[child.take];
+      if (node == kNoNode) node = store_->AddNode(context_->captured, run.node, child.stage);
+      run.node = node;
+    }
+    store_->Ref(run.node);
+    if (child.is_final) {
+      completed_.push_back(run);
+    } else {
+      new_runs_.push_back(run);
+      if (has_due_) state->min_due = std::min(state->min_due, DueOf(run));
+    }
+  }
+  for (const Run& run : state->runs) store_->Unref(run.node);
+  state->runs.assign(new_runs_.begin(), new_runs_.end());
+  if (state->runs.size() > block_.limits.partial_matches_per_key) EnforceRunLimits(state);
+}
+
+// Drops the newest partial matches of each rule that has too many.
+void Matcher::EnforceRunLimits(BlockState* state) {
+  std::vector<uint32_t> counts(block_.rules.size());
+  size_t kept = 0;
+  for (Run& run : state->runs) {
+    ForEachBit(run.rules, [&](uint32_t bit) {
+      if (++counts[bit] <= block_.limits.partial_matches_per_key) return;
+      run.rules &= ~(uint64_t{1} << bit);
+      ++counters_[bit].dropped_partials;
+    });
+    if (run.rules == 0) {
+      store_->Unref(run.node);
+    } else {
+      state->runs[kept++] = run;
+    }
+  }
+  state->runs.resize(kept);
+}
+
+bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* state,
+                         cep::MatchSink* out) {
+  context_ = context;
+  out_ = out;
+  refuses_ = false;
+  for (LeafCache& cache : cache_) cache.counted = 0;
+  StepAll(*state);
+  if (children_.empty() && state->runs.empty()) return false;
+  if (!CaptureIfTaken()) {
+    refuses_ = true;
+    StepAll(*state);
+  }
+  Commit(state);
+  if (!completed_.empty() || !state->held.empty()) {
+    std::fill(emitted_.begin(), emitted_.end(), 0);
+    Complete(key, context->ts, state);
+  }
+  arena_.Reset();
+  return has_due_ && takes_ > 0 && !state->runs.empty();
+}
+
+// --- completion and skipping
+// ------------------------------------------------------------------------------------------
+
+void Matcher::Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t instant, int64_t at,
+                   std::string_view key) {
+  path_.clear();
+  for (uint32_t n = run.node; n != kNoNode; n = store_->node(n).parent) {
+    path_.push_back({store_->node(n).stage, store_->node(n).event});
+  }
+  std::reverse(path_.begin(), path_.end());
+  cep::Match match;
+  match.kind = kind;
+  match.instant = instant;
+  match.at = at;
+  match.key = key;
+  match.events = path_.data();
+  match.event_count = static_cast<uint32_t>(path_.size());
+  ForEachBit(rules, [&](uint32_t bit) {
+    if (++emitted_[bit] > block_.limits.matches_per_event) {
+      ++counters_[bit].dropped_matches;
+      return;
+    }
+    match.rule = block_.rules[bit];
+    out_->OnMatch(match);
+  });
+}
+
+void Matcher::Complete(std::string_view key, int64_t instant, BlockState* state) {
+  if (!skips_) {
+    for (const Run& run : completed_) {
+      Emit(cep::MatchKind::kMatch, run, run.rules, instant, run.last_ts, key);
+      store_->Unref(run.node);
+    }
+    completed_.clear();
+    return;
+  }
+  for (const Run& run : completed_) {
+    const auto place =
+        std::upper_bound(state->held.begin(), state->held.end(), run,
+                         [](const Run& a, const Run& b) { return a.start_seq < b.start_seq; });
+    state->held.insert(place, run);
+  }
+  completed_.clear();
+  EmitHeld(key, instant, state);
+}
+
+// Emits, earliest start first, each complete match that no partial match with an earlier start
+// holds back.
+void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state) {
+  for (size_t i = 0; i < state->held.size(); ++i) {
+    const Run match = state->held[i];
+    uint64_t blocked = 0;
+    for (const Run& run : state->runs) {
+      if (run.start_seq >= match.start_seq) break;
+      blocked |= run.rules;
+    }
+    const uint64_t rules = match.rules & ~blocked;
+    if (rules == 0) continue;
+    Emit(cep::MatchKind::kMatch, match, rules, instant, match.last_ts, key);
+    state->held[i].rules &= ~rules;
+    uint64_t seq = 0;
+    bool inclusive = false;
+    if (!PruningBound(match, &seq, &inclusive)) continue;
+    Prune(seq, inclusive, rules, &state->runs);
+    Prune(seq, inclusive, rules, &state->held);
+  }
+  for (std::vector<Run>* runs : {&state->runs, &state->held}) {
+    size_t kept = 0;
+    for (const Run& run : *runs) {
+      if (run.rules == 0) {
+        store_->Unref(run.node);
+      } else {
+        (*runs)[kept++] = run;
+      }
+    }
+    runs->resize(kept);
+  }
+}
+
+// Takes the rules off all matches that began before `seq` (or at it); those left without a rule are
+// removed later.
+void Matcher::Prune(uint64_t seq, bool inclusive, uint64_t rules, std::vector<Run>* runs) {
+  for (Run& run : *runs) {
+    if (run.start_seq < seq || (inclusive && run.start_seq == seq)) run.rules &= ~rules;
+  }
+}
+
+// Up to which start the strategy prunes after this match; false if it prunes nothing.
+bool Matcher::PruningBound(const Run& match, uint64_t* seq, bool* inclusive) const {
+  const SkipKind kind = block_.program.after_match.kind;
+  *inclusive = kind == SkipKind::kSkipToNext || kind == SkipKind::kSkipPastLastEvent;
+  if (kind == SkipKind::kSkipToNext) {
+    *seq = match.start_seq;
+    return true;
+  }
+  if (kind == SkipKind::kSkipPastLastEvent) {
+    *seq = store_->node(match.node).event->seq;
+    return true;
+  }
+  bool found = false;
+  for (uint32_t n = match.node; n != kNoNode; n = store_->node(n).parent) {
+    if (static_cast<int>(store_->node(n).stage) != block_.program.skip_stage) continue;
+    *seq = store_->node(n).event->seq;
+    found = true;
+    if (kind == SkipKind::kSkipToLast) break;
+  }
+  return found;
+}
+
+// --- time
+// -------------------------------------------------------------------------------------------------------------
+
+int64_t Matcher::DueOf(const Run& run) const {
+  const Program& program = block_.program;
+  int64_t due = program.within > 0 ? SaturatingAdd(run.start_ts, program.within) : kNever;
+  if (const int64_t step = program.states[run.state].step_within; step > 0) {
+    due = std::min(due, SaturatingAdd(run.last_ts, step));
+  }
+  return due;
+}
+
+void Matcher::ExpireAt(int64_t now, std::string_view key, BlockState* state) {
+  size_t kept = 0;
+  state->min_due = kNever;
+  std::fill(emitted_.begin(), emitted_.end(), 0);
+  for (const Run& run : state->runs) {
+    const int64_t due = DueOf(run);
+    if (due > now) {
+      state->min_due = std::min(state->min_due, due);
+      state->runs[kept++] = run;
+      continue;
+    }
+    if (block_.program.states[run.state].kind == StateKind::kPending) {
+      completed_.push_back(run);
+      completed_.back().last_ts = now;
+      continue;
+    }
+    if (block_.emit_timeouts) Emit(cep::MatchKind::kTimeout, run, run.rules, now, now, key);
+    store_->Unref(run.node);
+  }
+  state->runs.resize(kept);
+  if (!completed_.empty() || !state->held.empty()) Complete(key, now, state);
+}
+
+void Matcher::AdvanceTime(int64_t now, std::string_view key, BlockState* state,
+                          cep::MatchSink* out) {
+  out_ = out;
+  while (state->min_due <= now && state->min_due != kNever) {
+    int64_t due = kNever;
+    for (const Run& run : state->runs) due = std::min(due, DueOf(run));
+    state->min_due = due;
+    if (due > now || due == kNever) return;
+    ExpireAt(due, key, state);
+  }
+}
+
+}  // namespace vigil::patterns

@@ -1,0 +1,164 @@
+// Advances the partial matches of one key by one event, or by time: the heart of the engine.
+//
+// An explicit-run matcher for any pattern: each partial match is a Run; an event is offered to
+// each. A run stands for several rules of a block at once, so each step splits it by masks.
+// Semantics are Flink CEP 1.20's NFA.doProcess and advanceTime; runs are kept by start and
+// creation, where Flink keeps a heap, which shows only in the order of matches that complete
+// together. Thread safety: none; a shard has one Matcher per block. Tests:
+// tests/patterns/matcher_test.cc, tests/patterns/corpus_test.cc (Flink's own answers).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cep/base/arena.h"
+#include "cep/event/match.h"
+#include "cep/runtime/ordered_block.h"
+#include "patterns/key_table.h"
+#include "patterns/match_store.h"
+#include "patterns/rule_block.h"
+
+namespace vigil::patterns {
+
+// What limits and errors cost a rule; summed over shards for metrics.
+struct RuleCounters {
+  uint64_t evaluation_errors = 0;
+  uint64_t invalid_events = 0;  // records that were not valid as a whole when the rule wanted them
+  uint64_t dropped_partials = 0;  // beyond partial_matches_per_key or events_per_match
+  uint64_t dropped_matches = 0;   // beyond matches_per_event
+};
+
+// The row being processed, and what is known of it; shared by all blocks of a key space.
+struct RowContext {
+  const cep::OrderedBlock* rows = nullptr;
+  uint32_t row = 0;
+  int64_t ts = 0;
+  uint64_t seq = 0;
+  uint32_t variants = 1;  // which of the key space's expressions gave this key, as bits
+  cep::CapturedEvent* captured = nullptr;  // made when first wanted
+  bool is_invalid = false;                 // capturing failed: no rule accepts it
+  std::string why_invalid;
+};
+
+class Matcher {
+ public:
+  Matcher(const RuleBlock& block, const PredicateSet& predicates, const PredicateResults& results,
+          MatchStore* store);
+
+  // Prepares for a block of rows whose predicates have been evaluated.
+  void BeginRows(uint32_t rows);
+
+  // Rows at which a match may start, or an error must be counted, valid after BeginRows().
+  const cep::RowBits& start_rows() const { return start_rows_; }
+  // Rows that can change anything; others need not be looked at. All rows where an unmatched event
+  // changes runs.
+  const cep::RowBits& touched_rows() const { return touched_rows_; }
+
+  // Offers the row to the key's runs. `state->runs` may be empty. Time must have been advanced to
+  // the row's. Returns true if a partial match accepted the event, so that something may fall due a
+  // `within` from now.
+  bool ProcessRow(RowContext* context, std::string_view key, BlockState* state,
+                  cep::MatchSink* out);
+
+  // Ends runs that fall due at or before `now`, at the time at which each falls due, in order of
+  // those times.
+  void AdvanceTime(int64_t now, std::string_view key, BlockState* state, cep::MatchSink* out);
+
+  // When the run falls due: kNever without any `within`.
+  int64_t DueOf(const Run& run) const;
+  bool has_due() const { return has_due_; }
+
+  const std::vector<RuleCounters>& counters() const { return counters_; }
+  const RuleBlock& block() const { return block_; }
+
+ private:
+  // A leaf's outcome for a set of rules.
+  struct LeafMask {
+    uint64_t yes = 0;
+    uint64_t error = 0;
+  };
+  struct LeafCache {
+    bool has_unary = false;
+    LeafMask unary;        // for all rules of the block, of the current row
+    uint64_t counted = 0;  // rules whose failed unary part has been counted for this row
+    uint32_t run_epoch = 0;
+    uint64_t yes = 0;  // for the rules of the current run
+  };
+  // A run that an event makes of another.
+  struct Child {
+    Run run;
+    bool took = false;
+    bool is_final = false;
+    uint32_t take = 0;  // which take edge made it: children of one take share a node
+    uint32_t stage = 0;
+  };
+  struct Taken {
+    EdgeAction action;
+    uint32_t target;
+    uint32_t stage;
+    uint64_t rules;
+  };
+  struct Visit {
+    uint32_t state;
+    uint64_t rules;
+  };
+
+  LeafMask UnaryMask(const LeafPredicate& leaf, uint32_t row) const;
+  LeafMask ThresholdMask(const LeafPredicate& leaf, uint32_t row) const;
+  uint64_t LeafYes(uint32_t leaf, const Run& run);
+  uint64_t Correlated(const LeafPredicate& leaf, const Run& run, LeafMask unary, uint64_t* errors);
+  uint64_t Evaluate(uint32_t formula, uint64_t rules, const Run& run);
+  void CountErrors(uint32_t leaf, uint64_t rules);
+  void FillStages(const Run& run);
+
+  void Step(const Run& run, bool is_start);
+  void CollectEdges(const Run& run);
+  uint64_t ReachesFinal(uint32_t state, uint64_t rules, const Run& run);
+  void StepAll(const BlockState& state);
+  bool CaptureIfTaken();
+  void Commit(BlockState* state);
+  void EnforceRunLimits(BlockState* state);
+
+  void Complete(std::string_view key, int64_t instant, BlockState* state);
+  void EmitHeld(std::string_view key, int64_t instant, BlockState* state);
+  static void Prune(uint64_t seq, bool inclusive, uint64_t rules, std::vector<Run>* runs);
+  bool PruningBound(const Run& match, uint64_t* seq, bool* inclusive) const;
+  void Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t instant, int64_t at,
+            std::string_view key);
+  void ExpireAt(int64_t now, std::string_view key, BlockState* state);
+
+  const RuleBlock& block_;
+  const PredicateSet& predicates_;
+  const PredicateResults& results_;
+  MatchStore* store_;
+  bool has_due_ = false;
+  bool skips_ = false;
+  cep::RowBits start_rows_;
+  cep::RowBits touched_rows_;
+  std::vector<RuleCounters> counters_;
+
+  // Scratch of one row.
+  RowContext* context_ = nullptr;
+  cep::MatchSink* out_ = nullptr;
+  std::vector<LeafCache> cache_;
+  uint32_t run_epoch_ = 0;
+  uint32_t takes_ = 0;
+  std::vector<Child> children_;
+  std::vector<Taken> edges_;
+  std::vector<Visit> visits_;
+  std::vector<Visit> seen_;
+  std::vector<uint32_t> take_nodes_;
+  std::vector<Run> new_runs_;
+  bool refuses_ = false;  // the event is not valid: no stage accepts it
+  std::vector<Run> completed_;
+  std::vector<uint64_t> emitted_;  // per bit, matches reported for this event
+  std::vector<cep::MatchEvent> path_;
+  std::vector<const cep::CapturedEvent*> stage_events_;
+  std::vector<cep::StageEvents> stages_;
+  uint32_t stages_epoch_ = 0;
+  Arena arena_;
+};
+
+}  // namespace vigil::patterns

@@ -1,0 +1,197 @@
+#include "patterns/pattern_operator.h"
+
+#include <algorithm>
+#include <bit>
+#include <set>
+
+namespace vigil::patterns {
+namespace {
+
+// Rows ahead at which a key's slot, and then its entry, are fetched into the cache.
+constexpr size_t kSlotAhead = 24;
+constexpr size_t kEntryAhead = 12;
+
+}  // namespace
+
+PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> patterns)
+    : patterns_(std::move(patterns)), results_(patterns_->predicates) {
+  for (const RuleBlock& block : patterns_->blocks) {
+    matchers_.push_back(
+        std::make_unique<Matcher>(block, *patterns_->predicates, results_, &store_));
+  }
+  spaces_ = std::vector<Space>(patterns_->key_spaces.size());
+  for (size_t s = 0; s < spaces_.size(); ++s) {
+    Space& space = spaces_[s];
+    space.keys = &patterns_->key_spaces[s];
+    std::set<int64_t> durations;
+    for (uint32_t b = 0; b < patterns_->blocks.size(); ++b) {
+      const RuleBlock& block = patterns_->blocks[b];
+      if (block.key_space != s) continue;
+      space.blocks.push_back(b);
+      if (block.program.within > 0) durations.insert(block.program.within);
+      for (const State& state : block.program.states) {
+        if (state.step_within > 0) durations.insert(state.step_within);
+      }
+    }
+    space.durations.assign(durations.begin(), durations.end());
+    space.due.resize(space.durations.size());
+  }
+}
+
+// The rows to look at in this key space, each once per distinct key that it has there.
+void PatternOperator::CollectRows(const cep::OrderedBlock& rows, Space* space) {
+  cep::RowBits touched;
+  for (uint32_t b : space->blocks) {
+    const cep::RowBits& bits = matchers_[b]->touched_rows();
+    for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) touched.words[w] |= bits.words[w];
+  }
+  keyed_rows_.clear();
+  const std::vector<uint32_t>& variants = space->keys->variants;
+  for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) {
+    for (uint64_t word = touched.words[w]; word != 0; word &= word - 1) {
+      const uint32_t row = w * 64 + static_cast<uint32_t>(std::countr_zero(word));
+      const size_t first = keyed_rows_.size();
+      for (uint32_t v = 0; v < variants.size(); ++v) {
+        const uint64_t hash = rows.key_hashes[variants[v]][row];
+        if (hash == cep::kNoKey) continue;
+        size_t same = first;
+        while (same < keyed_rows_.size() && keyed_rows_[same].hash != hash) ++same;
+        if (same == keyed_rows_.size()) keyed_rows_.push_back({hash, row, 0});
+        keyed_rows_[same].variants |= 1u << v;
+      }
+    }
+  }
+}
+
+const cep::KeyExpr& PatternOperator::ExprOf(const Space& space, uint32_t variants) const {
+  const auto v = static_cast<size_t>(std::countr_zero(variants));
+  return patterns_->key_exprs[space.keys->variants[v]];
+}
+
+// An event was accepted now: whatever it made falls due one of the space's durations from now.
+void PatternOperator::QueueDue(KeyEntry* entry, Space* space) {
+  const int64_t now = context_.ts;
+  for (size_t d = 0; d < space->durations.size(); ++d) {
+    int64_t at;
+    if (__builtin_add_overflow(now, space->durations[d], &at)) continue;
+    std::deque<Due>& queue = space->due[d];
+    if (!queue.empty() && queue.back().at == at && queue.back().entry == entry) continue;
+    queue.push_back({at, entry});
+  }
+}
+
+void PatternOperator::RemoveEmpty(KeyEntry* entry, Space* space) {
+  std::erase_if(entry->blocks, [](const BlockState& state) { return state.empty(); });
+  if (entry->blocks.empty()) space->table.Erase(entry);
+}
+
+void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* space,
+                                   KeyEntry** entry, const KeyedRow& keyed, cep::MatchSink* out) {
+  Matcher& matcher = *matchers_[block];
+  BlockState* state = *entry == nullptr ? nullptr : (*entry)->Find(block);
+  const bool starts = matcher.start_rows().Test(context->row);
+  if (state == nullptr && !starts) return;
+  if (state != nullptr && state->min_due <= context->ts) {
+    matcher.AdvanceTime(context->ts, (*entry)->key, state, out);
+  }
+  if (!matcher.touched_rows().Test(context->row)) return;
+  if (state != nullptr) {
+    if (matcher.ProcessRow(context, (*entry)->key, state, out)) QueueDue(*entry, space);
+    return;
+  }
+  std::string key;
+  if (*entry == nullptr) {
+    AppendKey(*context->rows, context->row, ExprOf(*space, keyed.variants), &key);
+  }
+  fresh_.block = block;
+  const bool may_fall_due = matcher.ProcessRow(
+      context, *entry == nullptr ? std::string_view(key) : (*entry)->key, &fresh_, out);
+  if (fresh_.empty()) return;
+  if (*entry == nullptr) *entry = space->table.Insert(keyed.hash, std::move(key));
+  (*entry)->blocks.push_back(std::move(fresh_));
+  fresh_ = BlockState();
+  if (may_fall_due) QueueDue(*entry, space);
+}
+
+void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const KeyedRow& keyed,
+                                      Space* space, cep::MatchSink* out) {
+  const cep::KeyExpr& expr = ExprOf(*space, keyed.variants);
+  KeyEntry* entry = space->table.Find(
+      keyed.hash, [&](std::string_view key) { return KeyEquals(rows, keyed.row, expr, key); });
+  context_.variants = keyed.variants;
+  for (uint32_t block : space->blocks) ProcessBlock(block, &context_, space, &entry, keyed, out);
+  if (entry == nullptr) return;
+  for (const BlockState& state : entry->blocks) {
+    if (state.empty()) return RemoveEmpty(entry, space);
+  }
+}
+
+void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) {
+  if (rows.rows == 0) return;
+  results_.Evaluate(rows);
+  for (const std::unique_ptr<Matcher>& matcher : matchers_) matcher->BeginRows(rows.rows);
+  for (Space& space : spaces_) {
+    CollectRows(rows, &space);
+    const size_t n = keyed_rows_.size();
+    context_ = RowContext();
+    context_.rows = &rows;
+    uint32_t last_row = UINT32_MAX;
+    for (size_t i = 0; i < n; ++i) {
+      if (i + kSlotAhead < n) space.table.Prefetch(keyed_rows_[i + kSlotAhead].hash);
+      if (i + kEntryAhead < n) space.table.PrefetchEntry(keyed_rows_[i + kEntryAhead].hash);
+      const KeyedRow& keyed = keyed_rows_[i];
+      if (keyed.row != last_row) {
+        MatchStore::FreeIfUnused(context_.captured);
+        context_.captured = nullptr;
+        context_.is_invalid = false;
+        last_row = keyed.row;
+      }
+      context_.row = keyed.row;
+      context_.ts = rows.ts[keyed.row];
+      context_.seq = rows.first_sequence + keyed.row;
+      ProcessKeyedRow(rows, keyed, &space, out);
+    }
+    MatchStore::FreeIfUnused(context_.captured);
+    context_.captured = nullptr;
+  }
+}
+
+void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
+  for (Space& space : spaces_) {
+    for (std::deque<Due>& queue : space.due) {
+      while (!queue.empty() && queue.front().at <= watermark) {
+        KeyEntry* entry = queue.front().entry;
+        queue.pop_front();
+        bool has_empty = false;
+        for (BlockState& state : entry->blocks) {
+          if (state.min_due <= watermark) {
+            matchers_[state.block]->AdvanceTime(watermark, entry->key, &state, out);
+          }
+          has_empty |= state.empty();
+        }
+        if (has_empty) RemoveEmpty(entry, &space);
+      }
+    }
+  }
+}
+
+void PatternOperator::AddCounters(std::vector<RuleCounters>* by_rule) const {
+  for (const std::unique_ptr<Matcher>& matcher : matchers_) {
+    for (size_t bit = 0; bit < matcher->counters().size(); ++bit) {
+      const RuleCounters& from = matcher->counters()[bit];
+      RuleCounters& to = (*by_rule)[matcher->block().rules[bit]];
+      to.evaluation_errors += from.evaluation_errors;
+      to.invalid_events += from.invalid_events;
+      to.dropped_partials += from.dropped_partials;
+      to.dropped_matches += from.dropped_matches;
+    }
+  }
+}
+
+size_t PatternOperator::live_keys() const {
+  size_t keys = 0;
+  for (const Space& space : spaces_) keys += space.table.size();
+  return keys;
+}
+
+}  // namespace vigil::patterns

@@ -1,0 +1,77 @@
+// The operator that runs all pattern rules of a rule set over one shard's rows.
+//
+// Per block of rows: every distinct unary condition is evaluated once, over columns; then, key
+// space by key space, the rows that can matter are looked up in the key table and offered to each
+// block of rules that has matches open there or may start one. Time is kept per key: what falls due
+// before a row happens before it; AdvanceTime() lets the rest happen. Thread safety: one thread per
+// instance; the CompiledPatterns are shared.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "cep/runtime/operator.h"
+#include "patterns/key_table.h"
+#include "patterns/match_store.h"
+#include "patterns/matcher.h"
+#include "patterns/rule_block.h"
+
+namespace vigil::patterns {
+
+class PatternOperator : public cep::Operator {
+ public:
+  explicit PatternOperator(std::shared_ptr<const CompiledPatterns> patterns);
+
+  void ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) override;
+  void AdvanceTime(int64_t watermark, cep::MatchSink* out) override;
+
+  // Counters of each rule, by its index in the rule set.
+  void AddCounters(std::vector<RuleCounters>* by_rule) const;
+  // Keys that hold state, over all key spaces.
+  size_t live_keys() const;
+  // Events held by partial matches are reached through nodes; this is their number.
+  size_t live_nodes() const { return store_.live_nodes(); }
+
+ private:
+  // When a key may have something due. Due times of one duration are queued in order of time, as
+  // rows come in order.
+  struct Due {
+    int64_t at;
+    KeyEntry* entry;
+  };
+  struct Space {
+    const KeySpace* keys = nullptr;
+    std::vector<uint32_t> blocks;
+    KeyTable table;
+    // By distinct `within` duration of the space's blocks.
+    std::vector<int64_t> durations;
+    std::vector<std::deque<Due>> due;
+  };
+  // A row under one of its keys.
+  struct KeyedRow {
+    uint64_t hash;
+    uint32_t row;
+    uint32_t variants;
+  };
+
+  void CollectRows(const cep::OrderedBlock& rows, Space* space);
+  void ProcessKeyedRow(const cep::OrderedBlock& rows, const KeyedRow& keyed, Space* space,
+                       cep::MatchSink* out);
+  void ProcessBlock(uint32_t block, RowContext* context, Space* space, KeyEntry** entry,
+                    const KeyedRow& keyed, cep::MatchSink* out);
+  const cep::KeyExpr& ExprOf(const Space& space, uint32_t variants) const;
+  void QueueDue(KeyEntry* entry, Space* space);
+  void RemoveEmpty(KeyEntry* entry, Space* space);
+
+  std::shared_ptr<const CompiledPatterns> patterns_;
+  PredicateResults results_;
+  MatchStore store_;
+  std::vector<std::unique_ptr<Matcher>> matchers_;  // by block
+  std::vector<Space> spaces_;
+  std::vector<KeyedRow> keyed_rows_;
+  RowContext context_;
+  BlockState fresh_;  // stands in for the state of a key without any
+};
+
+}  // namespace vigil::patterns

@@ -1,0 +1,84 @@
+// Up to 64 rules of the same shape, matched together: one bit per rule.
+//
+// Rules that differ only in their unary conditions (a hundred thresholds, a thousand merchants)
+// share one Program and one set of partial matches; each partial match says by a mask for which of
+// the rules it stands. Deciding an edge gives a mask, so the work per event hardly grows with the
+// number of rules. Immutable once built; shared by all shards.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cep/base/status.h"
+#include "cep/event/key.h"
+#include "patterns/pattern.h"
+#include "patterns/predicates.h"
+#include "patterns/program.h"
+
+namespace vigil::patterns {
+
+inline constexpr uint32_t kRulesPerBlock = 64;
+
+// One rule to be matched; `id` is its index in the rule set.
+struct PatternRule {
+  uint32_t id = 0;
+  const Pattern* pattern = nullptr;
+  cep::KeyExpr key;
+};
+
+// What a leaf of the program means for the rules of a block, as far as the current event alone
+// decides.
+struct LeafPredicate {
+  enum class Kind : uint8_t {
+    kShared,     // the same condition for all rules
+    kThreshold,  // `common && field op c`, with a constant of its own for each rule
+    kPerRule,    // a condition of its own for each rule
+  };
+  Kind kind = Kind::kShared;
+  uint32_t shared = 0;             // kShared: the condition; kThreshold: the common part
+  uint32_t loosest = 0;            // kThreshold: the atom that holds whenever any rule's does
+  cep::Atom threshold;             // kThreshold: slot and operator
+  std::vector<double> constants;   // kThreshold: ascending
+  std::vector<uint64_t> prefix;    // kThreshold: [i] = rules of the i smallest constants
+  std::vector<uint32_t> per_rule;  // kPerRule: a condition for each bit
+  uint32_t stage = 0;              // place in FlattenStages()
+  bool is_until = false;
+  bool is_trivial = false;                            // always true
+  std::shared_ptr<const cep::Expression> correlated;  // the part that reads earlier events, or null
+  uint32_t variant = 0;  // which of the key space's expressions the stage's own key is
+};
+
+struct RuleBlock {
+  Program program;
+  std::vector<uint32_t> rules;         // rule set index by bit
+  uint64_t all = 0;                    // a bit for each rule
+  std::vector<LeafPredicate> leaves;   // by the program's leaf index
+  std::vector<uint32_t> start_leaves;  // leaves on which it depends whether an event starts a match
+  bool starts_always = false;  // ... and an event may start one even if all of those are false
+  uint32_t key_space = 0;
+  OnError on_error = OnError::kNoMatch;
+  bool emit_timeouts = false;
+  Limits limits;
+};
+
+// Rules that keep their state under the same keys: one hash table per shard.
+struct KeySpace {
+  std::vector<uint32_t>
+      variants;  // indices into CompiledPatterns::key_exprs; one, or several with stage keys
+};
+
+// A rule set's patterns, ready to run.
+struct CompiledPatterns {
+  std::vector<cep::KeyExpr> key_exprs;  // distinct ones; the source hashes each for the exchange
+  std::vector<KeySpace> key_spaces;
+  std::vector<RuleBlock> blocks;
+  std::shared_ptr<const PredicateSet> predicates;
+};
+
+// Errors: as CompilePattern(), naming no rule (the caller knows which patterns it gave).
+StatusOr<std::shared_ptr<const CompiledPatterns>> CompilePatterns(
+    const std::vector<PatternRule>& rules);
+
+}  // namespace vigil::patterns
