@@ -69,14 +69,14 @@ class Compiler {
   // States.
   uint32_t NewState(const std::string& name, StateKind kind);
   uint32_t NewStageState(StateKind kind, bool has_step_within);
-  uint32_t StopState(uint32_t formula, const std::string& name);
+  uint32_t StopState(uint32_t formula, const Stage& forbidden);
   void AddEdge(uint32_t from, EdgeAction action, uint32_t to, uint32_t formula);
   uint32_t CopyState(uint32_t state);
   uint32_t CopyWithoutTransitiveNots(uint32_t state);
 
   struct Forbidden {
     uint32_t formula;
-    std::string name;
+    const Stage* stage;
   };
   std::vector<Forbidden> CurrentNots();
   void AddStopStates(uint32_t state);
@@ -252,12 +252,13 @@ uint32_t Compiler::NewStageState(StateKind kind, bool has_step_within) {
   return id;
 }
 
-uint32_t Compiler::StopState(uint32_t formula, const std::string& name) {
-  const auto it = stop_states_.find(name);
+uint32_t Compiler::StopState(uint32_t formula, const Stage& forbidden) {
+  const auto it = stop_states_.find(forbidden.name);
   if (it != stop_states_.end()) return it->second;
-  const uint32_t stop = NewState(name, StateKind::kStop);
+  const uint32_t stop = NewState(forbidden.name, StateKind::kStop);
+  program_.states[stop].stage = forbidden.index;
   AddEdge(stop, EdgeAction::kTake, stop, formula);
-  stop_states_.emplace(name, stop);
+  stop_states_.emplace(forbidden.name, stop);
   return stop;
 }
 
@@ -291,7 +292,7 @@ uint32_t Compiler::CopyWithoutTransitiveNots(uint32_t sink) {
     uint32_t target = edge.target;
     bool lifted = false;
     if (program_.states[target].kind == StateKind::kStop) {
-      for (const Forbidden& f : nots) lifted |= program_.states[target].name == f.name;
+      for (const Forbidden& f : nots) lifted |= program_.states[target].name == f.stage->name;
     } else {
       target = CopyWithoutTransitiveNots(target);
     }
@@ -307,7 +308,7 @@ std::vector<Compiler::Forbidden> Compiler::CurrentNots() {
   for (size_t i = position_; i > 0; --i) {
     const Stage& before = (*level_.stages)[i - 1];
     if (before.contiguity == Contiguity::kNotFollowedBy) {
-      nots.push_back({TakeFormula(before), before.name});
+      nots.push_back({TakeFormula(before), &before});
     } else if (!IsOptional(before)) {
       break;
     }
@@ -317,7 +318,7 @@ std::vector<Compiler::Forbidden> Compiler::CurrentNots() {
 
 void Compiler::AddStopStates(uint32_t state) {
   for (const Forbidden& f : CurrentNots()) {
-    const uint32_t stop = StopState(f.formula, f.name);
+    const uint32_t stop = StopState(f.formula, *f.stage);
     AddEdge(state, EdgeAction::kProceed, stop, f.formula);
   }
 }
@@ -325,7 +326,7 @@ void Compiler::AddStopStates(uint32_t state) {
 void Compiler::AddStopStateToLoop(uint32_t state) {
   if (following_ == nullptr || following_->contiguity != Contiguity::kNotFollowedBy) return;
   const uint32_t formula = TakeFormula(*following_);
-  const uint32_t stop = StopState(formula, following_->name);
+  const uint32_t stop = StopState(formula, *following_);
   AddEdge(state, EdgeAction::kProceed, stop, formula);
 }
 
@@ -358,7 +359,7 @@ uint32_t Compiler::NotFollowedByLast(uint32_t sink) {
   if (!is_timed || program_.states[sink].kind != StateKind::kFinal) return sink;
   const uint32_t pending = NewStageState(StateKind::kPending, true);
   const uint32_t formula = TakeFormula(stage());
-  AddEdge(pending, EdgeAction::kProceed, StopState(formula, stage().name), formula);
+  AddEdge(pending, EdgeAction::kProceed, StopState(formula, stage()), formula);
   AddEdge(pending, EdgeAction::kIgnore, pending, Not(formula));
   return pending;
 }
@@ -366,7 +367,7 @@ uint32_t Compiler::NotFollowedByLast(uint32_t sink) {
 uint32_t Compiler::NotNextState(uint32_t sink) {
   const uint32_t state = NewStageState(StateKind::kNormal, true);
   const uint32_t formula = TakeFormula(stage());
-  const uint32_t stop = StopState(formula, stage().name);
+  const uint32_t stop = StopState(formula, stage());
   // At the end an event must come, and not be the forbidden one: kProceed would complete at once.
   const bool is_last = program_.states[sink].kind == StateKind::kFinal;
   AddEdge(state, is_last ? EdgeAction::kIgnore : EdgeAction::kProceed, sink, Not(formula));

@@ -22,6 +22,8 @@ struct Record {
   Hash128 id;
   std::string head;
   std::string tail;
+  // Records of equal group are samples of one failure, of which the output keeps the first few. Empty: never dropped.
+  std::string sample_group;
 };
 
 // Order of results that are merged over shards: by time, then by rule, key and id. What the source

@@ -31,8 +31,8 @@ Job::Job(JobOptions options, std::vector<JobSource> sources, const MakeOperator&
       pool_(std::make_shared<BatchPool>(options_.layout)) {
   for (JobSource& source : sources) {
     for (const KnownPartition& known : source.partitions) {
-      partitions_.emplace(known.partition,
-                          PartitionState{BoundedWatermark(options_.disorder_ms), {}, known, false});
+      partitions_.emplace(known.place,
+                          PartitionState{BoundedWatermark(options_.disorder_ms), {}, known, true});
     }
     sources_.push_back({std::move(source), false});
   }
@@ -73,53 +73,71 @@ std::vector<const Operator*> Job::operators() const {
   return operators;
 }
 
-Job::PartitionState& Job::StateOf(const Partition* partition) {
-  if (partition == last_partition_) return *last_state_;
-  auto it = partitions_.find(partition);
-  if (it == partitions_.end()) {
-    PartitionState state{BoundedWatermark(options_.disorder_ms), {}, {partition}, false};
-    state.watermark.Join(engine_watermark_);
-    it = partitions_.emplace(partition, state).first;
+std::map<std::string, Ledger> Job::ledger_by_place() const {
+  std::map<std::string, Ledger> ledgers;
+  for (const auto& [place, state] : partitions_) ledgers[place] = state.ledger;
+  return ledgers;
+}
+
+Job::PartitionState& Job::StateOf(const Partition& partition) {
+  if (&partition == last_partition_) return *last_state_;
+  PartitionState*& state = state_of_[&partition];
+  if (state == nullptr) {
+    const PartitionState fresh{BoundedWatermark(options_.disorder_ms), {}, {partition.place}, false};
+    state = &partitions_.emplace(partition.place, fresh).first->second;
   }
-  last_partition_ = partition;
-  last_state_ = &it->second;
-  others_minimum_ = MinimumOfOthers(last_state_);
-  return *last_state_;
+  last_partition_ = &partition;
+  last_state_ = state;
+  return *state;
 }
 
 int64_t Job::MinimumOfOthers(const PartitionState* except) const {
   int64_t minimum = kMaxTime;
-  for (const auto& [partition, state] : partitions_) {
-    if (&state != except && !state.has_ended) {
+  for (const auto& [place, state] : partitions_) {
+    if (&state != except && state.is_active) {
       minimum = std::min(minimum, state.watermark.watermark());
     }
   }
   return minimum;
 }
 
+// The partition's watermark has moved; the engine's may follow.
+void Job::MoveEngineWatermark(const PartitionState& state) {
+  if (others_except_ != &state) {
+    others_except_ = &state;
+    others_minimum_ = MinimumOfOthers(&state);
+  }
+  engine_watermark_ =
+      std::max(engine_watermark_, std::min(state.watermark.watermark(), others_minimum_));
+}
+
 // A partition that has been read to its end holds time back no longer.
-void Job::NoteEnd(const Partition* partition, uint64_t offset) {
-  PartitionState& state = StateOf(partition);
-  if (!state.known.has_end || offset < state.known.last_offset) return;
-  state.has_ended = true;
-  last_partition_ = nullptr;
+void Job::NoteEnd(uint64_t offset, PartitionState* state) {
+  if (!state->known.has_end || offset < state->known.last_offset) return;
+  state->is_active = false;
+  others_except_ = nullptr;
 }
 
 void Job::JudgeRow(const Batch& batch, uint32_t row, RoutedBatch* routed,
                    std::vector<Record>* turned_away) {
-  PartitionState& state = StateOf(batch.partitions[row]);
+  PartitionState& state = StateOf(*batch.partitions[row]);
+  if (!state.is_active && state.ledger.processed + state.ledger.late == 0) {
+    // First rows of a partition that nobody announced: it joins where the engine stands.
+    state.watermark.Join(engine_watermark_);
+    state.is_active = true;
+    others_except_ = nullptr;
+  }
   ++state.ledger.read;
   if (state.watermark.Observe(batch.ts[row])) {
     ++state.ledger.processed;
     routed->in_time.Set(row);
-    const int64_t minimum = std::min(state.watermark.watermark(), others_minimum_);
-    if (minimum > engine_watermark_) engine_watermark_ = minimum;
+    MoveEngineWatermark(state);
   } else {
     ++state.ledger.late;
     turned_away->push_back(rejects_->RenderLate(batch, row, state.watermark.watermark()));
     turned_away->back().instant = engine_watermark_;
   }
-  if (state.known.has_end) NoteEnd(batch.partitions[row], batch.offsets[row]);
+  NoteEnd(batch.offsets[row], &state);
 }
 
 // Judges rows and counts rejected records in the order in which they were read.
@@ -128,12 +146,12 @@ void Job::JudgeRows(Batch* batch, RoutedBatch* routed, std::vector<Record>* turn
   for (uint32_t row = 0; row <= batch->rows; ++row) {
     while (next < batch->rejected.size() && batch->rejected[next].before_row <= row) {
       const Rejected& rejected = batch->rejected[next++];
-      PartitionState& state = StateOf(rejected.partition);
+      PartitionState& state = StateOf(*rejected.partition);
       ++state.ledger.read;
       ++state.ledger.quarantined;
       turned_away->push_back(rejects_->RenderRejected(rejected, engine_watermark_));
       turned_away->back().instant = engine_watermark_;
-      if (state.known.has_end) NoteEnd(rejected.partition, rejected.offset);
+      NoteEnd(rejected.offset, &state);
     }
     if (row < batch->rows) JudgeRow(*batch, row, routed, turned_away);
   }
@@ -161,8 +179,8 @@ Job::SourceState* Job::NextSource() {
     if (source.has_ended) continue;
     int64_t watermark = kMaxTime;
     for (const KnownPartition& known : source.spec.partitions) {
-      const PartitionState& state = partitions_.at(known.partition);
-      if (!state.has_ended) watermark = std::min(watermark, state.watermark.watermark());
+      const PartitionState& state = partitions_.at(known.place);
+      if (state.is_active) watermark = std::min(watermark, state.watermark.watermark());
     }
     if (next == nullptr || watermark < lowest) {
       next = &source;
@@ -186,12 +204,12 @@ Status Job::ReadBatch(SourceState* source) {
   CountMissingKeys(*batch, routed.in_time);
   if (source->has_ended) {
     for (const KnownPartition& known : source->spec.partitions) {
-      partitions_.at(known.partition).has_ended = true;
+      if (!known.has_end) partitions_.at(known.place).is_active = false;
     }
-    last_partition_ = nullptr;
+    others_except_ = nullptr;
   }
   UpdateEngineWatermark();
-  // Partitions that were only met on the way have ended, too, with the last source.
+  // With the last source every partition has ended, announced or not.
   if (NextSource() == nullptr) engine_watermark_ = kMaxTime;
   routed.watermark = engine_watermark_;
   routed.batch = std::move(batch);
@@ -255,11 +273,7 @@ Status Job::Run(const Progress& progress) {
   while (SourceState* source = NextSource()) {
     RETURN_IF_ERROR(ReadBatch(source));
     total_ = Ledger();
-    by_place_.clear();
-    for (const auto& [partition, state] : partitions_) {
-      Add(state.ledger, &total_);
-      Add(state.ledger, &by_place_[partition->place]);
-    }
+    for (const auto& [place, state] : partitions_) Add(state.ledger, &total_);
     progress(*this);
   }
   RETURN_IF_ERROR(MergeReady(true));

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "cep/base/status.h"
@@ -35,16 +36,16 @@ struct Ledger {
   uint64_t rate_limited = 0;
 };
 
-// A partition that takes part from the start, and the offset of its last record if that is known.
+// A partition that takes part from the start: it holds time back until its first row.
 struct KnownPartition {
-  const Partition* partition = nullptr;
-  bool has_end = false;
+  std::string place;       // Partition::place; partitions with the same place are one
+  bool has_end = false;    // `last_offset` is known: having read it, the partition holds time back no longer
   uint64_t last_offset = 0;
 };
 
 struct JobSource {
   std::unique_ptr<Source> source;
-  std::vector<KnownPartition> partitions;  // those that its rows may belong to
+  std::vector<KnownPartition> partitions;  // those that its rows are known to belong to
 };
 
 class BatchPool;
@@ -85,7 +86,8 @@ class Job {
   Status Run(const Progress& progress);
 
   const Ledger& ledger() const { return total_; }
-  const std::map<std::string, Ledger>& ledger_by_place() const { return by_place_; }
+  // The same for each partition, by its place.
+  std::map<std::string, Ledger> ledger_by_place() const;
   int64_t watermark() const { return engine_watermark_; }
   // Rows that a rule did not see for want of a key, by rule.
   const std::vector<uint64_t>& no_key() const { return no_key_; }
@@ -97,7 +99,7 @@ class Job {
     BoundedWatermark watermark;
     Ledger ledger;
     KnownPartition known;
-    bool has_ended = false;
+    bool is_active = false;  // takes part in the minimum
   };
   struct SourceState {
     JobSource spec;
@@ -116,13 +118,14 @@ class Job {
   void JudgeRow(const Batch& batch, uint32_t row, RoutedBatch* routed,
                 std::vector<Record>* turned_away);
   void CountMissingKeys(const Batch& batch, const RowBits& in_time);
-  PartitionState& StateOf(const Partition* partition);
+  PartitionState& StateOf(const Partition& partition);
+  void MoveEngineWatermark(const PartitionState& state);
   int64_t MinimumOfOthers(const PartitionState* except) const;
+  void NoteEnd(uint64_t offset, PartitionState* state);
   void UpdateEngineWatermark();
   Status Dispatch(RoutedBatch routed, std::vector<Record> turned_away);
   Status MergeReady(bool wait_for_all);
   Status Emit(std::vector<std::vector<Record>> streams);
-  void NoteEnd(const Partition* partition, uint64_t offset);
   std::shared_ptr<Batch> NewBatch();
   void StopThreads();
 
@@ -131,13 +134,15 @@ class Job {
   RejectRenderer* rejects_;
   Output output_;
   std::vector<ShardThread> shards_;
-  std::map<const Partition*, PartitionState> partitions_;
+  std::map<std::string, PartitionState> partitions_;  // by place
+  std::unordered_map<const Partition*, PartitionState*> state_of_;
   const Partition* last_partition_ = nullptr;  // StateOf()'s last answer
   PartitionState* last_state_ = nullptr;
-  int64_t others_minimum_ = kMinTime;  // of the watermarks of all partitions but last_partition_
+  // The minimum of the watermarks of all partitions but `others_except_`, while that is the one whose rows are judged.
+  const PartitionState* others_except_ = nullptr;
+  int64_t others_minimum_ = kMinTime;
   int64_t engine_watermark_ = kMinTime;
   Ledger total_;
-  std::map<std::string, Ledger> by_place_;
   std::vector<uint64_t> no_key_;
   std::deque<std::vector<Record>> turned_away_;  // per dispatched batch that is not merged yet
   std::vector<std::deque<std::vector<Record>>> pending_;  // per shard, in order of batches

@@ -1,0 +1,38 @@
+// Runs a program and collects what it prints.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace vigil::testing {
+
+struct ProcessResult {
+  int exit_code = -1;  // or 128 + signal
+  std::string out;
+  std::string err;
+};
+
+// Runs `argv` with `input` on standard input and waits for it.
+ProcessResult RunProcess(const std::vector<std::string>& argv, const std::string& input = "");
+
+// The `vigil` binary under test: $VIGIL_BINARY, which ctest sets.
+std::string VigilBinary();
+
+// A folder that is removed with its contents at the end.
+class TempDir {
+ public:
+  TempDir();
+  ~TempDir();
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+  // Writes a file and returns its path.
+  std::string Write(const std::string& name, const std::string& contents) const;
+  std::string Path(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+std::string ReadFile(const std::string& path);
+
+}  // namespace vigil::testing
