@@ -26,9 +26,13 @@ Job::Job(JobOptions options, std::vector<JobSource> sources, const MakeOperator&
     : options_(std::move(options)),
       rejects_(rejects),
       output_(std::move(output)),
-      no_key_(options_.rule_keys.size()),
       pending_(options_.shards),
       pool_(std::make_shared<BatchPool>(options_.layout)) {
+  std::map<std::vector<uint32_t>, std::vector<size_t>> rules_by_keys;
+  for (size_t rule = 0; rule < options_.rule_keys.size(); ++rule) {
+    rules_by_keys[options_.rule_keys[rule]].push_back(rule);
+  }
+  for (auto& [keys, rules] : rules_by_keys) key_uses_.push_back({keys, std::move(rules)});
   for (JobSource& source : sources) {
     for (const KnownPartition& known : source.partitions) {
       partitions_.emplace(known.place,
@@ -83,7 +87,8 @@ Job::PartitionState& Job::StateOf(const Partition& partition) {
   if (&partition == last_partition_) return *last_state_;
   PartitionState*& state = state_of_[&partition];
   if (state == nullptr) {
-    const PartitionState fresh{BoundedWatermark(options_.disorder_ms), {}, {partition.place}, false};
+    const PartitionState fresh{
+        BoundedWatermark(options_.disorder_ms), {}, {partition.place}, false};
     state = &partitions_.emplace(partition.place, fresh).first->second;
   }
   last_partition_ = &partition;
@@ -158,14 +163,21 @@ void Job::JudgeRows(Batch* batch, RoutedBatch* routed, std::vector<Record>* turn
 }
 
 void Job::CountMissingKeys(const Batch& batch, const RowBits& in_time) {
-  for (size_t rule = 0; rule < options_.rule_keys.size(); ++rule) {
-    const std::vector<uint32_t>& keys = options_.rule_keys[rule];
+  for (KeyUse& use : key_uses_) {
     for (uint32_t row = 0; row < batch.rows; ++row) {
-      bool has_key = false;
-      for (uint32_t k : keys) has_key |= batch.key_hashes[k][row] != kNoKey;
-      no_key_[rule] += !has_key && in_time.Test(row);
+      uint64_t any = 0;
+      for (uint32_t k : use.keys) any |= batch.key_hashes[k][row];
+      if (any == kNoKey && in_time.Test(row)) ++use.missing;
     }
   }
+}
+
+std::vector<uint64_t> Job::no_key() const {
+  std::vector<uint64_t> by_rule(options_.rule_keys.size());
+  for (const KeyUse& use : key_uses_) {
+    for (size_t rule : use.rules) by_rule[rule] = use.missing;
+  }
+  return by_rule;
 }
 
 void Job::UpdateEngineWatermark() {

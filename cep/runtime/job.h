@@ -38,8 +38,9 @@ struct Ledger {
 
 // A partition that takes part from the start: it holds time back until its first row.
 struct KnownPartition {
-  std::string place;       // Partition::place; partitions with the same place are one
-  bool has_end = false;    // `last_offset` is known: having read it, the partition holds time back no longer
+  std::string place;  // Partition::place; partitions with the same place are one
+  bool has_end =
+      false;  // `last_offset` is known: having read it, the partition holds time back no longer
   uint64_t last_offset = 0;
 };
 
@@ -90,7 +91,7 @@ class Job {
   std::map<std::string, Ledger> ledger_by_place() const;
   int64_t watermark() const { return engine_watermark_; }
   // Rows that a rule did not see for want of a key, by rule.
-  const std::vector<uint64_t>& no_key() const { return no_key_; }
+  std::vector<uint64_t> no_key() const;
   // The shards' operators, for counters; valid when Run() has returned.
   std::vector<const Operator*> operators() const;
 
@@ -100,6 +101,12 @@ class Job {
     Ledger ledger;
     KnownPartition known;
     bool is_active = false;  // takes part in the minimum
+  };
+  // Rules that are seen by a row through the same keys, and how many rows had none of them.
+  struct KeyUse {
+    std::vector<uint32_t> keys;
+    std::vector<size_t> rules;
+    uint64_t missing = 0;
   };
   struct SourceState {
     JobSource spec;
@@ -138,12 +145,13 @@ class Job {
   std::unordered_map<const Partition*, PartitionState*> state_of_;
   const Partition* last_partition_ = nullptr;  // StateOf()'s last answer
   PartitionState* last_state_ = nullptr;
-  // The minimum of the watermarks of all partitions but `others_except_`, while that is the one whose rows are judged.
+  // The minimum of the watermarks of all partitions but `others_except_`, while that is the one
+  // whose rows are judged.
   const PartitionState* others_except_ = nullptr;
   int64_t others_minimum_ = kMinTime;
   int64_t engine_watermark_ = kMinTime;
   Ledger total_;
-  std::vector<uint64_t> no_key_;
+  std::vector<KeyUse> key_uses_;
   std::deque<std::vector<Record>> turned_away_;  // per dispatched batch that is not merged yet
   std::vector<std::deque<std::vector<Record>>> pending_;  // per shard, in order of batches
   std::shared_ptr<BatchPool> pool_;
