@@ -60,7 +60,7 @@ Value DeepCopy(Value v, char** to) {
 
 MatchStore::~MatchStore() {
   for (PathNode& node : nodes_) {
-    if (node.event != nullptr && --node.event->refs == 0) std::free(node.event);
+    Release(node.event);
   }
 }
 
@@ -83,20 +83,22 @@ void MatchStore::Unref(uint32_t id) {
   while (id != kNoNode) {
     PathNode& node = nodes_[id];
     if (--node.refs > 0) return;
-    if (--node.event->refs == 0) std::free(node.event);
+    Release(node.event);
     node.event = nullptr;
     free_.push_back(id);
     id = node.parent;
   }
 }
 
-CapturedEvent* MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why) {
+CapturedEvent* MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row,
+                                   std::string* json_scratch, std::string* why) {
+  std::string& json = *json_scratch;
   const cep::RowRef ref = rows.refs[row];
-  json_.clear();
-  if (!ref.batch->renderer->AppendJson(ref.batch->raw[ref.row], &json_, why)) return nullptr;
+  json.clear();
+  if (!ref.batch->renderer->AppendJson(ref.batch->raw[ref.row], &json, why)) return nullptr;
   const size_t slots = rows.columns.size();
   size_t size =
-      Aligned(sizeof(CapturedEvent)) + Aligned(slots * sizeof(Value)) + Aligned(json_.size());
+      Aligned(sizeof(CapturedEvent)) + Aligned(slots * sizeof(Value)) + Aligned(json.size());
   for (const cep::Column& column : rows.columns) {
     // Only texts, lists and maps have anything to copy.
     if (column.kind() == cep::ColumnKind::kString || column.kind() == cep::ColumnKind::kValue) {
@@ -110,10 +112,11 @@ CapturedEvent* MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, 
   to += Aligned(slots * sizeof(Value));
   for (size_t s = 0; s < slots; ++s)
     new (&values[s]) Value(DeepCopy(rows.columns[s].Get(row), &to));
-  std::memcpy(to, json_.data(), json_.size());
-  event->json = {to, json_.size()};
+  std::memcpy(to, json.data(), json.size());
+  event->json = {to, json.size()};
   event->values = values;
   event->value_count = static_cast<uint32_t>(slots);
+  event->refs = 1;
   event->ts = rows.ts[row];
   event->seq = rows.first_sequence + row;
   event->partition = ref.batch->partitions[ref.row];
@@ -121,8 +124,8 @@ CapturedEvent* MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, 
   return event;
 }
 
-void MatchStore::FreeIfUnused(CapturedEvent* event) {
-  if (event != nullptr && event->refs == 0) std::free(event);
+void MatchStore::Release(CapturedEvent* event) {
+  if (event != nullptr && --event->refs == 0) std::free(event);
 }
 
 }  // namespace vigil::patterns

@@ -53,18 +53,18 @@ class MatchStore {
   void Unref(uint32_t node);
   const PathNode& node(uint32_t id) const { return nodes_[id]; }
 
-  // A copy of the row, with no references; null if the record is not valid as a whole, then `why`
-  // says where.
-  cep::CapturedEvent* Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why);
-  // Frees an event that nothing refers to.
-  static void FreeIfUnused(cep::CapturedEvent* event);
+  // A copy of the row, with one reference, the caller's; null if the record is not valid as a
+  // whole, then `why` says where.
+  static cep::CapturedEvent* Capture(const cep::OrderedBlock& rows, uint32_t row,
+                                     std::string* json_scratch, std::string* why);
+  // Drops a reference; null is fine.
+  static void Release(cep::CapturedEvent* event);
 
   size_t live_nodes() const { return nodes_.size() - free_.size(); }
 
  private:
   std::vector<PathNode> nodes_;
   std::vector<uint32_t> free_;
-  std::string json_;  // scratch of Capture()
 };
 
 }  // namespace vigil::patterns

@@ -397,7 +397,8 @@ bool Matcher::CaptureIfTaken() {
   }
   if (wanted == 0 || context_->captured != nullptr) return true;
   if (!context_->is_invalid) {
-    context_->captured = store_->Capture(*context_->rows, context_->row, &context_->why_invalid);
+    context_->captured =
+        MatchStore::Capture(*context_->rows, context_->row, &json_, &context_->why_invalid);
     if (context_->captured != nullptr) return true;
     context_->is_invalid = true;
   }

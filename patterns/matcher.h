@@ -37,7 +37,7 @@ struct RowContext {
   int64_t ts = 0;
   uint64_t seq = 0;
   uint32_t variants = 1;  // which of the key space's expressions gave this key, as bits
-  cep::CapturedEvent* captured = nullptr;  // made when first wanted
+  cep::CapturedEvent* captured = nullptr;  // made when first wanted; holds a reference
   bool is_invalid = false;                 // capturing failed: no rule accepts it
   std::string why_invalid;
 };
@@ -159,6 +159,7 @@ class Matcher {
   std::vector<cep::StageEvents> stages_;
   uint32_t stages_epoch_ = 0;
   Arena arena_;
+  std::string json_;
 };
 
 }  // namespace vigil::patterns

@@ -141,7 +141,7 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
       if (i + kEntryAhead < n) space.table.PrefetchEntry(keyed_rows_[i + kEntryAhead].hash);
       const KeyedRow& keyed = keyed_rows_[i];
       if (keyed.row != last_row) {
-        MatchStore::FreeIfUnused(context_.captured);
+        MatchStore::Release(context_.captured);
         context_.captured = nullptr;
         context_.is_invalid = false;
         last_row = keyed.row;
@@ -151,7 +151,7 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
       context_.seq = rows.first_sequence + keyed.row;
       ProcessKeyedRow(rows, keyed, &space, out);
     }
-    MatchStore::FreeIfUnused(context_.captured);
+    MatchStore::Release(context_.captured);
     context_.captured = nullptr;
   }
 }

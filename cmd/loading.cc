@@ -1,0 +1,30 @@
+#include "cmd/loading.h"
+
+#include "rules/load.h"
+#include "rules/schema_file.h"
+
+namespace vigil::cmd {
+namespace {
+
+void Print(const std::vector<rules::Diagnostic>& diagnostics, std::ostream& err) {
+  for (const rules::Diagnostic& diagnostic : diagnostics)
+    err << rules::FormatText(diagnostic) << "\n";
+}
+
+}  // namespace
+
+std::shared_ptr<const cep::Schema> LoadSchemaOrReport(const std::string& path, std::ostream& err) {
+  rules::SchemaResult result = rules::LoadSchema(path);
+  Print(result.diagnostics, err);
+  return result.schema;
+}
+
+std::shared_ptr<const rules::RuleSet> LoadRulesOrReport(const std::vector<std::string>& paths,
+                                                        std::shared_ptr<const cep::Schema> schema,
+                                                        std::ostream& err) {
+  rules::LoadResult result = rules::LoadRules(paths, std::move(schema));
+  Print(result.diagnostics, err);
+  return result.rules;
+}
+
+}  // namespace vigil::cmd

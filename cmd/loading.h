@@ -1,0 +1,23 @@
+// What several commands do first: read a schema file and rules, and print what is wrong with them.
+#pragma once
+
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "cep/event/schema.h"
+#include "rules/rule_set.h"
+
+namespace vigil::cmd {
+
+// The schema in `path`, or null after its diagnostics have been printed to `err`.
+std::shared_ptr<const cep::Schema> LoadSchemaOrReport(const std::string& path, std::ostream& err);
+
+// The rules in `paths`, or null after their diagnostics have been printed to `err`; warnings are
+// printed either way.
+std::shared_ptr<const rules::RuleSet> LoadRulesOrReport(const std::vector<std::string>& paths,
+                                                        std::shared_ptr<const cep::Schema> schema,
+                                                        std::ostream& err);
+
+}  // namespace vigil::cmd

@@ -1,0 +1,189 @@
+#include "cmd/replay.h"
+
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <absl/strings/str_cat.h>
+
+#include "alerts/json_writer.h"
+#include "alerts/sink_file.h"
+#include "cmd/exit_codes.h"
+#include "cmd/loading.h"
+#include "cmd/progress.h"
+#include "daemon/engine.h"
+#include "daemon/recorded_inputs.h"
+#include "rules/duration.h"
+
+namespace vigil::cmd {
+namespace {
+
+int Fail(int code, const Status& status) {
+  std::cerr << "error: " << status.message() << "\n";
+  return code;
+}
+
+// What a bad input is: a wrong name is usage, all else is input.
+int InputExitCode(const Status& status) {
+  return status.code() == absl::StatusCode::kInvalidArgument ? kExitUsage : kExitIo;
+}
+
+double CpuSeconds(const timeval& t) {
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+}
+
+// What the whole run took.
+struct Usage {
+  double wall_s = 0;
+  double cpu_s = 0;
+  uint64_t peak_rss_bytes = 0;
+};
+
+Usage UsageSince(std::chrono::steady_clock::time_point start) {
+  rusage own{};
+  getrusage(RUSAGE_SELF, &own);
+  Usage usage;
+  usage.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  usage.cpu_s = CpuSeconds(own.ru_utime) + CpuSeconds(own.ru_stime);
+  usage.peak_rss_bytes = static_cast<uint64_t>(own.ru_maxrss) * 1024;
+  return usage;
+}
+
+std::string StatsJson(const rules::RuleSet& rules, const daemon::Engine& engine,
+                      const Usage& usage) {
+  const cep::Ledger& ledger = engine.ledger();
+  std::string json =
+      absl::StrCat("{\"read\":", ledger.read, ",\"processed\":", ledger.processed,
+                   ",\"late\":", ledger.late, ",\"quarantined\":", ledger.quarantined,
+                   ",\"rate_limited\":", ledger.rate_limited, ",\"alerts\":{");
+  for (size_t i = 0; i < rules.rules.size(); ++i) {
+    if (i > 0) json += ",";
+    alerts::AppendJsonString(rules.rules[i].info.id, &json);
+    absl::StrAppend(&json, ":", engine.alerts_by_rule()[i]);
+  }
+  const double rate = usage.wall_s > 0 ? static_cast<double>(ledger.read) / usage.wall_s : 0;
+  absl::StrAppend(&json, "},\"wall_s\":", usage.wall_s, ",\"cpu_s\":", usage.cpu_s,
+                  ",\"events_per_s\":", static_cast<uint64_t>(rate),
+                  ",\"peak_rss_bytes\":", usage.peak_rss_bytes, "}\n");
+  return json;
+}
+
+// A part of a rule's line that is printed only where there is something to say.
+std::string Note(uint64_t count, const char* what) {
+  return count == 0 ? "" : ", " + Grouped(count) + " " + what;
+}
+
+void PrintSummary(const rules::RuleSet& rules, const daemon::Engine& engine, const Usage& usage) {
+  const cep::Ledger& ledger = engine.ledger();
+  const double rate = usage.wall_s > 0 ? static_cast<double>(ledger.read) / usage.wall_s : 0;
+  std::fprintf(stderr, "%s events in %.2f s, %s/s; %s processed, %s late, %s quarantined\n",
+               Grouped(ledger.read).c_str(), usage.wall_s,
+               Grouped(static_cast<uint64_t>(rate)).c_str(), Grouped(ledger.processed).c_str(),
+               Grouped(ledger.late).c_str(), Grouped(ledger.quarantined).c_str());
+  for (size_t i = 0; i < rules.rules.size(); ++i) {
+    const patterns::RuleCounters& counters = engine.counters()[i];
+    std::fprintf(stderr, "  %s: %s alerts%s\n", rules.rules[i].info.id.c_str(),
+                 Grouped(engine.alerts_by_rule()[i]).c_str(),
+                 (Note(engine.no_key()[i], "events without its key") +
+                  Note(counters.evaluation_errors, "failed evaluations") +
+                  Note(counters.invalid_events, "invalid events") +
+                  Note(counters.dropped_partials, "partial matches dropped") +
+                  Note(counters.dropped_matches, "matches dropped"))
+                     .c_str());
+  }
+}
+
+Status WriteStats(const std::string& path, const std::string& json) {
+  ASSIGN_OR_RETURN(std::unique_ptr<alerts::FileSink> file, alerts::FileSink::Open(path));
+  RETURN_IF_ERROR(file->Write(json));
+  return file->Flush();
+}
+
+// The options in the engine's terms; errors are usage errors.
+struct Settings {
+  daemon::InputOptions inputs;
+  daemon::EngineOptions engine;
+};
+
+StatusOr<Settings> SettingsOf(const ReplayOptions& options) {
+  Settings settings;
+  std::string why;
+  if (!rules::ParseDuration(options.disorder, &settings.engine.disorder_ms, &why)) {
+    return absl::InvalidArgumentError(absl::StrCat("--disorder ", options.disorder, ": ", why));
+  }
+  settings.engine.shards = options.shards;
+  if (options.output.empty()) {
+    settings.engine.format = alerts::Format::kText;
+    settings.engine.colour = isatty(STDOUT_FILENO) != 0;
+  }
+  settings.inputs.paths = options.inputs;
+  settings.inputs.time.field = options.time_field;
+  ASSIGN_OR_RETURN(settings.inputs.time.unit, ingest::ParseTimeUnit(options.time_unit));
+  settings.inputs.strict = options.strict;
+  settings.inputs.positions = options.positions;
+  return settings;
+}
+
+// Loads schema and rules; on failure returns null and sets the exit code.
+std::shared_ptr<const rules::RuleSet> LoadAll(const ReplayOptions& options,
+                                              daemon::RecordedInputs* inputs, int* exit_code) {
+  *exit_code = kExitFindings;
+  std::shared_ptr<const cep::Schema> schema;
+  if (!options.schema_file.empty()) {
+    schema = LoadSchemaOrReport(options.schema_file, std::cerr);
+    if (schema == nullptr) return nullptr;
+  } else {
+    StatusOr<std::shared_ptr<const cep::Schema>> inferred = inputs->InferSchema();
+    if (!inferred.ok()) {
+      *exit_code = Fail(InputExitCode(inferred.status()), inferred.status());
+      return nullptr;
+    }
+    schema = *std::move(inferred);
+    std::fprintf(stderr,
+                 "no --schema: inferred %zu fields from the first %s records of each input\n",
+                 schema->fields().size(), Grouped(daemon::kInferRecords).c_str());
+  }
+  return LoadRulesOrReport(options.rules, std::move(schema), std::cerr);
+}
+
+int Run(const ReplayOptions& options, std::shared_ptr<const rules::RuleSet> rules,
+        const Settings& settings, daemon::RecordedInputs* inputs,
+        std::chrono::steady_clock::time_point start) {
+  StatusOr<std::unique_ptr<daemon::Engine>> engine = daemon::Engine::Create(rules, settings.engine);
+  if (!engine.ok()) return Fail(kExitFindings, engine.status());
+  StatusOr<std::vector<cep::JobSource>> sources = inputs->Open(rules->layout, rules->schema);
+  if (!sources.ok()) return Fail(InputExitCode(sources.status()), sources.status());
+  StatusOr<std::unique_ptr<alerts::FileSink>> sink =
+      alerts::FileSink::Open(options.output.empty() ? "-" : options.output);
+  if (!sink.ok()) return Fail(kExitIo, sink.status());
+  ProgressLine progress(stderr);
+  const uint64_t total = inputs->bytes_total();
+  const Status status = (*engine)->Run(
+      *std::move(sources), sink->get(), [&progress, inputs, total](const cep::Job& job) {
+        progress.Update(job.ledger().read, job.watermark(), inputs->bytes_read(), total);
+      });
+  progress.Clear();
+  if (!status.ok()) return Fail(kExitIo, status);
+  const Usage usage = UsageSince(start);
+  PrintSummary(*rules, **engine, usage);
+  if (options.stats_file.empty()) return kExitOk;
+  const Status written = WriteStats(options.stats_file, StatsJson(*rules, **engine, usage));
+  return written.ok() ? kExitOk : Fail(kExitIo, written);
+}
+
+}  // namespace
+
+int RunReplay(const ReplayOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  StatusOr<Settings> settings = SettingsOf(options);
+  if (!settings.ok()) return Fail(kExitUsage, settings.status());
+  daemon::RecordedInputs inputs(settings->inputs);
+  int exit_code = kExitOk;
+  std::shared_ptr<const rules::RuleSet> rules = LoadAll(options, &inputs, &exit_code);
+  if (rules == nullptr) return exit_code;
+  return Run(options, std::move(rules), *settings, &inputs, start);
+}
+
+}  // namespace vigil::cmd

@@ -1,0 +1,153 @@
+// The `vigil` binary: a table of subcommands, each with its options (design: docs/operations.md).
+
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "cmd/check.h"
+#include "cmd/eval.h"
+#include "cmd/exit_codes.h"
+#include "cmd/explain.h"
+#include "cmd/loading.h"
+#include "cmd/replay.h"
+#include "cmd/schema_infer.h"
+#include "cmd/schema_rules.h"
+
+namespace vigil::cmd {
+namespace {
+
+// Adds a subcommand's options and what to run; the exit code goes to `exit_code`.
+using AddOptions = void (*)(CLI::App* command, int* exit_code);
+
+struct Subcommand {
+  const char* name;
+  const char* description;
+  AddOptions add;
+};
+
+template <typename Options>
+std::shared_ptr<Options> NewOptions() {
+  return std::make_shared<Options>();
+}
+
+void AddReplay(CLI::App* command, int* exit_code) {
+  const auto o = NewOptions<ReplayOptions>();
+  command->add_option("-r,--rules", o->rules, "Rule files or folders")
+      ->required()
+      ->allow_extra_args(false);
+  command->add_option("--schema", o->schema_file, "Schema file; inferred from the inputs without");
+  command->add_option("--time-field", o->time_field, "Field with the event time")
+      ->capture_default_str();
+  command->add_option("--time-unit", o->time_unit, "s, ms, us, ns or rfc3339")
+      ->capture_default_str();
+  command->add_option("--disorder", o->disorder, "How late events may be, such as 2s")
+      ->capture_default_str();
+  command->add_option("--shards", o->shards, "Threads that share the keys")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_flag("--strict", o->strict, "Validate every record whole");
+  command->add_flag(
+      "--positions", o->positions,
+      "Records carry _source _topic _partition _offset; each partition has its own watermark");
+  command->add_option("-o,--output", o->output,
+                      "Write records as JSON lines to a file, or - for standard output");
+  command->add_option("--stats", o->stats_file, "Write statistics as JSON to a file");
+  command->add_option("inputs", o->inputs, ".jsonl or .csv, also .gz and .zst; - is standard input")
+      ->required();
+  command->callback([o, exit_code] { *exit_code = RunReplay(*o); });
+}
+
+void AddCheck(CLI::App* command, int* exit_code) {
+  const auto o = NewOptions<CheckOptions>();
+  const auto format = std::make_shared<std::string>("text");
+  command->add_option("-r,--rules,rules", o->rules, "Rule files or folders")->required();
+  command->add_option("--schema", o->schema_file, "Schema file; fields are dyn without");
+  command->add_option("--format", *format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  command->callback([o, format, exit_code] {
+    o->json = *format == "json";
+    *exit_code = RunCheck(*o, std::cout, std::cerr);
+  });
+}
+
+void AddExplain(CLI::App* command, int* exit_code) {
+  const auto o = NewOptions<ExplainOptions>();
+  command->add_option("-r,--rules", o->rules, "Rule files or folders")->required();
+  command->add_option("--rule", o->rule, "One rule only");
+  command->add_option("--schema", o->schema_file, "Schema file; fields are dyn without");
+  CLI::Option* dot = command->add_flag("--dot", o->dot, "The automaton for Graphviz");
+  command->add_flag("--mermaid", o->mermaid, "The automaton as a Mermaid diagram")->excludes(dot);
+  command->callback([o, exit_code] { *exit_code = RunExplain(*o, std::cout, std::cerr); });
+}
+
+void AddEval(CLI::App* command, int* exit_code) {
+  const auto o = NewOptions<EvalOptions>();
+  command->add_option("expression", o->expression, "A CEL expression");
+  command->add_option("--var", o->vars, "A variable, NAME=JSON")->allow_extra_args(false);
+  command->add_option("--schema", o->schema_file, "Variables are the fields of this schema");
+  command->add_flag("--jsonl", o->jsonl, "Answer cases from standard input, one a line");
+  command->callback([o, exit_code, command] {
+    if (o->expression.empty() != o->jsonl) {
+      std::cerr << "error: give either an expression or --jsonl\n" << command->help();
+      *exit_code = kExitUsage;
+      return;
+    }
+    std::shared_ptr<const cep::Schema> schema;
+    if (!o->schema_file.empty()) {
+      schema = LoadSchemaOrReport(o->schema_file, std::cerr);
+      if (schema == nullptr) {
+        *exit_code = kExitFindings;
+        return;
+      }
+    }
+    *exit_code = RunEval(*o, schema.get(), std::cin, std::cout, std::cerr);
+  });
+}
+
+void AddSchema(CLI::App* command, int* exit_code) {
+  command->require_subcommand(1);
+  CLI::App* infer = command->add_subcommand("infer", "A schema file from a recorded input");
+  const auto file = std::make_shared<std::string>();
+  infer->add_option("file", *file, "The input; - is standard input")->required();
+  infer->callback([file, exit_code] { *exit_code = RunSchemaInfer(*file, std::cout, std::cerr); });
+  CLI::App* rules = command->add_subcommand("rules", "The JSON Schema of the rule language");
+  rules->callback([exit_code] { *exit_code = RunSchemaRules(std::cout); });
+}
+
+constexpr Subcommand kSubcommands[] = {
+    {"replay", "Run recorded events through rules", AddReplay},
+    {"check", "Compile rules and say what is wrong with them", AddCheck},
+    {"explain", "Show what rules compiled to", AddExplain},
+    {"eval", "Evaluate one expression", AddEval},
+    {"schema", "Schemas of events and of the rule language", AddSchema},
+};
+
+int Main(int argc, char** argv) {
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi2")) {
+    std::cerr << "error: this binary needs a processor with AVX2 and BMI2 (Intel Haswell, AMD Zen, "
+                 "or newer)\n";
+    return kExitUsage;
+  }
+  std::ios::sync_with_stdio(false);
+  CLI::App app("Complex event processing and fraud detection");
+  app.name("vigil");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("vigil 0.1.0"));
+  int exit_code = kExitOk;
+  for (const Subcommand& subcommand : kSubcommands) {
+    subcommand.add(app.add_subcommand(subcommand.name, subcommand.description), &exit_code);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace vigil::cmd
+
+int main(int argc, char** argv) { return vigil::cmd::Main(argc, argv); }

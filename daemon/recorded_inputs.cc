@@ -1,0 +1,138 @@
+#include "daemon/recorded_inputs.h"
+
+#include <filesystem>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "ingest/infer.h"
+#include "ingest/source_file.h"
+#include "io/open_input.h"
+#include "io/rewindable_source.h"
+
+namespace vigil::daemon {
+namespace {
+
+// Counts what passes through it.
+class CountedBytes : public io::ByteSource {
+ public:
+  CountedBytes(std::unique_ptr<io::ByteSource> bytes, std::atomic<uint64_t>* count)
+      : bytes_(std::move(bytes)), count_(count) {}
+
+  StatusOr<size_t> Read(char* buffer, size_t size) override {
+    StatusOr<size_t> n = bytes_->Read(buffer, size);
+    if (n.ok()) count_->fetch_add(*n, std::memory_order_relaxed);
+    return n;
+  }
+  const std::string& name() const override { return bytes_->name(); }
+
+ private:
+  std::unique_ptr<io::ByteSource> bytes_;
+  std::atomic<uint64_t>* count_;
+};
+
+// An input given twice is two partitions.
+std::string UniquePlace(const std::string& path, std::set<std::string>* taken) {
+  std::string place = path;
+  for (int n = 2; !taken->insert(place).second; ++n) place = path + "#" + std::to_string(n);
+  return place;
+}
+
+}  // namespace
+
+RecordedInputs::RecordedInputs(InputOptions options)
+    : options_(std::move(options)), kept_(options_.paths.size()) {
+  std::set<std::string> taken;
+  for (uint32_t i = 0; i < options_.paths.size(); ++i) {
+    partitions_.push_back({"", "", i, UniquePlace(options_.paths[i], &taken)});
+  }
+}
+
+StatusOr<std::unique_ptr<io::ByteSource>> RecordedInputs::OpenBytes(size_t input) {
+  if (kept_[input] != nullptr) return std::move(kept_[input]);
+  return io::OpenInput(options_.paths[input]);
+}
+
+StatusOr<std::shared_ptr<const cep::Schema>> RecordedInputs::InferSchema() {
+  ingest::SchemaInference inference;
+  for (size_t i = 0; i < options_.paths.size(); ++i) {
+    ASSIGN_OR_RETURN(std::unique_ptr<io::ByteSource> bytes, io::OpenInput(options_.paths[i]));
+    if (options_.paths[i] != "-") {
+      RETURN_IF_ERROR(inference.AddInput(options_.paths[i], std::move(bytes), kInferRecords));
+      continue;
+    }
+    auto rewindable = std::make_unique<io::RewindableSource>(std::move(bytes));
+    RETURN_IF_ERROR(inference.AddInput("-", rewindable.get(), kInferRecords));
+    rewindable->Rewind();
+    kept_[i] = std::move(rewindable);
+  }
+  return std::make_shared<const cep::Schema>(inference.Finish());
+}
+
+StatusOr<std::vector<cep::KnownPartition>> RecordedInputs::FindPartitions(const std::string& path) {
+  if (path == "-") {
+    return absl::InvalidArgumentError(
+        "--positions reads its input twice, which standard input does not allow: name a file");
+  }
+  const auto layout = std::make_shared<const cep::Layout>();
+  const cep::Partition unnamed;
+  ASSIGN_OR_RETURN(std::unique_ptr<ingest::FileSource> source,
+                   ingest::FileSource::Open({.path = path,
+                                             .partition = &unnamed,
+                                             .layout = layout,
+                                             .schema = std::make_shared<const cep::Schema>(),
+                                             .time = options_.time,
+                                             .strict = false,
+                                             .positions = true}));
+  std::map<std::string, uint64_t> last_offsets;
+  cep::Batch batch(layout);
+  for (bool end = false; !end;) {
+    RETURN_IF_ERROR(source->Read(&batch, &end));
+    for (uint32_t row = 0; row < batch.rows; ++row) {
+      uint64_t& last = last_offsets[batch.partitions[row]->place];
+      last = std::max(last, batch.offsets[row]);
+    }
+  }
+  std::vector<cep::KnownPartition> known;
+  for (const auto& [place, last] : last_offsets) known.push_back({place, true, last});
+  return known;
+}
+
+StatusOr<std::vector<cep::JobSource>> RecordedInputs::Open(
+    std::shared_ptr<const cep::Layout> layout, std::shared_ptr<const cep::Schema> schema) {
+  std::vector<cep::JobSource> sources;
+  for (size_t i = 0; i < options_.paths.size(); ++i) {
+    cep::JobSource source;
+    if (options_.positions) {
+      ASSIGN_OR_RETURN(source.partitions, FindPartitions(options_.paths[i]));
+    } else {
+      source.partitions.push_back({partitions_[i].place});
+    }
+    ASSIGN_OR_RETURN(std::unique_ptr<io::ByteSource> bytes, OpenBytes(i));
+    ASSIGN_OR_RETURN(source.source, ingest::FileSource::Open({.path = options_.paths[i],
+                                                              .partition = &partitions_[i],
+                                                              .layout = layout,
+                                                              .schema = schema,
+                                                              .time = options_.time,
+                                                              .strict = options_.strict,
+                                                              .positions = options_.positions},
+                                                             std::make_unique<CountedBytes>(
+                                                                 std::move(bytes), &bytes_read_)));
+    sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+uint64_t RecordedInputs::bytes_total() const {
+  uint64_t total = 0;
+  for (const std::string& path : options_.paths) {
+    const StatusOr<io::InputName> name = io::ParseInputName(path);
+    std::error_code error;
+    const uint64_t size = path == "-" ? 0 : std::filesystem::file_size(path, error);
+    if (error || size == 0 || !name.ok() || name->compression != io::Compression::kNone) return 0;
+    total += size;
+  }
+  return total;
+}
+
+}  // namespace vigil::daemon
