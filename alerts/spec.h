@@ -43,6 +43,7 @@ struct RuleInfo {
   std::vector<std::string> tags;
   std::vector<std::string> key_names;    // the rule's `key` fields as written
   std::vector<std::string> stage_names;  // by Stage::index
+  bool quarantines_errors = false;  // `on_error: quarantine`: none of its errors is a mere sample
   AlertSpec on_match;
   AlertSpec on_timeout;  // used only if the rule has `on_timeout`
 };

@@ -610,25 +610,27 @@ int64_t Matcher::DueOf(const Run& run) const {
 
 void Matcher::ExpireAt(int64_t now, std::string_view key, BlockState* state) {
   size_t kept = 0;
+  int64_t latest = state->min_due;
   state->min_due = kNever;
   std::fill(emitted_.begin(), emitted_.end(), 0);
   for (const Run& run : state->runs) {
     const int64_t due = DueOf(run);
-    if (due > now) {
+    if (due > now || due == kNever) {
       state->min_due = std::min(state->min_due, due);
       state->runs[kept++] = run;
       continue;
     }
+    latest = std::max(latest, due);
     if (block_.program.states[run.state].kind == StateKind::kPending) {
       completed_.push_back(run);
-      completed_.back().last_ts = now;
+      completed_.back().last_ts = due;
       continue;
     }
-    if (block_.emit_timeouts) Emit(cep::MatchKind::kTimeout, run, run.rules, now, now, key);
+    if (block_.emit_timeouts) Emit(cep::MatchKind::kTimeout, run, run.rules, due, due, key);
     store_->Unref(run.node);
   }
   state->runs.resize(kept);
-  if (!completed_.empty() || !state->held.empty()) Complete(key, now, state);
+  if (!completed_.empty() || !state->held.empty()) Complete(key, latest, state);
 }
 
 void Matcher::AdvanceTime(int64_t now, std::string_view key, BlockState* state,
@@ -639,7 +641,8 @@ void Matcher::AdvanceTime(int64_t now, std::string_view key, BlockState* state,
     for (const Run& run : state->runs) due = std::min(due, DueOf(run));
     state->min_due = due;
     if (due > now || due == kNever) return;
-    ExpireAt(due, key, state);
+    // The end of time is one step, as a bounded Flink job's last watermark is: what is due then is due together.
+    ExpireAt(now == kNever ? now : due, key, state);
   }
 }
 

@@ -136,6 +136,7 @@ void Job::JudgeRow(const Batch& batch, uint32_t row, RoutedBatch* routed,
   if (state.watermark.Observe(batch.ts[row])) {
     ++state.ledger.processed;
     routed->in_time.Set(row);
+    newest_ts_ = std::max(newest_ts_, batch.ts[row]);
     MoveEngineWatermark(state);
   } else {
     ++state.ledger.late;
@@ -224,6 +225,7 @@ Status Job::ReadBatch(SourceState* source) {
   // With the last source every partition has ended, announced or not.
   if (NextSource() == nullptr) engine_watermark_ = kMaxTime;
   routed.watermark = engine_watermark_;
+  routed.newest_ts = newest_ts_;
   routed.batch = std::move(batch);
   return Dispatch(std::move(routed), std::move(turned_away));
 }

@@ -150,6 +150,7 @@ class Job {
   const PartitionState* others_except_ = nullptr;
   int64_t others_minimum_ = kMinTime;
   int64_t engine_watermark_ = kMinTime;
+  int64_t newest_ts_ = kMinTime + 1;
   Ledger total_;
   std::vector<KeyUse> key_uses_;
   std::deque<std::vector<Record>> turned_away_;  // per dispatched batch that is not merged yet

@@ -24,6 +24,7 @@ struct RoutedBatch {
   std::shared_ptr<const Batch> batch;  // with its key hashes
   RowBits in_time;                     // rows that are not late
   int64_t watermark = 0;               // the engine's, after the whole batch
+  int64_t newest_ts = 0;               // of all rows so far, of every partition and shard
 };
 
 // Where an operator's results become records. One per shard, used by the shard's thread only.

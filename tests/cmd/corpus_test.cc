@@ -84,8 +84,10 @@ Answer VigilAnswer(const testing::TempDir& dir, element test_case) {
   std::istringstream stream(run.out);
   for (std::string line; std::getline(stream, line);) {
     const element alert = parser.parse(line);
+    const std::string_view kind = alert["kind"];
+    if (kind == "late" || kind == "error") continue;
     const std::string events_text = EventsText(alert["events"], false);
-    if (std::string_view(alert["kind"]) == "timeout") {
+    if (kind == "timeout") {
       answer.timeouts.insert(Minified(alert["at"]) + " " + events_text);
     } else {
       answer.matches.insert(events_text);
