@@ -101,7 +101,6 @@ class Compiler {
   uint32_t InsideGroup(Body body);
 
   bool IgnoresUnmatched() const;
-  bool HoldsWhenAllLeavesAreFalse(uint32_t formula) const;
 
   const Pattern& pattern_;
   Program program_;
@@ -528,21 +527,6 @@ void Compiler::RestrictEdges(uint32_t state, uint32_t take) {
 // --- the whole
 // --------------------------------------------------------------------------------------------------------
 
-bool Compiler::HoldsWhenAllLeavesAreFalse(uint32_t formula) const {
-  const Formula& f = program_.formulas[formula];
-  switch (f.op) {
-    case Formula::Op::kTrue:
-      return true;
-    case Formula::Op::kLeaf:
-      return false;
-    case Formula::Op::kNot:
-      return !HoldsWhenAllLeavesAreFalse(f.a);
-    case Formula::Op::kAnd:
-      return HoldsWhenAllLeavesAreFalse(f.a) && HoldsWhenAllLeavesAreFalse(f.b);
-  }
-  return false;
-}
-
 // True if each state that a partial match can wait in then does nothing but ignore into itself.
 bool Compiler::IgnoresUnmatched() const {
   for (uint32_t i = 0; i < program_.states.size(); ++i) {
@@ -551,7 +535,7 @@ bool Compiler::IgnoresUnmatched() const {
       continue;
     bool ignores = false;
     for (const Edge& edge : state.edges) {
-      if (!HoldsWhenAllLeavesAreFalse(edge.formula)) continue;
+      if (!program_.HoldsUnmatched(edge.formula)) continue;
       if (edge.action != EdgeAction::kIgnore || edge.target != i) return false;
       ignores = true;
     }

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/container/inlined_vector.h>
+
 #include "cep/event/key.h"
 #include "patterns/match_store.h"
 
@@ -21,21 +23,24 @@ namespace vigil::patterns {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
+using Runs = absl::InlinedVector<Run, 1>;
+
 // One key's state for one block of rules.
 struct BlockState {
-  uint32_t block = 0;
   int64_t min_due = kNever;  // no run falls due earlier
-  std::vector<Run> runs;     // by start, then by creation
+  uint32_t block = 0;
+  Runs runs;  // by start, then by creation
   std::vector<Run>
       held;  // complete matches held back by an earlier partial match (skip strategies)
 
   bool empty() const { return runs.empty() && held.empty(); }
 };
 
-struct KeyEntry {
-  uint64_t hash = 0;
+// What most keys need, one partial match for one block of rules, lies in the entry itself.
+struct alignas(64) KeyEntry {
+  absl::InlinedVector<BlockState, 1> blocks;
   std::string key;  // typed bytes
-  std::vector<BlockState> blocks;
+  uint64_t hash = 0;
 
   BlockState* Find(uint32_t block) {
     for (BlockState& state : blocks) {
@@ -53,7 +58,14 @@ class KeyTable {
   // Fetches the entry that a later Find() will most likely compare with.
   void PrefetchEntry(uint64_t hash) const {
     const Slot& slot = slots_[hash & (slots_.size() - 1)];
-    if (slot.hash == hash) __builtin_prefetch(slot.entry);
+    if (slot.hash == hash) PrefetchEntry(slot.entry);
+  }
+
+  static void PrefetchEntry(const KeyEntry* entry) {
+    const char* lines = reinterpret_cast<const char*>(entry);
+    __builtin_prefetch(lines);
+    __builtin_prefetch(lines + 64);
+    __builtin_prefetch(lines + 128);
   }
 
   // The entry with this hash for which `equals(key bytes)` holds, or null.

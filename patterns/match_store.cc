@@ -59,21 +59,21 @@ Value DeepCopy(Value v, char** to) {
 }  // namespace
 
 MatchStore::~MatchStore() {
-  for (PathNode& node : nodes_) {
-    Release(node.event);
+  for (const EventSlot& slot : events_) {
+    if (slot.refs > 0) memory_.Free(slot.event, slot.size);
   }
 }
 
-uint32_t MatchStore::AddNode(CapturedEvent* event, uint32_t parent, uint32_t stage) {
+uint32_t MatchStore::AddNode(uint32_t event, uint32_t parent, uint32_t stage) {
   uint32_t id;
-  if (free_.empty()) {
+  if (free_nodes_.empty()) {
     id = static_cast<uint32_t>(nodes_.size());
     nodes_.emplace_back();
   } else {
-    id = free_.back();
-    free_.pop_back();
+    id = free_nodes_.back();
+    free_nodes_.pop_back();
   }
-  ++event->refs;
+  ++events_[event].refs;
   Ref(parent);
   nodes_[id] = {event, parent, 0, stage};
   return id;
@@ -84,48 +84,58 @@ void MatchStore::Unref(uint32_t id) {
     PathNode& node = nodes_[id];
     if (--node.refs > 0) return;
     Release(node.event);
-    node.event = nullptr;
-    free_.push_back(id);
+    free_nodes_.push_back(id);
     id = node.parent;
   }
 }
 
-CapturedEvent* MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row,
-                                   std::string* json_scratch, std::string* why) {
-  std::string& json = *json_scratch;
+void MatchStore::Release(uint32_t event) {
+  if (event == kNoEvent) return;
+  EventSlot& slot = events_[event];
+  if (--slot.refs > 0) return;
+  memory_.Free(slot.event, slot.size);
+  free_events_.push_back(event);
+}
+
+uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why) {
   const cep::RowRef ref = rows.refs[row];
-  json.clear();
-  if (!ref.batch->renderer->AppendJson(ref.batch->raw[ref.row], &json, why)) return nullptr;
+  json_.clear();
+  if (!ref.batch->renderer->AppendJson(ref.batch->raw[ref.row], &json_, why)) return kNoEvent;
   const size_t slots = rows.columns.size();
   size_t size =
-      Aligned(sizeof(CapturedEvent)) + Aligned(slots * sizeof(Value)) + Aligned(json.size());
+      Aligned(sizeof(CapturedEvent)) + Aligned(slots * sizeof(Value)) + Aligned(json_.size());
   for (const cep::Column& column : rows.columns) {
     // Only texts, lists and maps have anything to copy.
     if (column.kind() == cep::ColumnKind::kString || column.kind() == cep::ColumnKind::kValue) {
       size += DeepSize(column.Get(row));
     }
   }
-  char* memory = static_cast<char*>(std::aligned_alloc(16, Aligned(size)));
+  char* memory = static_cast<char*>(memory_.Allocate(size));
   auto* event = new (memory) CapturedEvent();
   char* to = memory + Aligned(sizeof(CapturedEvent));
   auto* values = reinterpret_cast<Value*>(to);
   to += Aligned(slots * sizeof(Value));
-  for (size_t s = 0; s < slots; ++s)
+  for (size_t s = 0; s < slots; ++s) {
     new (&values[s]) Value(DeepCopy(rows.columns[s].Get(row), &to));
-  std::memcpy(to, json.data(), json.size());
-  event->json = {to, json.size()};
+  }
+  std::memcpy(to, json_.data(), json_.size());
+  event->json = {to, json_.size()};
   event->values = values;
   event->value_count = static_cast<uint32_t>(slots);
-  event->refs = 1;
   event->ts = rows.ts[row];
   event->seq = rows.first_sequence + row;
   event->partition = ref.batch->partitions[ref.row];
   event->offset = ref.batch->offsets[ref.row];
-  return event;
-}
-
-void MatchStore::Release(CapturedEvent* event) {
-  if (event != nullptr && --event->refs == 0) std::free(event);
+  uint32_t id;
+  if (free_events_.empty()) {
+    id = static_cast<uint32_t>(events_.size());
+    events_.emplace_back();
+  } else {
+    id = free_events_.back();
+    free_events_.pop_back();
+  }
+  events_[id] = {event, 1, static_cast<uint32_t>(size)};
+  return id;
 }
 
 }  // namespace vigil::patterns

@@ -2,21 +2,23 @@
 // themselves.
 //
 // A path is a chain of nodes from the latest event to the first; matches that share a beginning
-// share its nodes. Nodes and events are reference-counted; one shard's thread owns a store, nothing
-// in it is locked.
+// share its nodes. Nodes and events are reference-counted through small tables, so that dropping a
+// partial match does not touch the memory of its events, which by then is out of the cache. Thread
+// safety: none; one shard's thread owns a store.
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "cep/event/captured_event.h"
 #include "cep/runtime/ordered_block.h"
+#include "patterns/block_allocator.h"
 
 namespace vigil::patterns {
 
 inline constexpr uint32_t kNoNode = UINT32_MAX;
+inline constexpr uint32_t kNoEvent = UINT32_MAX;
 
 // A partial match, for one or several rules of a block.
 struct Run {
@@ -31,7 +33,7 @@ struct Run {
 
 // One accepted event on a path.
 struct PathNode {
-  cep::CapturedEvent* event = nullptr;
+  uint32_t event = kNoEvent;
   uint32_t parent = kNoNode;
   uint32_t refs = 0;
   uint32_t stage = 0;
@@ -45,26 +47,38 @@ class MatchStore {
   ~MatchStore();
 
   // A node for `event` after `parent`, with no references yet; takes references to both.
-  uint32_t AddNode(cep::CapturedEvent* event, uint32_t parent, uint32_t stage);
+  uint32_t AddNode(uint32_t event, uint32_t parent, uint32_t stage);
   void Ref(uint32_t node) {
     if (node != kNoNode) ++nodes_[node].refs;
   }
   // Drops a reference; frees what nothing refers to any more. O(nodes freed).
   void Unref(uint32_t node);
   const PathNode& node(uint32_t id) const { return nodes_[id]; }
+  const cep::CapturedEvent& EventOf(const PathNode& node) const {
+    return *events_[node.event].event;
+  }
 
-  // A copy of the row, with one reference, the caller's; null if the record is not valid as a
-  // whole, then `why` says where.
-  static cep::CapturedEvent* Capture(const cep::OrderedBlock& rows, uint32_t row,
-                                     std::string* json_scratch, std::string* why);
-  // Drops a reference; null is fine.
-  static void Release(cep::CapturedEvent* event);
+  // Copies the row, with one reference, the caller's. Returns kNoEvent if the record is not valid
+  // as a whole; then `why` says where.
+  uint32_t Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why);
+  // Drops a reference; kNoEvent is fine.
+  void Release(uint32_t event);
 
-  size_t live_nodes() const { return nodes_.size() - free_.size(); }
+  size_t live_nodes() const { return nodes_.size() - free_nodes_.size(); }
 
  private:
+  struct EventSlot {
+    cep::CapturedEvent* event = nullptr;
+    uint32_t refs = 0;
+    uint32_t size = 0;
+  };
+
   std::vector<PathNode> nodes_;
-  std::vector<uint32_t> free_;
+  std::vector<uint32_t> free_nodes_;
+  std::vector<EventSlot> events_;
+  std::vector<uint32_t> free_events_;
+  BlockAllocator memory_;  // of the events
+  std::string json_;       // scratch of Capture()
 };
 
 }  // namespace vigil::patterns

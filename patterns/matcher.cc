@@ -20,6 +20,21 @@ int64_t SaturatingAdd(int64_t a, int64_t b) {
   return __builtin_add_overflow(a, b, &sum) ? kNever : sum;
 }
 
+// Takes the rules off all matches that began before `seq` (or at it).
+template <typename RunList>
+void Prune(uint64_t seq, bool inclusive, uint64_t rules, RunList* runs) {
+  for (Run& run : *runs) {
+    if (run.start_seq < seq || (inclusive && run.start_seq == seq)) run.rules &= ~rules;
+  }
+}
+
+void CollectLeaves(const Program& program, uint32_t formula, std::vector<uint32_t>* leaves) {
+  const Formula& f = program.formulas[formula];
+  if (f.op == Formula::Op::kLeaf) leaves->push_back(f.a);
+  if (f.op == Formula::Op::kNot || f.op == Formula::Op::kAnd) CollectLeaves(program, f.a, leaves);
+  if (f.op == Formula::Op::kAnd) CollectLeaves(program, f.b, leaves);
+}
+
 // Where the leaf may hold, or fail, for some rule of the block.
 void OrPossibleRows(const LeafPredicate& leaf, const PredicateResults& results,
                     cep::RowBits* rows) {
@@ -54,9 +69,40 @@ Matcher::Matcher(const RuleBlock& block, const PredicateSet& predicates,
       stages_(block.program.stage_count) {
   has_due_ = block.program.within > 0;
   for (const State& state : block.program.states) has_due_ |= state.step_within > 0;
+  ClassifyStates();
+}
+
+// Finds for each state what an unmatched event does there. A state with a kProceed edge that such
+// an event would follow needs a full step.
+void Matcher::ClassifyStates() {
+  constexpr size_t kMaxClassified =
+      32;  // of more, the bits would cost more to compute than they save
+  const Program& program = block_.program;
+  if (program.states.size() > kMaxClassified) return;
+  state_rows_.resize(program.states.size());
+  for (uint32_t s = 0; s < program.states.size(); ++s) {
+    StateRows& rows = state_rows_[s];
+    rows.unmatched = Unmatched::kDies;
+    for (const Edge& edge : program.states[s].edges) {
+      CollectLeaves(program, edge.formula, &rows.leaves);
+      if (!program.HoldsUnmatched(edge.formula)) continue;
+      const bool is_self_ignore = edge.action == EdgeAction::kIgnore && edge.target == s;
+      rows.unmatched = is_self_ignore && rows.unmatched == Unmatched::kDies ? Unmatched::kStays
+                                                                            : Unmatched::kStep;
+      if (rows.unmatched == Unmatched::kStep) break;
+    }
+    std::sort(rows.leaves.begin(), rows.leaves.end());
+    rows.leaves.erase(std::unique(rows.leaves.begin(), rows.leaves.end()), rows.leaves.end());
+  }
 }
 
 void Matcher::BeginRows(uint32_t rows) {
+  for (StateRows& state : state_rows_) {
+    if (state.unmatched == Unmatched::kStep) continue;
+    state.possible.Clear();
+    for (uint32_t leaf : state.leaves)
+      OrPossibleRows(block_.leaves[leaf], results_, &state.possible);
+  }
   start_rows_.Clear();
   touched_rows_.Clear();
   const bool touches_all = !block_.program.ignores_unmatched;
@@ -202,7 +248,7 @@ void Matcher::FillStages(const Run& run) {
   for (uint32_t n = run.node; n != kNoNode; n = store_->node(n).parent) {
     const PathNode& node = store_->node(n);
     auto** place = const_cast<const cep::CapturedEvent**>(--stages_[node.stage].events);
-    *place = node.event;
+    *place = &store_->EventOf(node);
   }
 }
 
@@ -379,7 +425,16 @@ void Matcher::StepAll(const BlockState& state) {
   children_.clear();
   takes_ = 0;
   for (LeafCache& cache : cache_) cache.has_unary = false;
-  for (const Run& run : state.runs) Step(run, false);
+  for (const Run& run : state.runs) {
+    if (!state_rows_.empty()) {
+      const StateRows& rows = state_rows_[run.state];
+      if (rows.unmatched != Unmatched::kStep && !rows.possible.Test(context_->row)) {
+        if (rows.unmatched == Unmatched::kStays) children_.push_back({run, false, false, 0, 0});
+        continue;
+      }
+    }
+    Step(run, false);
+  }
   if (start_rows_.Test(context_->row)) {
     Run start;
     start.rules = block_.all;
@@ -395,11 +450,10 @@ bool Matcher::CaptureIfTaken() {
   for (const Child& child : children_) {
     if (child.took) wanted |= child.run.rules;
   }
-  if (wanted == 0 || context_->captured != nullptr) return true;
+  if (wanted == 0 || context_->captured != kNoEvent) return true;
   if (!context_->is_invalid) {
-    context_->captured =
-        MatchStore::Capture(*context_->rows, context_->row, &json_, &context_->why_invalid);
-    if (context_->captured != nullptr) return true;
+    context_->captured = store_->Capture(*context_->rows, context_->row, &context_->why_invalid);
+    if (context_->captured != kNoEvent) return true;
     context_->is_invalid = true;
   }
   const cep::RowRef ref = context_->rows->refs[context_->row];
@@ -494,7 +548,7 @@ void Matcher::Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t 
                    std::string_view key) {
   path_.clear();
   for (uint32_t n = run.node; n != kNoNode; n = store_->node(n).parent) {
-    path_.push_back({store_->node(n).stage, store_->node(n).event});
+    path_.push_back({store_->node(n).stage, &store_->EventOf(store_->node(n))});
   }
   std::reverse(path_.begin(), path_.end());
   cep::Match match;
@@ -553,25 +607,22 @@ void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state)
     Prune(seq, inclusive, rules, &state->runs);
     Prune(seq, inclusive, rules, &state->held);
   }
-  for (std::vector<Run>* runs : {&state->runs, &state->held}) {
-    size_t kept = 0;
-    for (const Run& run : *runs) {
-      if (run.rules == 0) {
-        store_->Unref(run.node);
-      } else {
-        (*runs)[kept++] = run;
-      }
-    }
-    runs->resize(kept);
-  }
+  RemoveUnused(&state->runs);
+  RemoveUnused(&state->held);
 }
 
-// Takes the rules off all matches that began before `seq` (or at it); those left without a rule are
-// removed later.
-void Matcher::Prune(uint64_t seq, bool inclusive, uint64_t rules, std::vector<Run>* runs) {
-  for (Run& run : *runs) {
-    if (run.start_seq < seq || (inclusive && run.start_seq == seq)) run.rules &= ~rules;
+// Removes the runs that stand for no rule any more.
+template <typename RunList>
+void Matcher::RemoveUnused(RunList* runs) {
+  size_t kept = 0;
+  for (const Run& run : *runs) {
+    if (run.rules == 0) {
+      store_->Unref(run.node);
+    } else {
+      (*runs)[kept++] = run;
+    }
   }
+  runs->resize(kept);
 }
 
 // Up to which start the strategy prunes after this match; false if it prunes nothing.
@@ -583,13 +634,13 @@ bool Matcher::PruningBound(const Run& match, uint64_t* seq, bool* inclusive) con
     return true;
   }
   if (kind == SkipKind::kSkipPastLastEvent) {
-    *seq = store_->node(match.node).event->seq;
+    *seq = store_->EventOf(store_->node(match.node)).seq;
     return true;
   }
   bool found = false;
   for (uint32_t n = match.node; n != kNoNode; n = store_->node(n).parent) {
     if (static_cast<int>(store_->node(n).stage) != block_.program.skip_stage) continue;
-    *seq = store_->node(n).event->seq;
+    *seq = store_->EventOf(store_->node(n)).seq;
     found = true;
     if (kind == SkipKind::kSkipToLast) break;
   }
@@ -641,7 +692,8 @@ void Matcher::AdvanceTime(int64_t now, std::string_view key, BlockState* state,
     for (const Run& run : state->runs) due = std::min(due, DueOf(run));
     state->min_due = due;
     if (due > now || due == kNever) return;
-    // The end of time is one step, as a bounded Flink job's last watermark is: what is due then is due together.
+    // The end of time is one step, as a bounded Flink job's last watermark is: what is due then is
+    // due together.
     ExpireAt(now == kNever ? now : due, key, state);
   }
 }

@@ -36,9 +36,9 @@ struct RowContext {
   uint32_t row = 0;
   int64_t ts = 0;
   uint64_t seq = 0;
-  uint32_t variants = 1;  // which of the key space's expressions gave this key, as bits
-  cep::CapturedEvent* captured = nullptr;  // made when first wanted; holds a reference
-  bool is_invalid = false;                 // capturing failed: no rule accepts it
+  uint32_t variants = 1;         // which of the key space's expressions gave this key, as bits
+  uint32_t captured = kNoEvent;  // made when first wanted; holds a reference
+  bool is_invalid = false;       // capturing failed: no rule accepts it
   std::string why_invalid;
 };
 
@@ -123,7 +123,8 @@ class Matcher {
 
   void Complete(std::string_view key, int64_t instant, BlockState* state);
   void EmitHeld(std::string_view key, int64_t instant, BlockState* state);
-  static void Prune(uint64_t seq, bool inclusive, uint64_t rules, std::vector<Run>* runs);
+  template <typename RunList>
+  void RemoveUnused(RunList* runs);
   bool PruningBound(const Run& match, uint64_t* seq, bool* inclusive) const;
   void Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t instant, int64_t at,
             std::string_view key);
@@ -135,6 +136,16 @@ class Matcher {
   MatchStore* store_;
   bool has_due_ = false;
   bool skips_ = false;
+  // What an event does to a run in a state if it satisfies none of the leaves that the state asks.
+  enum class Unmatched : uint8_t { kStays, kDies, kStep };
+  struct StateRows {
+    Unmatched unmatched = Unmatched::kStep;
+    std::vector<uint32_t> leaves;
+    cep::RowBits possible;  // rows at which one of the leaves may hold
+  };
+  void ClassifyStates();
+
+  std::vector<StateRows> state_rows_;  // by state; empty for large programs
   cep::RowBits start_rows_;
   cep::RowBits touched_rows_;
   std::vector<RuleCounters> counters_;
@@ -150,7 +161,7 @@ class Matcher {
   std::vector<Visit> visits_;
   std::vector<Visit> seen_;
   std::vector<uint32_t> take_nodes_;
-  std::vector<Run> new_runs_;
+  Runs new_runs_;
   bool refuses_ = false;  // the event is not valid: no stage accepts it
   std::vector<Run> completed_;
   std::vector<uint64_t> emitted_;  // per bit, matches reported for this event
@@ -159,7 +170,6 @@ class Matcher {
   std::vector<cep::StageEvents> stages_;
   uint32_t stages_epoch_ = 0;
   Arena arena_;
-  std::string json_;
 };
 
 }  // namespace vigil::patterns

@@ -10,6 +10,9 @@ namespace {
 // Rows ahead at which a key's slot, and then its entry, are fetched into the cache.
 constexpr size_t kSlotAhead = 24;
 constexpr size_t kEntryAhead = 12;
+constexpr size_t kPrefetchBytes = 512;
+// Queued due times ahead at which an entry is fetched.
+constexpr size_t kDueAhead = 8;
 
 }  // namespace
 
@@ -41,9 +44,14 @@ PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> pattern
 // The rows to look at in this key space, each once per distinct key that it has there.
 void PatternOperator::CollectRows(const cep::OrderedBlock& rows, Space* space) {
   cep::RowBits touched;
+  starts_.Clear();
   for (uint32_t b : space->blocks) {
     const cep::RowBits& bits = matchers_[b]->touched_rows();
-    for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) touched.words[w] |= bits.words[w];
+    const cep::RowBits& starts = matchers_[b]->start_rows();
+    for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) {
+      touched.words[w] |= bits.words[w];
+      starts_.words[w] |= starts.words[w];
+    }
   }
   keyed_rows_.clear();
   const std::vector<uint32_t>& variants = space->keys->variants;
@@ -81,7 +89,9 @@ void PatternOperator::QueueDue(KeyEntry* entry, Space* space) {
 }
 
 void PatternOperator::RemoveEmpty(KeyEntry* entry, Space* space) {
-  std::erase_if(entry->blocks, [](const BlockState& state) { return state.empty(); });
+  const auto kept = std::remove_if(entry->blocks.begin(), entry->blocks.end(),
+                                   [](const BlockState& state) { return state.empty(); });
+  entry->blocks.erase(kept, entry->blocks.end());
   if (entry->blocks.empty()) space->table.Erase(entry);
 }
 
@@ -138,11 +148,11 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
     uint32_t last_row = UINT32_MAX;
     for (size_t i = 0; i < n; ++i) {
       if (i + kSlotAhead < n) space.table.Prefetch(keyed_rows_[i + kSlotAhead].hash);
-      if (i + kEntryAhead < n) space.table.PrefetchEntry(keyed_rows_[i + kEntryAhead].hash);
+      if (i + kEntryAhead < n) PrefetchRow(rows, keyed_rows_[i + kEntryAhead], space);
       const KeyedRow& keyed = keyed_rows_[i];
       if (keyed.row != last_row) {
-        MatchStore::Release(context_.captured);
-        context_.captured = nullptr;
+        store_.Release(context_.captured);
+        context_.captured = kNoEvent;
         context_.is_invalid = false;
         last_row = keyed.row;
       }
@@ -151,8 +161,21 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
       context_.seq = rows.first_sequence + keyed.row;
       ProcessKeyedRow(rows, keyed, &space, out);
     }
-    MatchStore::Release(context_.captured);
-    context_.captured = nullptr;
+    store_.Release(context_.captured);
+    context_.captured = kNoEvent;
+  }
+}
+
+// Fetches what processing a row a little later will read: its key's entry and, if it may start a
+// match and so be captured, the record itself, which was last touched when it was decoded.
+void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, const KeyedRow& keyed,
+                                  const Space& space) const {
+  space.table.PrefetchEntry(keyed.hash);
+  if (!starts_.Test(keyed.row)) return;
+  const cep::RowRef ref = rows.refs[keyed.row];
+  const std::string_view raw = ref.batch->raw[ref.row];
+  for (size_t at = 0; at < raw.size() && at < kPrefetchBytes; at += 64) {
+    __builtin_prefetch(raw.data() + at);
   }
 }
 
@@ -162,6 +185,7 @@ void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
       while (!queue.empty() && queue.front().at <= watermark) {
         KeyEntry* entry = queue.front().entry;
         queue.pop_front();
+        if (queue.size() > kDueAhead) KeyTable::PrefetchEntry(queue[kDueAhead].entry);
         bool has_empty = false;
         for (BlockState& state : entry->blocks) {
           if (state.min_due <= watermark) {

@@ -56,6 +56,7 @@ class PatternOperator : public cep::Operator {
   };
 
   void CollectRows(const cep::OrderedBlock& rows, Space* space);
+  void PrefetchRow(const cep::OrderedBlock& rows, const KeyedRow& keyed, const Space& space) const;
   void ProcessKeyedRow(const cep::OrderedBlock& rows, const KeyedRow& keyed, Space* space,
                        cep::MatchSink* out);
   void ProcessBlock(uint32_t block, RowContext* context, Space* space, KeyEntry** entry,
@@ -70,6 +71,7 @@ class PatternOperator : public cep::Operator {
   std::vector<std::unique_ptr<Matcher>> matchers_;  // by block
   std::vector<Space> spaces_;
   std::vector<KeyedRow> keyed_rows_;
+  cep::RowBits starts_;  // rows at which some block of the current key space may start a match
   RowContext context_;
   BlockState fresh_;  // stands in for the state of a key without any
 };

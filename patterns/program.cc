@@ -27,6 +27,21 @@ std::string FormulaText(const Program& program, uint32_t id) {
 
 }  // namespace
 
+bool Program::HoldsUnmatched(uint32_t formula) const {
+  const Formula& f = formulas[formula];
+  switch (f.op) {
+    case Formula::Op::kTrue:
+      return true;
+    case Formula::Op::kLeaf:
+      return false;
+    case Formula::Op::kNot:
+      return !HoldsUnmatched(f.a);
+    case Formula::Op::kAnd:
+      return HoldsUnmatched(f.a) && HoldsUnmatched(f.b);
+  }
+  return false;
+}
+
 std::string Program::Dump() const {
   std::string text;
   for (uint32_t i = 0; i < states.size(); ++i) {

@@ -81,6 +81,9 @@ struct Program {
   // If every leaf is false for an event, no partial match changes: the event need not be looked at.
   bool ignores_unmatched = false;
 
+  // What a formula is for an event that satisfies no leaf.
+  bool HoldsUnmatched(uint32_t formula) const;
+
   // The automaton as text, one state a line and one edge an indented line.
   std::string Dump() const;
 };

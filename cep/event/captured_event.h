@@ -1,8 +1,7 @@
 // An event that a partial match holds on to: a copy of what alerts and correlated conditions need
 // of it.
 //
-// Reference-counted without atomics: one shard's thread owns all references, except that a finished
-// Match hands its events to the thread that writes alerts by copying them out first.
+// Its memory belongs to the shard that captured it (patterns/match_store.h).
 #pragma once
 
 #include <cstdint>
@@ -21,7 +20,6 @@ struct CapturedEvent {
   std::string_view json;  // the whole event as a JSON object, one line
   const Value* values = nullptr;  // one per slot of the layout; texts live in the same allocation
   uint32_t value_count = 0;
-  uint32_t refs = 0;
 
   // The field in `slot`; kAbsent where the event has none.
   Value Get(uint32_t slot) const { return slot < value_count ? values[slot] : Value(); }

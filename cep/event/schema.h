@@ -36,8 +36,8 @@ struct Type {
   std::vector<Type> params;
   std::vector<Field> fields;
 
-  Type() = default;
-  Type(TypeKind k) : kind(k) {}  // NOLINT(google-explicit-constructor): a kind is a type
+  Type();
+  Type(TypeKind k);  // NOLINT(google-explicit-constructor): a kind is a type
   static Type List(Type element);
   static Type Map(Type key, Type value);
   static Type Object(std::vector<Field> fields);
@@ -59,6 +59,9 @@ struct Field {
   Type type;
   bool operator==(const Field& other) const = default;
 };
+
+inline Type::Type() = default;
+inline Type::Type(TypeKind k) : kind(k) {}
 
 class Schema {
  public:
