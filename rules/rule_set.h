@@ -21,6 +21,7 @@ struct CompiledRule {
   Mode mode = Mode::kLive;
   std::vector<uint32_t> key_slots;  // of the rule's `key`; a stage's own is in the pattern
   patterns::Pattern pattern;
+  int64_t ttl_ms = 0;  // drop a key's state after this long without an event; 0: never
 };
 
 struct RuleSet {

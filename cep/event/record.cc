@@ -8,9 +8,7 @@ bool ComesBefore(const Record& a, const Record& b) {
   if (!a.has_rule) return false;  // in the order in which the source read them
   if (a.rule != b.rule) return a.rule < b.rule;
   if (a.kind != b.kind) return a.kind < b.kind;
-  if (const int c = a.key.compare(b.key); c != 0) return c < 0;
-  if (a.id != b.id) return a.id < b.id;
-  return a.head < b.head;
+  return a.key < b.key;
 }
 
 }  // namespace vigil::cep

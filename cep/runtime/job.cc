@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 #include "cep/runtime/batch_pool.h"
 
@@ -17,6 +18,28 @@ void Add(const Ledger& from, Ledger* to) {
   to->late += from.late;
   to->quarantined += from.quarantined;
   to->rate_limited += from.rate_limited;
+}
+
+// Drops repetitions from `records`, which are in order: the same match or timeout at the same
+// instant. They need not be neighbours, but are of one rule and key.
+void DropRepetitions(std::vector<Record>* records) {
+  const auto is_of_group = [](const Record& a, const Record& b) {
+    return a.kind == RecordKind::kAlert && b.kind == RecordKind::kAlert && !ComesBefore(a, b);
+  };
+  std::set<Hash128> seen;
+  size_t kept = 0;
+  for (size_t i = 0; i < records->size(); ++i) {
+    Record& record = (*records)[i];
+    if (kept > 0 && is_of_group((*records)[kept - 1], record)) {
+      if (seen.empty()) seen.insert((*records)[kept - 1].id);
+      if (!seen.insert(record.id).second) continue;
+    } else {
+      seen.clear();
+    }
+    if (kept != i) (*records)[kept] = std::move(record);
+    ++kept;
+  }
+  records->resize(kept);
 }
 
 }  // namespace
@@ -265,8 +288,7 @@ Status Job::MergeReady(bool wait_for_all) {
   return absl::OkStatus();
 }
 
-// Merges streams that are each in order, and drops repetitions: the same match or timeout at the
-// same instant.
+// Merges streams that are each in order.
 Status Job::Emit(std::vector<std::vector<Record>> streams) {
   std::vector<Record> merged;
   for (std::vector<Record>& stream : streams) {
@@ -275,11 +297,7 @@ Status Job::Emit(std::vector<std::vector<Record>> streams) {
     std::inplace_merge(merged.begin(), merged.begin() + middle, merged.end(), ComesBefore);
   }
   if (merged.empty()) return absl::OkStatus();
-  const auto last = std::unique(merged.begin(), merged.end(), [](const Record& a, const Record& b) {
-    return a.kind == RecordKind::kAlert && b.kind == RecordKind::kAlert && a.id == b.id &&
-           a.rule == b.rule && a.instant == b.instant;
-  });
-  merged.erase(last, merged.end());
+  DropRepetitions(&merged);
   return output_(std::move(merged));
 }
 

@@ -112,7 +112,8 @@ std::vector<Record> Shard::Apply(const RoutedBatch& routed) {
   AddRows(routed);
   reorder_.Release(routed.watermark, &released_);
   ProcessReleased();
-  // The end of time is one step, after all that fell due while there were rows: each shard must see it alike.
+  // The end of time is one step, after all that fell due while there were rows: each shard must see
+  // it alike.
   if (routed.watermark == kMaxTime) operator_->AdvanceTime(routed.newest_ts - 1, sink_.get());
   operator_->AdvanceTime(routed.watermark, sink_.get());
   std::vector<Record> records = sink_->Take();

@@ -12,7 +12,7 @@
 #include <map>
 #include <vector>
 
-#include "cep/runtime/ordered_block.h"
+#include "cep/event/batch.h"
 
 namespace vigil::cep {
 

@@ -1,10 +1,11 @@
-// Job: lateness row by row, several sources, order of results, independence of the number of shards.
+// Job: lateness row by row, several sources, order of results, independence of the number of
+// shards.
 #include "cep/runtime/job.h"
-
-#include <catch2/catch.hpp>
 
 #include <mutex>
 #include <random>
+
+#include <catch2/catch.hpp>
 
 namespace vigil::cep {
 namespace {
@@ -22,7 +23,8 @@ std::shared_ptr<Layout> KeyLayout() {
   return layout;
 }
 
-// Serves rows from memory, `batch_rows` at a time; an empty key stands for a record that cannot be decoded.
+// Serves rows from memory, `batch_rows` at a time; an empty key stands for a record that cannot be
+// decoded.
 class FakeSource : public Source {
  public:
   FakeSource(const Partition* partition, std::vector<Input> rows, uint32_t batch_rows)
@@ -88,7 +90,8 @@ class EchoOperator : public Operator {
     }
   }
   void AdvanceTime(int64_t watermark, MatchSink*) override {
-    // Within a released run of rows a shard moves time to the last row: rows at that very time may follow.
+    // Within a released run of rows a shard moves time to the last row: rows at that very time may
+    // follow.
     if (watermark > kMinTime) watermark_ = std::max(watermark_, watermark - 1);
   }
 
@@ -118,7 +121,7 @@ struct Outcome {
 };
 
 Outcome RunJob(const std::vector<std::vector<Input>>& inputs, int64_t disorder, uint32_t shards,
-            uint32_t batch_rows = 3) {
+               uint32_t batch_rows = 3) {
   std::vector<Partition> partitions;
   for (uint32_t i = 0; i < inputs.size(); ++i) partitions.push_back({"", "", i, std::to_string(i)});
   std::vector<JobSource> sources;
@@ -146,17 +149,22 @@ Outcome RunJob(const std::vector<std::vector<Input>>& inputs, int64_t disorder, 
   return outcome;
 }
 
-TEST_CASE("Job: rows come out by time, late and bad ones when the engine's time stood there", "[cep][unit]") {
-  const Outcome outcome = RunJob({{{100, "a"}, {300, "b"}, {150, "c"}, {0, ""}, {250, "d"}, {400, "e"}}}, 100, 1);
-  CHECK(outcome.lines == std::vector<std::string>{"100a", "late 150", "bad 3", "250d", "300b", "400e"});
+TEST_CASE("Job: rows come out by time, late and bad ones when the engine's time stood there",
+          "[cep][unit]") {
+  const Outcome outcome =
+      RunJob({{{100, "a"}, {300, "b"}, {150, "c"}, {0, ""}, {250, "d"}, {400, "e"}}}, 100, 1);
+  CHECK(outcome.lines ==
+        std::vector<std::string>{"100a", "late 150", "bad 3", "250d", "300b", "400e"});
   CHECK(outcome.ledger.read == 6);
   CHECK(outcome.ledger.processed == 4);
   CHECK(outcome.ledger.late == 1);
   CHECK(outcome.ledger.quarantined == 1);
 }
 
-TEST_CASE("Job: several inputs are merged by time, equal times by input, then by record", "[cep][unit]") {
-  const Outcome outcome = RunJob({{{10, "a"}, {20, "b"}, {20, "c"}}, {{5, "d"}, {20, "e"}, {500, "f"}}}, 0, 1);
+TEST_CASE("Job: several inputs are merged by time, equal times by input, then by record",
+          "[cep][unit]") {
+  const Outcome outcome =
+      RunJob({{{10, "a"}, {20, "b"}, {20, "c"}}, {{5, "d"}, {20, "e"}, {500, "f"}}}, 0, 1);
   CHECK(outcome.lines == std::vector<std::string>{"5d", "10a", "20b", "20c", "20e", "500f"});
   CHECK(outcome.ledger.late == 0);
 }

@@ -1,16 +1,16 @@
 // Flink CEP's own answers (tests/corpus/patterns), case by case through `vigil replay`.
 //
-// A case's rule runs with `on_timeout`, so that timeouts come out too. Matches and timeouts are compared as sets of
-// events by stage, as flink-semantics says: Vigil reports a distinct one once. In cases with a stage's own `within` only
-// the matches are compared, because Flink has no timer for it.
-#include <catch2/catch.hpp>
-
-#include <simdjson.h>
-
+// A case's rule runs with `on_timeout`, so that timeouts come out too. Matches and timeouts are
+// compared as sets of events by stage, as flink-semantics says: Vigil reports a distinct one once.
+// In cases with a stage's own `within` only the matches are compared, because Flink has no timer
+// for it.
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
+
+#include <catch2/catch.hpp>
+#include <simdjson.h>
 
 #include "tests/support/process.h"
 
@@ -117,9 +117,8 @@ void RunFamily(const std::string& path) {
 }
 
 TEST_CASE("Replay: Flink's matches, timeouts and refusals", "[corpus]") {
-  const std::string family =
-      GENERATE("sequence", "contiguity", "negation", "within", "keys", "quantifiers", "groups",
-               "iterative", "skip", "mixed");
+  const std::string family = GENERATE("sequence", "contiguity", "negation", "within", "keys",
+                                      "quantifiers", "groups", "iterative", "skip", "mixed");
   RunFamily("tests/corpus/patterns/" + family + ".jsonl");
 }
 

@@ -304,7 +304,7 @@ TEST_CASE("Replay: the JSON suite, one bad line costs one line", "[cmd]") {
   for (std::string line; std::getline(suite, line);) {
     const simdjson::dom::element test_case = parser.parse(line);
     const std::string bytes = FromBase64(std::string_view(test_case["bytes"]));
-    const std::string name(std::string_view(test_case["name"]));
+    const std::string name{std::string_view(test_case["name"])};
     if (bytes.find('\n') != std::string::npos) continue;
     add("good", 'y', "1");
     add(name, std::string_view(test_case["expect"])[0], bytes);
@@ -321,18 +321,19 @@ TEST_CASE("Replay: the JSON suite, one bad line costs one line", "[cmd]") {
   REQUIRE(run.exit_code == 0);
   std::vector<char> outcome(names.size(), '?');
   std::istringstream out(run.out);
-  simdjson::dom::parser reader;
+  // An accepted number may be too large for a parser that reads the alert, so the lines are
+  // searched, not parsed.
+  const auto number_after = [](const std::string& line, const std::string& key) {
+    return static_cast<size_t>(std::stoul(line.substr(line.find(key) + key.size())));
+  };
   for (std::string line; std::getline(out, line);) {
-    const simdjson::dom::element record = reader.parse(line);
-    if (std::string_view(record["kind"]) == "match") {
-      outcome[static_cast<size_t>(uint64_t(record["key"]["id"]))] = 'y';
+    if (line.find("\"kind\":\"match\"") != std::string::npos) {
+      outcome[number_after(line, "\"key\":{\"id\":")] = 'y';
       continue;
     }
-    const std::string_view place = record["place"];
-    const auto at =
-        static_cast<size_t>(std::stoul(std::string(place.substr(place.rfind('/') + 1))));
+    const size_t at = number_after(line, "suite.jsonl/");
     outcome[at] = 'n';
-    CHECK(std::string_view(record["reason"]).find("line " + std::to_string(at + 1)) == 0);
+    CHECK(line.find("\"reason\":\"line " + std::to_string(at + 1)) != std::string::npos);
   }
   for (size_t i = 0; i < names.size(); ++i) {
     if (std::find(left_out.begin(), left_out.end(), names[i]) != left_out.end()) continue;

@@ -20,7 +20,8 @@ std::string DumpOf(const Pattern& pattern) {
   return program->Dump();
 }
 
-TEST_CASE("CompilePattern: next has no ignore edge, followed_by ignores what does not fit", "[patterns][unit]") {
+TEST_CASE("CompilePattern: next has no ignore edge, followed_by ignores what does not fit",
+          "[patterns][unit]") {
   Pattern pattern;
   pattern.stages = {Make("a", Contiguity::kBegin, 0), Make("b", Contiguity::kNext, 1),
                     Make("c", Contiguity::kFollowedBy, 2)};
@@ -47,7 +48,8 @@ TEST_CASE("CompilePattern: followed_by_any always ignores, too", "[patterns][uni
         "  take -> b if where0\n");
 }
 
-TEST_CASE("CompilePattern: a negation in the middle is a way to the stop state", "[patterns][unit]") {
+TEST_CASE("CompilePattern: a negation in the middle is a way to the stop state",
+          "[patterns][unit]") {
   Pattern pattern;
   pattern.stages = {Make("a", Contiguity::kBegin, 0), Make("no", Contiguity::kNotFollowedBy, 1),
                     Make("b", Contiguity::kFollowedBy, 2)};

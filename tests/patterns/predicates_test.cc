@@ -1,10 +1,11 @@
-// Predicates: columns at once give what single values give, logic is three-valued, equal conditions are shared.
+// Predicates: columns at once give what single values give, logic is three-valued, equal conditions
+// are shared.
 #include "patterns/predicates.h"
-
-#include <catch2/catch.hpp>
 
 #include <cmath>
 #include <random>
+
+#include <catch2/catch.hpp>
 
 #include "patterns/atom_kernels.h"
 
@@ -32,12 +33,18 @@ std::shared_ptr<cep::Layout> OneSlotEach() {
 Value RandomScalar(std::mt19937_64* random) {
   static const char* kTexts[] = {"", "a", "ab", "login", "logout"};
   switch ((*random)() % 6) {
-    case 0: return Value::Int(static_cast<int64_t>((*random)() % 7) - 3);
-    case 1: return Value::Double(static_cast<double>((*random)() % 13) / 2.0 - 3);
-    case 2: return Value::String(kTexts[(*random)() % 5]);
-    case 3: return Value::Bool((*random)() % 2 == 0);
-    case 4: return Value::Null();
-    default: return Value::Double(std::nan(""));
+    case 0:
+      return Value::Int(static_cast<int64_t>((*random)() % 7) - 3);
+    case 1:
+      return Value::Double(static_cast<double>((*random)() % 13) / 2.0 - 3);
+    case 2:
+      return Value::String(kTexts[(*random)() % 5]);
+    case 3:
+      return Value::Bool((*random)() % 2 == 0);
+    case 4:
+      return Value::Null();
+    default:
+      return Value::Double(std::nan(""));
   }
 }
 
@@ -53,11 +60,20 @@ TEST_CASE("EvaluateAtom: a column at once equals one value at a time", "[pattern
         Value v = RandomScalar(&random);
         if (all_typed) {
           switch (column.kind()) {
-            case cep::ColumnKind::kInt: v = Value::Int(static_cast<int64_t>(random() % 7) - 3); break;
-            case cep::ColumnKind::kDouble: v = Value::Double(static_cast<double>(random() % 7) / 2); break;
-            case cep::ColumnKind::kString: v = Value::String(random() % 2 == 0 ? "login" : "a"); break;
-            case cep::ColumnKind::kBool: v = Value::Bool(random() % 2 == 0); break;
-            default: break;
+            case cep::ColumnKind::kInt:
+              v = Value::Int(static_cast<int64_t>(random() % 7) - 3);
+              break;
+            case cep::ColumnKind::kDouble:
+              v = Value::Double(static_cast<double>(random() % 7) / 2);
+              break;
+            case cep::ColumnKind::kString:
+              v = Value::String(random() % 2 == 0 ? "login" : "a");
+              break;
+            case cep::ColumnKind::kBool:
+              v = Value::Bool(random() % 2 == 0);
+              break;
+            default:
+              break;
           }
         }
         column.Set(r, random() % 20 == 0 ? Value() : v);
@@ -108,9 +124,12 @@ TEST_CASE("PredicateSet: errors are absorbed as CEL says", "[patterns][unit]") {
     const char* outcomes;  // of both, either, neither: t, f or e
   };
   const Row rows[] = {
-      {Value::Int(1), Value::String("a"), "ttf"}, {Value::Int(1), Value::String("b"), "ftf"},
-      {Value(), Value::String("a"), "ete"},       {Value(), Value::String("b"), "fee"},
-      {Value::Int(0), Value(), "fet"},            {Value::Int(1), Value(), "etf"},
+      {Value::Int(1), Value::String("a"), "ttf"},
+      {Value::Int(1), Value::String("b"), "ftf"},
+      {Value(), Value::String("a"), "ete"},
+      {Value(), Value::String("b"), "fee"},
+      {Value::Int(0), Value(), "fet"},
+      {Value::Int(1), Value(), "etf"},
       {Value(), Value(), "eee"},
   };
   for (const Row& row : rows) {

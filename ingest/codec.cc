@@ -1,0 +1,25 @@
+#include "ingest/codec.h"
+
+#include <string>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+namespace vigil::ingest {
+
+void Reject(const RawRecord& record, uint64_t byte, std::string_view what, cep::Batch* batch) {
+  std::string place;
+  if (record.line > 0) absl::StrAppend(&place, "line ", record.line);
+  if (byte > 0) absl::StrAppend(&place, place.empty() ? "byte " : ", byte ", byte);
+  if (!place.empty()) place += ": ";
+  cep::Rejected rejected;
+  rejected.partition = record.partition;
+  rejected.offset = record.offset;
+  rejected.before_row = batch->rows;
+  rejected.reason = std::move(place);
+  rejected.reason += what;
+  rejected.bytes = record.bytes.substr(0, kRejectedBytes);
+  batch->rejected.push_back(std::move(rejected));
+}
+
+}  // namespace vigil::ingest

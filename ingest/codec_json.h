@@ -1,0 +1,48 @@
+// JSON objects, one a record.
+//
+// By default a record is checked as far as it is read: UTF-8, quotes, the structure of its top
+// level and the fields in use. With `strict` all of it is: see ValidateJsonObject(). Of a field
+// that a record holds twice the last one counts.
+#pragma once
+
+#include <string_view>
+
+#include "ingest/codec.h"
+#include "ingest/json_fields.h"
+#include "ingest/json_layout.h"
+#include "ingest/json_tokenizer.h"
+#include "ingest/partition_table.h"
+#include "ingest/projection.h"
+
+namespace vigil::ingest {
+
+class JsonCodec : public Codec {
+ public:
+  explicit JsonCodec(const CodecOptions& options);
+
+  void Decode(const RawRecord* records, size_t count, cep::Batch* batch) override;
+  const cep::RecordRenderer& renderer() const override;
+
+ private:
+  bool DecodeOne(RawRecord record, cep::Batch* batch);
+  bool FindFields(const RawRecord& record, cep::Batch* batch);
+  bool ReadPosition(RawRecord* record, cep::Batch* batch);
+  bool ReadTime(const RawRecord& record, cep::Batch* batch);
+  bool WriteColumns(const RawRecord& record, cep::Batch* batch);
+  bool WriteSlowly(const RawRecord& record, size_t slot_index, cep::Batch* batch);
+  bool RejectLine(const RawRecord& record, const JsonError& error, cep::Batch* batch) const;
+  bool RejectField(const RawRecord& record, size_t place, std::string_view what,
+                   cep::Batch* batch) const;
+
+  const CodecOptions options_;
+  const bool strict_types_;
+  const Projection projection_;
+  JsonLayoutParser layouts_;  // asked first
+  JsonTokenizer tokenizer_;   // the judge of what it declines
+  JsonFieldWriter writer_;
+  PartitionTable partitions_;
+  FieldTexts texts_;
+  bool plain_ = false;  // the record at hand is known to hold no backslash
+};
+
+}  // namespace vigil::ingest

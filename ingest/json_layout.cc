@@ -1,0 +1,240 @@
+#include "ingest/json_layout.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include <simdjson.h>
+
+#include "ingest/cpu.h"
+#include "ingest/json_text.h"
+
+namespace vigil::ingest {
+namespace {
+
+// Input that has no layouts is left to simdjson, but for one line in so many that is tried again.
+constexpr uint32_t kGiveUpAfter = 64;
+constexpr uint32_t kRetryEvery = 64;
+
+#if VIGIL_HAVE_AVX2
+
+VIGIL_AVX2 VIGIL_INLINE __m256i Load(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+
+VIGIL_AVX2 VIGIL_INLINE uint64_t Mask(__m256i low, __m256i high) {
+  return static_cast<uint32_t>(_mm256_movemask_epi8(low)) |
+         uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(high))} << 32;
+}
+
+// Not zero where one of the 16 bytes at `p` cannot be in a token: `,:[]{}`, space, what is beyond
+// ASCII.
+VIGIL_INLINE __m128i NoTokenBytes(const char* p) {
+  // A byte's class is the common bits of what its two halves may be: 1 space and comma, 2 colon, 4
+  // brackets, 8 high.
+  const __m128i low_table = _mm_setr_epi8(9, 8, 8, 8, 8, 8, 8, 8, 8, 8, 10, 12, 9, 12, 8, 8);
+  const __m128i high_table = _mm_setr_epi8(0, 0, 1, 2, 0, 4, 0, 4, 8, 8, 8, 8, 8, 8, 8, 8);
+  const __m128i half = _mm_set1_epi8(0x0F);
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m128i low = _mm_shuffle_epi8(low_table, _mm_and_si128(bytes, half));
+  const __m128i high = _mm_shuffle_epi8(high_table, _mm_and_si128(_mm_srli_epi16(bytes, 4), half));
+  return _mm_and_si128(low, high);
+}
+
+#endif
+
+// Whether all that is odd about the text is that it goes beyond ASCII.
+[[maybe_unused]] bool IsPlainUtf8(std::string_view text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == '\\') return false;
+  }
+  return simdjson::validate_utf8(text.data(), text.size());
+}
+
+}  // namespace
+
+bool JsonLayoutParser::Parse(std::string_view line, FieldTexts* texts) {
+  if (declined_ >= kGiveUpAfter && ++declined_ % kRetryEvery != 0) return false;
+  if (!ScanLine(line, &scan_) || !Find(line)) return false;
+  declined_ = 0;
+  std::fill(texts->begin(), texts->end(), std::string_view());
+  const Layout& layout = layouts_[current_];
+  for (const Use& use : layout.uses) {
+    const uint32_t start =
+        scan_.colons[use.field] + layout.texts[use.field].after_colon - use.quote;
+    const uint32_t end =
+        scan_.colons[use.field + 1] - layout.texts[use.field + 1].before_colon + use.quote;
+    (*texts)[use.place] = {line.data() + start, end - start};
+  }
+  return true;
+}
+
+// Makes the layout that accepts the line the current one.
+bool JsonLayoutParser::Find(std::string_view line) {
+  for (size_t tried = 0, i = current_; tried < layouts_.size(); ++tried) {
+    if (Matches(layouts_[i], line, scan_) && AreTokens(layouts_[i], line, scan_)) {
+      current_ = i;
+      return true;
+    }
+    i = i + 1 < layouts_.size() ? i + 1 : 0;
+  }
+  return false;
+}
+
+#if VIGIL_HAVE_AVX2
+
+VIGIL_AVX2 bool JsonLayoutParser::ScanLine(std::string_view line, Scan* scan) {
+  if (!HasAvx2() || line.size() > UINT32_MAX) return false;
+  const __m256i quote = _mm256_set1_epi8('"');
+  const __m256i colon = _mm256_set1_epi8(':');
+  const __m256i backslash = _mm256_set1_epi8('\\');
+  const __m256i space = _mm256_set1_epi8(' ');
+  uint64_t suspicious = 0;  // backslashes, control characters, bytes beyond ASCII
+  uint64_t after_quote = 0;
+  uint32_t quotes = 0;
+  uint32_t count = 0;
+  for (size_t base = 0; base < line.size(); base += 64) {
+    const __m256i a = Load(line.data() + base);
+    const __m256i b = Load(line.data() + base + 32);
+    // Bytes beyond ASCII are negative, so the one comparison finds them and control characters.
+    const __m256i odd_a =
+        _mm256_or_si256(_mm256_cmpgt_epi8(space, a), _mm256_cmpeq_epi8(a, backslash));
+    const __m256i odd_b =
+        _mm256_or_si256(_mm256_cmpgt_epi8(space, b), _mm256_cmpeq_epi8(b, backslash));
+    const size_t left = line.size() - base;
+    const uint64_t valid = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
+    suspicious |= Mask(odd_a, odd_b) & valid;
+    const uint64_t quote_bits =
+        Mask(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote)) & valid;
+    const uint64_t name_ends = Mask(_mm256_cmpeq_epi8(a, colon), _mm256_cmpeq_epi8(b, colon)) &
+                               valid & (quote_bits << 1 | after_quote);
+    after_quote = quote_bits >> 63;
+    quotes += static_cast<uint32_t>(std::popcount(quote_bits));
+    const auto found = static_cast<uint32_t>(std::popcount(name_ends));
+    StorePositions(name_ends, found, static_cast<uint32_t>(base), scan->colons.data() + count);
+    count += found;
+    if (count > kMaxFields) return false;
+  }
+  scan->count = count;
+  scan->quotes = quotes;
+  scan->colons[count] = static_cast<uint32_t>(line.size());
+  if (suspicious == 0) [[likely]]
+    return true;
+  return IsPlainUtf8(line);
+}
+
+VIGIL_AVX2 bool JsonLayoutParser::Matches(const Layout& layout, std::string_view line,
+                                          const Scan& scan) {
+  if (scan.quotes != layout.quotes || scan.count + 1 != layout.texts.size()) return false;
+  __m256i differs = _mm256_setzero_si256();
+  uint32_t end = 0;  // of the text before
+  for (size_t i = 0; i < layout.texts.size(); ++i) {
+    const Text& text = layout.texts[i];
+    const uint32_t colon = scan.colons[i];
+    // The texts before this one end at or before its start; this also keeps what is read inside the
+    // line.
+    if (colon < end + text.before_colon) return false;
+    const char* const start = line.data() + (colon - text.before_colon);
+    differs = _mm256_or_si256(
+        differs, _mm256_and_si256(_mm256_xor_si256(Load(start), Load(text.bytes.data())),
+                                  Load(text.mask.data())));
+    end = colon + text.after_colon;
+  }
+  return _mm256_testz_si256(differs, differs) != 0 &&
+         scan.colons[0] == layout.texts[0].before_colon;
+}
+
+bool JsonLayoutParser::AreTokens(const Layout& layout, std::string_view line, const Scan& scan) {
+  // 16 bytes of ones, then as many of zeros: read at 16 - n it is a mask of n bytes.
+  static constexpr std::array<uint8_t, 32> kWindow = [] {
+    std::array<uint8_t, 32> window{};
+    for (size_t i = 0; i < 16; ++i) window[i] = 0xFF;
+    return window;
+  }();
+  __m128i wrong = _mm_setzero_si128();
+  for (const uint32_t field : layout.scalars) {
+    const uint32_t start = scan.colons[field] + layout.texts[field].after_colon;
+    const uint32_t end = scan.colons[field + 1] - layout.texts[field + 1].before_colon;
+    if (start == end) return false;
+    for (uint32_t at = start; at < end; at += 16) {
+      const size_t left = std::min<size_t>(end - at, 16);
+      const __m128i valid =
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(kWindow.data() + 16 - left));
+      wrong = _mm_or_si128(wrong, _mm_and_si128(NoTokenBytes(line.data() + at), valid));
+    }
+  }
+  return _mm_testz_si128(wrong, wrong) != 0;
+}
+
+#else
+
+bool JsonLayoutParser::ScanLine(std::string_view, Scan*) { return false; }
+bool JsonLayoutParser::Matches(const Layout&, std::string_view, const Scan&) { return false; }
+bool JsonLayoutParser::AreTokens(const Layout&, std::string_view, const Scan&) { return false; }
+
+#endif  // VIGIL_HAVE_AVX2
+
+bool JsonLayoutParser::AreScalarsValid(std::string_view line) const {
+  const Layout& layout = layouts_[current_];
+  const char* const end = line.data() + line.size();
+  for (const uint32_t field : layout.scalars) {
+    const uint32_t start = scan_.colons[field] + layout.texts[field].after_colon;
+    if (SkipJsonScalar(line.data() + start, end) == nullptr) return false;
+  }
+  return true;
+}
+
+void JsonLayoutParser::Learn(std::string_view line) {
+  Layout layout;
+  if (ScanFlatNames(line, &object_) && MakeLayout(line, &layout)) {
+    Keep(std::move(layout));
+  } else if (declined_ < kGiveUpAfter) {
+    ++declined_;
+  }
+}
+
+bool JsonLayoutParser::MakeLayout(std::string_view line, Layout* layout) const {
+  if (object_.count > kMaxFields) return false;
+  uint32_t before = 0;  // where the text before the value at hand starts
+  uint32_t quote = 0;   // whether the last value was a string
+  const auto add = [&](uint32_t end, uint32_t colon) {
+    Text text;
+    if (end - before > kMaxText) return false;
+    std::copy(line.data() + before, line.data() + end, text.bytes.begin());
+    std::fill_n(text.mask.begin(), end - before, uint8_t{0xFF});
+    text.before_colon = colon - before;
+    text.after_colon = end - colon;
+    layout->texts.push_back(text);
+    return true;
+  };
+  for (uint32_t i = 0; i < object_.count; ++i) {
+    const size_t start = object_.names[i];
+    const std::string_view name = line.substr(start, line.find('"', start) - start);
+    const std::string_view value = object_.Value(line, i, name.size());
+    quote = value[0] == '"' ? 1 : 0;
+    if (quote == 0) layout->scalars.push_back(i);
+    layout->quotes += 2 + 2 * quote;
+    const auto value_start = static_cast<uint32_t>(value.data() - line.data());
+    if (!add(value_start + quote, static_cast<uint32_t>(start + name.size() + 1))) return false;
+    before = value_start + static_cast<uint32_t>(value.size()) - quote;
+    const int place = projection_.Find(name);
+    // Of two uses of one place the later one is done last and counts.
+    if (place >= 0) layout->uses.push_back({i, static_cast<uint32_t>(place), quote});
+  }
+  const auto size = static_cast<uint32_t>(line.size());
+  return add(size, size);
+}
+
+void JsonLayoutParser::Keep(Layout layout) {
+  if (layouts_.size() < kMaxLayouts) {
+    current_ = layouts_.size();
+    layouts_.push_back(std::move(layout));
+  } else {
+    current_ = oldest_;
+    oldest_ = (oldest_ + 1) % kMaxLayouts;
+    layouts_[current_] = std::move(layout);
+  }
+}
+
+}  // namespace vigil::ingest

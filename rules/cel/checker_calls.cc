@@ -1,0 +1,195 @@
+// Functions and operators: which overloads fit, and what to say when none does.
+#include <algorithm>
+
+#include "rules/cel/checker.h"
+#include "rules/cel/literal.h"
+#include "rules/cel/regex.h"
+#include "rules/cel/suggest.h"
+#include "rules/cel/text.h"
+
+namespace vigil::rules::cel {
+namespace {
+
+std::string TypesOf(const std::vector<Expr*>& args, size_t first) {
+  std::string out;
+  for (size_t i = first; i < args.size(); ++i) {
+    if (i > first) out += ", ";
+    out += ToString(args[i]->type);
+  }
+  return out;
+}
+
+bool IsText(const Expr* expr) {
+  return expr->kind == ExprKind::kLiteral && expr->literal.tag == cep::ValueTag::kString;
+}
+
+bool IsNumberText(const Expr* expr) {
+  return IsText(expr) && DecodeDouble(expr->literal.text()).has_value();
+}
+
+// How a signature of the table reads in a message: without the type parameters' brackets.
+std::string Readable(std::string_view signature) {
+  std::string out(signature);
+  out.erase(std::remove_if(out.begin(), out.end(), [](char c) { return c == '<' || c == '>'; }),
+            out.end());
+  const size_t arrow = out.find(" - ");
+  if (arrow != std::string::npos) out.insert(arrow + 2, ">");
+  return out;
+}
+
+}  // namespace
+
+const Function* Checker::FindFunction(const std::string& name) const {
+  if (options_.declarations != nullptr) {
+    for (const std::string& candidate : Qualified(name, false)) {
+      for (const Function& function : options_.declarations->functions) {
+        if (function.name == candidate) return &function;
+      }
+    }
+  }
+  return FunctionTable::Get().Find(name);
+}
+
+// Turns the member call `geo.distance_km(...)` into a call of the function so named, if there is
+// one.
+bool Checker::TakeNamespace(Expr* expr) {
+  if (!expr->is_member) return false;
+  const std::string space = DottedName(expr->args[0]);
+  uint32_t level = 0;
+  if (space.empty() || FindLocal(expr->args[0], &level) != nullptr) return false;
+  if (FindFunction(space + "." + expr->name) == nullptr) return false;
+  expr->name = space + "." + expr->name;
+  expr->args.erase(expr->args.begin());
+  expr->is_member = false;
+  return true;
+}
+
+void Checker::CheckCall(Expr* expr) {
+  TakeNamespace(expr);
+  for (Expr* arg : expr->args) {
+    Check(arg);
+    // size() counts a stage's events where they are.
+    if (expr->name != "size" || arg->type->tag == TypeTag::kEvent) AsValue(arg);
+  }
+  const Function* function = FindFunction(expr->name);
+  if (function == nullptr) return ReportUnknownFunction(expr);
+  for (const Expr* arg : expr->args) {
+    if (arg->type->tag == TypeTag::kError) return;  // so is the call; the reason is reported
+  }
+
+  const Overload* only = nullptr;
+  size_t fitting = 0;
+  TypeRef result = nullptr;
+  for (const Overload& overload : function->overloads) {
+    if (overload.is_member != expr->is_member) continue;
+    if (overload.parameters.size() != expr->args.size()) continue;
+    Bindings bindings;
+    bool fits = true;
+    for (size_t i = 0; fits && i < expr->args.size(); ++i) {
+      fits = Assignable(types_, overload.parameters[i], expr->args[i]->type, bindings);
+    }
+    if (!fits) continue;
+    ++fitting;
+    only = &overload;
+    const TypeRef type = Substitute(types_, overload.result, bindings);
+    result = result == nullptr ? type : Join(types_, result, type);
+  }
+  if (fitting == 0) return ReportWrongArguments(expr, *function);
+  expr->type = result;
+  expr->function = function;
+  expr->overload = fitting == 1 ? only : nullptr;
+  CheckPattern(expr);
+}
+
+// A constant pattern is compiled now, so that a bad one is an error of the rule.
+void Checker::CheckPattern(Expr* expr) {
+  if (expr->name != "matches" || !IsText(expr->args.back())) return;
+  std::string why;
+  if (CompilePattern(expr->args.back()->literal.text(), &why) != nullptr) return;
+  Fail(expr, IssueCode::kBadPattern, expr->args.back()->span, std::move(why),
+       "patterns are RE2's: no look-around, no back-references");
+}
+
+void Checker::ReportUnknownFunction(Expr* expr) {
+  std::vector<std::string_view> names;
+  for (const Function& function : FunctionTable::Get().functions()) names.push_back(function.name);
+  for (const char* macro : {"all", "exists", "exists_one", "map", "filter", "has"}) {
+    names.push_back(macro);
+  }
+  std::string hint = DidYouMean(expr->name, names);
+  if (std::find(names.begin(), names.end(), expr->name) != names.end()) {
+    hint = "macros are written as in `list." + expr->name + "(x, x > 0)`";
+  }
+  Fail(expr, IssueCode::kUnknownFunction, expr->token, "unknown function " + Quoted(expr->name),
+       std::move(hint));
+}
+
+void Checker::ReportWrongArguments(Expr* expr, const Function& function) {
+  if (IsOperator(expr->name)) {
+    const std::string types = expr->args.size() == 1 ? ToString(expr->args[0]->type)
+                                                     : ToString(expr->args[0]->type) + " and " +
+                                                           ToString(expr->args[1]->type);
+    return Fail(expr, IssueCode::kWrongTypes, expr->token,
+                Quoted(OperatorOf(expr->name)) + " does not take " + types, ArithmeticHint(expr));
+  }
+  std::string call = expr->is_member ? ToString(expr->args[0]->type) + "." : "";
+  call += expr->name + "(" + TypesOf(expr->args, expr->is_member ? 1 : 0) + ")";
+  std::string hint = "it is";
+  size_t listed = 0;
+  for (const Overload& overload : function.overloads) {
+    if (++listed > 4) break;
+    hint += (listed == 1 ? " `" : ", `") + Readable(overload.signature) + "`";
+  }
+  if (function.overloads.size() > 4) hint += " ...";
+  Fail(expr, IssueCode::kWrongTypes, expr->token, "there is no " + Quoted(call),
+       listed == 0 ? "" : std::move(hint));
+}
+
+// The way out of a mix of types, for the last two arguments of an operator or conditional.
+std::string Checker::ArithmeticHint(const Expr* expr) const {
+  if (expr->args.size() < 2) return "";
+  const Expr* a = expr->args[expr->args.size() - 2];
+  const Expr* b = expr->args.back();
+  if (a->type->tag == TypeTag::kDouble) std::swap(a, b);
+  if (IsNumeric(a->type) && b->type->tag == TypeTag::kDouble) {
+    const std::string text = ToShortText(*a);
+    const bool literal = a->kind == ExprKind::kLiteral && a->type->tag == TypeTag::kInt;
+    return literal ? "write `" + text + ".0`" : "convert one of them: `double(" + text + ")`";
+  }
+  if (IsNumeric(a->type) && IsNumeric(b->type)) {
+    const Expr* other = a->type->tag == TypeTag::kUint ? a : b;
+    return "convert one of them: `int(" + ToShortText(*other) + ")`";
+  }
+  if (expr->name != "_+_") return "";
+  if (b->type->tag == TypeTag::kString) std::swap(a, b);
+  if (a->type->tag == TypeTag::kString && (IsNumeric(b->type) || b->type->tag == TypeTag::kBool)) {
+    return "convert it to text: `string(" + ToShortText(*b) + ")`";
+  }
+  return "";
+}
+
+// The way out of a comparison of `a` with `b`, where `b` is the one to change; empty if there is
+// none.
+std::string Checker::ChangeHint(const Expr* a, const Expr* b) const {
+  if (IsNumeric(a->type) && IsNumberText(b)) {
+    return "write the number without quotes: `" + std::string(b->literal.text()) + "`";
+  }
+  if (a->type->tag == TypeTag::kTimestamp && b->type->tag == TypeTag::kString) {
+    return "convert the text: `timestamp(" + ToShortText(*b) + ")`";
+  }
+  if (a->type->tag == TypeTag::kDuration && b->type->tag == TypeTag::kString) {
+    return "convert the text: `duration(" + ToShortText(*b) + ")`";
+  }
+  if (a->type->tag == TypeTag::kString && !IsText(a) && IsNumeric(b->type) &&
+      b->kind == ExprKind::kLiteral) {
+    return "write it as text: `\"" + ToShortText(*b) + "\"`";
+  }
+  return "";
+}
+
+std::string Checker::CompareHint(const Expr* a, const Expr* b) const {
+  std::string hint = ChangeHint(a, b);
+  return hint.empty() ? ChangeHint(b, a) : hint;
+}
+
+}  // namespace vigil::rules::cel

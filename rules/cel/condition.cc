@@ -1,0 +1,271 @@
+#include "rules/cel/condition.h"
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "rules/cel/emitter.h"
+#include "rules/cel/format.h"
+#include "rules/cel/functions.h"
+#include "rules/cel/text.h"
+#include "rules/cel/values.h"
+
+namespace vigil::rules::cel {
+namespace {
+
+using cep::CompareOp;
+using cep::Condition;
+using cep::Value;
+using cep::ValueTag;
+
+class CompiledExpression final : public cep::Expression {
+ public:
+  CompiledExpression(std::shared_ptr<const Program> program, std::string text)
+      : program_(std::move(program)), text_(std::move(text)) {}
+
+  Value Eval(const cep::EvalContext& context) const override { return program_->Run(context); }
+  const std::string& text() const override { return text_; }
+
+ private:
+  std::shared_ptr<const Program> program_;
+  std::string text_;
+};
+
+const Expr& SkipInlined(const Expr& expr) {
+  const Expr* at = &expr;
+  while (at->ref == RefKind::kInlined) at = at->args[0];
+  return *at;
+}
+
+// Whether an atom may compare with it: scalars with an order or equality that columns can decide.
+bool IsAtomConstant(const Value& value) {
+  switch (value.tag) {
+    case ValueTag::kDouble:
+      return !std::isnan(value.d);
+    case ValueTag::kUint:
+      return value.u <= uint64_t{std::numeric_limits<int64_t>::max()};
+    case ValueTag::kNull:
+    case ValueTag::kBool:
+    case ValueTag::kInt:
+    case ValueTag::kString:
+    case ValueTag::kTimestamp:
+    case ValueTag::kDuration:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The constant in the field's type where that is the same number, so that `x > 900` and `x > 900.0`
+// are one atom.
+Value InFieldType(const Value& value, cep::TypeKind kind) {
+  Value out = value;
+  if (out.tag == ValueTag::kUint) out = Value::Int(static_cast<int64_t>(out.u));
+  if (kind == cep::TypeKind::kDouble && out.tag == ValueTag::kInt) {
+    const Value converted = Value::Double(static_cast<double>(out.i));
+    return Equals(converted, out) ? converted : out;
+  }
+  if (kind == cep::TypeKind::kInt && out.tag == ValueTag::kDouble) {
+    const std::optional<int64_t> whole = AsIndex(out);
+    return whole ? Value::Int(*whole) : out;
+  }
+  return out;
+}
+
+// The operator that holds exactly when the other one does not, for operators that never fail on
+// values.
+bool Opposite(CompareOp op, CompareOp* out) {
+  if (op != CompareOp::kEq && op != CompareOp::kNe) return false;
+  *out = op == CompareOp::kEq ? CompareOp::kNe : CompareOp::kEq;
+  return true;
+}
+
+class Builder {
+ public:
+  explicit Builder(const cep::Layout& layout) : layout_(layout) {}
+
+  bool ok() const { return ok_; }
+
+  Condition Build(const Expr& wrapped, bool negated) {
+    const Expr& expr = SkipInlined(wrapped);
+    switch (expr.kind) {
+      case ExprKind::kAnd:
+      case ExprKind::kOr:
+        return BuildLogic(expr, negated);
+      case ExprKind::kLiteral:
+        if (expr.literal.tag == ValueTag::kBool && expr.literal.b != negated) return True();
+        break;
+      case ExprKind::kCall:
+        if (expr.name == "!_") return Build(*expr.args[0], !negated);
+        break;
+      case ExprKind::kCompare:
+        if (std::optional<Condition> atom = TryCompare(expr, negated)) return *std::move(atom);
+        break;
+      default:
+        if (IsBoolField(expr)) return BoolField(expr, negated);
+    }
+    return Opaque(expr, negated);
+  }
+
+  Condition Combine(Condition::Kind kind, std::vector<Condition> children) {
+    Condition out;
+    out.kind = kind;
+    for (Condition& child : children) {
+      if (child.kind == Condition::Kind::kTrue) {
+        if (kind == Condition::Kind::kOr) return True();
+        continue;
+      }
+      if (child.kind != kind) {
+        out.children.push_back(std::move(child));
+        continue;
+      }
+      for (Condition& inner : child.children) out.children.push_back(std::move(inner));
+    }
+    if (out.children.empty()) return True();
+    if (out.children.size() == 1) return std::move(out.children[0]);
+    for (size_t i = 0; i < out.children.size(); ++i) {
+      const Condition& child = out.children[i];
+      const bool parentheses = NeedsParentheses(child) || (kind == Condition::Kind::kAnd &&
+                                                           child.kind == Condition::Kind::kOr);
+      if (i > 0) out.text += kind == Condition::Kind::kAnd ? " && " : " || ";
+      out.text += parentheses ? "(" + child.text + ")" : child.text;
+    }
+    return out;
+  }
+
+ private:
+  static Condition True() {
+    Condition out;
+    out.text = "true";
+    return out;
+  }
+
+  // An opaque conditional binds weaker than && and ||.
+  static bool NeedsParentheses(const Condition& child) {
+    return child.kind == Condition::Kind::kOpaque && child.text.find(" ? ") != std::string::npos;
+  }
+
+  Condition BuildLogic(const Expr& expr, bool negated) {
+    const bool is_and = (expr.kind == ExprKind::kAnd) != negated;
+    std::vector<Condition> children;
+    for (const Expr* arg : expr.args) children.push_back(Build(*arg, negated));
+    return Combine(is_and ? Condition::Kind::kAnd : Condition::Kind::kOr, std::move(children));
+  }
+
+  static Condition Not(Condition child) {
+    Condition out;
+    out.kind = Condition::Kind::kNot;
+    out.text = "!(" + child.text + ")";
+    out.children.push_back(std::move(child));
+    return out;
+  }
+
+  bool IsField(const Expr& expr) const {
+    return expr.ref == RefKind::kField && expr.kind != ExprKind::kHas;
+  }
+
+  bool IsBoolField(const Expr& expr) const {
+    return IsField(expr) && layout_.slots()[expr.index].type.kind == cep::TypeKind::kBool;
+  }
+
+  Condition BoolField(const Expr& expr, bool negated) {
+    return MakeAtom(expr, CompareOp::kEq, {Value::Bool(!negated)});
+  }
+
+  // The comparison of a field with a constant, either way round; nothing for others.
+  std::optional<Condition> TryCompare(const Expr& expr, bool negated) {
+    const Expr* field = &SkipInlined(*expr.args[0]);
+    const Expr* constant = &SkipInlined(*expr.args[1]);
+    CompareOp op = expr.op;
+    if (op != CompareOp::kIn && IsField(*constant)) {
+      std::swap(field, constant);
+      op = Mirrored(op);
+    }
+    if (!IsField(*field) || constant->kind != ExprKind::kLiteral) return std::nullopt;
+    std::vector<Value> constants;
+    if (!AtomConstants(constant->literal, op, &constants)) return std::nullopt;
+    CompareOp opposite = op;
+    if (!negated || Opposite(op, &opposite))
+      return MakeAtom(*field, opposite, std::move(constants));
+    return Not(MakeAtom(*field, op, std::move(constants)));
+  }
+
+  static bool AtomConstants(const Value& literal, CompareOp op, std::vector<Value>* out) {
+    if (op != CompareOp::kIn) {
+      // null has no order: `x < null` is an error whatever x is.
+      const bool equality = op == CompareOp::kEq || op == CompareOp::kNe;
+      if (!IsAtomConstant(literal) || (literal.is_null() && !equality)) return false;
+      out->push_back(literal);
+      return true;
+    }
+    if (literal.tag != ValueTag::kList || literal.size == 0) return false;
+    for (uint32_t i = 0; i < literal.size; ++i) {
+      if (!IsAtomConstant(literal.list[i])) return false;
+      out->push_back(literal.list[i]);
+    }
+    return true;
+  }
+
+  Condition MakeAtom(const Expr& field, CompareOp op, std::vector<Value> constants) {
+    auto storage = std::make_shared<Arena>();
+    Condition out;
+    out.kind = Condition::Kind::kAtom;
+    out.atom.slot = field.index;
+    out.atom.op = op;
+    const cep::TypeKind kind = layout_.slots()[field.index].type.kind;
+    for (const Value& constant : constants) {
+      out.atom.constants.push_back(CopyValue(InFieldType(constant, kind), *storage));
+    }
+    out.atom.storage = std::move(storage);
+    out.text = ToText(field) + " " + std::string(OperatorText(op)) + " ";
+    const auto& kept = out.atom.constants;
+    out.text += op == CompareOp::kIn
+                    ? FormatLiteral(Value::List(kept.data(), static_cast<uint32_t>(kept.size())))
+                    : FormatLiteral(kept[0]);
+    return out;
+  }
+
+  Condition Opaque(const Expr& expr, bool negated) {
+    Condition out;
+    out.kind = Condition::Kind::kOpaque;
+    out.opaque = MakeExpression(expr, &layout_);
+    if (out.opaque == nullptr) {
+      ok_ = false;
+      return True();
+    }
+    out.text = out.opaque->text();
+    return negated ? Not(std::move(out)) : out;
+  }
+
+  const cep::Layout& layout_;
+  bool ok_ = true;
+};
+
+}  // namespace
+
+std::shared_ptr<const cep::Expression> MakeExpression(const Expr& root, const cep::Layout* layout) {
+  std::shared_ptr<const Program> program = EmitProgram(root, layout);
+  if (program == nullptr) return nullptr;
+  return std::make_shared<CompiledExpression>(std::move(program), ToText(root));
+}
+
+void CollectConjuncts(const Expr& root, std::vector<const Expr*>& out) {
+  const Expr& expr = SkipInlined(root);
+  if (expr.kind != ExprKind::kAnd) {
+    out.push_back(&expr);
+    return;
+  }
+  for (const Expr* arg : expr.args) CollectConjuncts(*arg, out);
+}
+
+bool MakeCondition(const std::vector<const Expr*>& terms, const cep::Layout& layout,
+                   Condition* out) {
+  Builder builder(layout);
+  std::vector<Condition> conditions;
+  for (const Expr* term : terms) conditions.push_back(builder.Build(*term, /*negated=*/false));
+  *out = builder.Combine(Condition::Kind::kAnd, std::move(conditions));
+  return builder.ok();
+}
+
+}  // namespace vigil::rules::cel

@@ -1,0 +1,110 @@
+#include "rules/cel/fold.h"
+
+#include <algorithm>
+
+#include "rules/cel/emitter.h"
+
+namespace vigil::rules::cel {
+namespace {
+
+constexpr uint32_t kMaxFoldedSize =
+    64 * 1024;  // bytes or items; larger results are made when needed
+
+bool IsBoolLiteral(const Expr* expr, bool value) {
+  return expr->kind == ExprKind::kLiteral && expr->literal.tag == cep::ValueTag::kBool &&
+         expr->literal.b == value;
+}
+
+// Reads no event, no stage and no variable of a macro around it.
+bool IsClosed(const Expr& expr) {
+  return !expr.reads_event && !expr.reads_stage && expr.lowest_local == kNoLocal;
+}
+
+class Folder {
+ public:
+  explicit Folder(Ast& ast) : ast_(ast) {}
+
+  void Fold(Expr* expr) {
+    if (expr->kind == ExprKind::kLiteral || !expr->failure.empty()) return;
+    if (expr->ref == RefKind::kInlined) return FoldInlined(expr);
+    if (expr->ref == RefKind::kField) return;
+    if (IsClosed(*expr) && Evaluate(expr)) return;
+    for (Expr* arg : expr->args) Fold(arg);
+    if (expr->kind == ExprKind::kAnd || expr->kind == ExprKind::kOr) return FoldLogic(expr);
+    if (expr->kind == ExprKind::kConditional) FoldConditional(expr);
+  }
+
+ private:
+  void FoldInlined(Expr* expr) {
+    Fold(expr->args[0]);
+    if (expr->args[0]->kind == ExprKind::kLiteral) MakeLiteral(expr, expr->args[0]->literal);
+  }
+
+  static void MakeLiteral(Expr* expr, const cep::Value& value) {
+    expr->kind = ExprKind::kLiteral;
+    expr->ref = RefKind::kNone;
+    expr->as_value = false;
+    expr->literal = value;
+    expr->args.clear();
+    expr->reads_event = expr->reads_stage = false;
+    expr->lowest_local = kNoLocal;
+  }
+
+  // True if `expr` is now a literal.
+  bool Evaluate(Expr* expr) {
+    const std::shared_ptr<const Program> program = EmitProgram(*expr, nullptr);
+    if (program == nullptr) return false;
+    scratch_.Reset();
+    cep::EvalContext context;
+    context.arena = &scratch_;
+    const cep::Value value = program->Run(context);
+    if (value.is_error()) return false;
+    const bool sized = value.tag >= cep::ValueTag::kString && value.tag <= cep::ValueTag::kBytes;
+    const bool nested = value.tag == cep::ValueTag::kList || value.tag == cep::ValueTag::kMap;
+    if ((sized || nested) && value.size > kMaxFoldedSize) return false;
+    if (scratch_.bytes_used() > kMaxFoldedBytes) return false;
+    MakeLiteral(expr, CopyValue(value, ast_.arena()));
+    return true;
+  }
+
+  // Operands that are neutral go; one that settles the result is the result.
+  static void FoldLogic(Expr* expr) {
+    const bool neutral = expr->kind == ExprKind::kAnd;
+    for (const Expr* arg : expr->args) {
+      if (IsBoolLiteral(arg, !neutral)) return MakeLiteral(expr, cep::Value::Bool(!neutral));
+    }
+    auto& args = expr->args;
+    const auto is_neutral = [neutral](const Expr* arg) { return IsBoolLiteral(arg, neutral); };
+    args.erase(std::remove_if(args.begin(), args.end(), is_neutral), args.end());
+    // A single operand that may not be a bool keeps its &&, which makes an error of that.
+    if (args.size() == 1 && args[0]->type->tag == TypeTag::kBool) ReplaceBy(expr, *args[0]);
+  }
+
+  static void FoldConditional(Expr* expr) {
+    for (const bool value : {true, false}) {
+      if (!IsBoolLiteral(expr->args[0], value)) continue;
+      const Expr* branch = expr->args[value ? 1 : 2];
+      if (!branch->as_value || !expr->as_value) return ReplaceBy(expr, *branch);
+    }
+  }
+
+  static void ReplaceBy(Expr* expr, const Expr& part) {
+    const TypeRef type = expr->type;
+    const bool as_value = expr->as_value || part.as_value;
+    const Expr copy = part;
+    *expr = copy;
+    expr->type = type;
+    expr->as_value = as_value;
+  }
+
+  static constexpr size_t kMaxFoldedBytes = 8 << 20;
+
+  Ast& ast_;
+  Arena scratch_;
+};
+
+}  // namespace
+
+void Fold(Expr* root, Ast& ast) { Folder(ast).Fold(root); }
+
+}  // namespace vigil::rules::cel

@@ -1,0 +1,136 @@
+#include "rules/cel/functions.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cep/base/check.h"
+
+namespace vigil::rules::cel {
+namespace {
+
+struct Signature {
+  std::string name;
+  bool is_member = false;
+  std::vector<std::string_view> parameters;
+  std::string_view result;
+};
+
+std::string_view TrimSpaces(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+// The position of the parenthesis that opens the parameters: the one whose partner ends the text.
+size_t ParametersOpen(std::string_view call) {
+  int depth = 0;
+  for (size_t i = call.size(); i-- > 0;) {
+    if (call[i] == ')') ++depth;
+    if (call[i] == '(' && --depth == 0) return i;
+  }
+  return std::string_view::npos;
+}
+
+void SplitParameters(std::string_view text, std::vector<std::string_view>& out) {
+  int depth = 0;
+  size_t start = 0;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size() && text[i] == '(') ++depth;
+    if (i < text.size() && text[i] == ')') --depth;
+    if (i < text.size() && (text[i] != ',' || depth > 0)) continue;
+    const std::string_view part = TrimSpaces(text.substr(start, i - start));
+    if (!part.empty()) out.push_back(part);
+    start = i + 1;
+  }
+}
+
+// A dot after a type makes a member; one after any other word belongs to the name, as in
+// `geo.distance_km`.
+bool IsTypeText(std::string_view text) {
+  if (text.front() == '<' || text.find('(') != std::string_view::npos) return true;
+  for (const TypeTag tag : {TypeTag::kString, TypeTag::kBytes, TypeTag::kTimestamp,
+                            TypeTag::kDuration, TypeTag::kInt, TypeTag::kDyn}) {
+    if (ToString(Simple(tag)) == text) return true;
+  }
+  return false;
+}
+
+Signature ParseSignature(std::string_view text) {
+  Signature signature;
+  const size_t arrow = text.find(" -> ");
+  CEP_CHECK(arrow != std::string_view::npos);
+  signature.result = text.substr(arrow + 4);
+  const std::string_view call = text.substr(0, arrow);
+  const size_t open = ParametersOpen(call);
+  CEP_CHECK(open != std::string_view::npos);
+  std::string_view name = call.substr(0, open);
+  const size_t dot = name.rfind('.');
+  if (dot != std::string_view::npos && IsTypeText(name.substr(0, dot))) {
+    signature.is_member = true;
+    signature.parameters.push_back(name.substr(0, dot));
+    name = name.substr(dot + 1);
+  }
+  signature.name = std::string(name);
+  SplitParameters(call.substr(open + 1, call.size() - open - 2), signature.parameters);
+  return signature;
+}
+
+}  // namespace
+
+const FunctionTable& FunctionTable::Get() {
+  static const FunctionTable kTable;
+  return kTable;
+}
+
+FunctionTable::FunctionTable() {
+  for (const auto& rows : {ArithmeticRows(), CollectionRows(), ConversionRows(), GeoRows(),
+                           StringRows(), TimeRows()}) {
+    for (const FunctionRow& row : rows) Add(row);
+  }
+  std::sort(functions_.begin(), functions_.end(),
+            [](const Function& a, const Function& b) { return a.name < b.name; });
+}
+
+void FunctionTable::Add(const FunctionRow& row) {
+  const Signature signature = ParseSignature(row.signature);
+  Overload overload;
+  overload.signature = row.signature;
+  overload.doc = row.doc;
+  overload.is_member = signature.is_member;
+  overload.implementation = row.implementation;
+  overload.result = types_.Parse(signature.result);
+  CEP_CHECK(overload.result != nullptr && signature.parameters.size() <= kMaxParameters);
+  for (const std::string_view text : signature.parameters) {
+    const TypeRef type = types_.Parse(text);
+    CEP_CHECK(type != nullptr);
+    overload.tags[overload.parameters.size()] = RuntimeTag(type);
+    overload.parameters.push_back(type);
+  }
+  auto at = std::find_if(functions_.begin(), functions_.end(),
+                         [&](const Function& f) { return f.name == signature.name; });
+  if (at == functions_.end()) at = functions_.insert(at, Function{signature.name, {}});
+  at->overloads.push_back(std::move(overload));
+}
+
+const Function* FunctionTable::Find(std::string_view name) const {
+  const auto at =
+      std::lower_bound(functions_.begin(), functions_.end(), name,
+                       [](const Function& f, std::string_view n) { return f.name < n; });
+  return at != functions_.end() && at->name == name ? &*at : nullptr;
+}
+
+bool IsOperator(std::string_view name) {
+  return name.size() > 1 && (name.back() == '_') && (name.front() == '_' || name.size() == 2);
+}
+
+std::string_view OperatorOf(std::string_view name) {
+  if (name.front() == '_') name.remove_prefix(1);
+  if (name.back() == '_') name.remove_suffix(1);
+  return name;
+}
+
+cep::Value MakeError(Arena& arena, std::string_view text) {
+  return cep::Value::Error(arena.Copy(text));
+}
+
+}  // namespace vigil::rules::cel

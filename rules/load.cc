@@ -1,0 +1,78 @@
+#include "rules/load.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "rules/compile.h"
+#include "rules/resolver.h"
+#include "rules/rule_files.h"
+#include "rules/version.h"
+#include "rules/yaml_reader.h"
+
+namespace vigil::rules {
+namespace {
+
+using Documents = std::vector<std::unique_ptr<Document>>;
+
+std::shared_ptr<RuleSet> CompileAll(const RuleSetDraft& draft,
+                                    std::shared_ptr<const cep::Schema> schema, Reporter* reporter) {
+  auto layout = std::make_shared<cep::Layout>();
+  cep::Layout unused;  // of rules that are off
+  CompileScope scope;
+  scope.schema = schema.get();
+  scope.defines = &draft.defines;
+  for (const DefineDraft& define : draft.defines) {
+    scope.define_texts.emplace(define.name.name, define.text);
+  }
+  auto set = std::make_shared<RuleSet>();
+  for (const RuleDraft& rule : draft.rules) {
+    if (reporter->is_full()) break;
+    scope.layout = rule.mode == Mode::kOff ? &unused : layout.get();
+    std::optional<CompiledRule> compiled = CompileRule(rule, scope, reporter);
+    if (compiled && rule.mode != Mode::kOff) set->rules.push_back(*std::move(compiled));
+  }
+  CheckDefines(scope, reporter);
+  std::sort(set->rules.begin(), set->rules.end(),
+            [](const CompiledRule& a, const CompiledRule& b) { return a.info.id < b.info.id; });
+  set->schema = std::move(schema);
+  set->layout = std::move(layout);
+  set->version = VersionOf(draft);
+  return set;
+}
+
+LoadResult LoadDocuments(const Documents& documents, std::shared_ptr<const cep::Schema> schema,
+                         Reporter* reporter) {
+  RuleSetDraft draft;
+  for (const auto& document : documents) ResolveFile(*document, &draft, reporter);
+  CheckNames(draft, reporter);
+  LoadResult result;
+  result.rule_count = draft.rules.size();
+  result.rules = CompileAll(draft, std::move(schema), reporter);
+  if (reporter->errors() > 0) result.rules.reset();
+  result.diagnostics = reporter->Take();
+  return result;
+}
+
+}  // namespace
+
+LoadResult LoadRules(const std::vector<std::string>& paths,
+                     std::shared_ptr<const cep::Schema> schema) {
+  Reporter reporter;
+  Documents documents;
+  for (const std::string& file : FindRuleFiles(paths, &reporter)) {
+    documents.push_back(ReadYamlFile(file, &reporter));
+  }
+  return LoadDocuments(documents, std::move(schema), &reporter);
+}
+
+LoadResult LoadRuleTexts(const std::vector<NamedText>& texts,
+                         std::shared_ptr<const cep::Schema> schema) {
+  Reporter reporter;
+  Documents documents;
+  for (const NamedText& text : texts) {
+    documents.push_back(ReadYaml(text.name, text.text, &reporter));
+  }
+  return LoadDocuments(documents, std::move(schema), &reporter);
+}
+
+}  // namespace vigil::rules

@@ -1,0 +1,35 @@
+// Loads rule files into a RuleSet: the compile spine read → resolve → check → compile.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "rules/diagnostic.h"
+#include "rules/rule_set.h"
+
+namespace vigil::rules {
+
+struct LoadResult {
+  std::shared_ptr<const RuleSet> rules;  // null if any diagnostic is an error
+  std::vector<Diagnostic> diagnostics;   // by file, line and column
+  size_t rule_count = 0;                 // as written, good or bad, `mode: off` included
+};
+
+// `paths` are files or folders; of a folder every *.yaml, *.yml and *.json below it but *.test.yaml
+// and *.test.yml, in bytewise order. A file that two paths lead to is read once. Nothing is thrown;
+// hostile files are refused (yaml_reader.h).
+LoadResult LoadRules(const std::vector<std::string>& paths,
+                     std::shared_ptr<const cep::Schema> schema);
+
+// A rule file that is no file: from a topic, the API, a test.
+struct NamedText {
+  std::string name;  // as diagnostics call it
+  std::string text;
+};
+
+LoadResult LoadRuleTexts(const std::vector<NamedText>& texts,
+                         std::shared_ptr<const cep::Schema> schema);
+
+}  // namespace vigil::rules

@@ -1,0 +1,15 @@
+// Which files make up a rule set.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "rules/source_text.h"
+
+namespace vigil::rules {
+
+// The rule files that `paths` stand for (load.h says which), each once. Paths that lead nowhere are
+// reported.
+std::vector<std::string> FindRuleFiles(const std::vector<std::string>& paths, Reporter* reporter);
+
+}  // namespace vigil::rules
