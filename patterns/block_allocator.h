@@ -29,6 +29,7 @@ class BlockAllocator {
       return Carve(index * kStep);
     void* block = free.back();
     free.pop_back();
+    if (!free.empty()) PrefetchForWrite(free.back(), size);
     return block;
   }
 
@@ -49,6 +50,11 @@ class BlockAllocator {
   struct HeapDeleter {
     void operator()(char* p) const { std::free(p); }
   };
+
+  // The block that will be handed out next has most likely left the cache.
+  static void PrefetchForWrite(void* block, size_t size) {
+    for (size_t at = 0; at < size; at += 64) __builtin_prefetch(static_cast<char*>(block) + at, 1);
+  }
 
   void* Carve(size_t size) {
     if (static_cast<size_t>(end_ - cursor_) < size) {

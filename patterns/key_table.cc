@@ -26,6 +26,7 @@ KeyEntry* KeyTable::Insert(uint64_t hash, std::string key) {
   } else {
     entry = free_.back();
     free_.pop_back();
+    if (!free_.empty()) PrefetchEntry(free_.back());
   }
   entry->hash = hash;
   entry->key = std::move(key);

@@ -30,10 +30,11 @@ struct BlockState {
   int64_t min_due = kNever;  // no run falls due earlier
   uint32_t block = 0;
   Runs runs;  // by start, then by creation
-  std::vector<Run>
-      held;  // complete matches held back by an earlier partial match (skip strategies)
+  // Complete matches held back by an earlier partial match (skip strategies), by start; null
+  // without.
+  std::unique_ptr<std::vector<Run>> held;
 
-  bool empty() const { return runs.empty() && held.empty(); }
+  bool empty() const { return runs.empty() && held == nullptr; }
 };
 
 // What most keys need, one partial match for one block of rules, lies in the entry itself.
@@ -50,6 +51,8 @@ struct alignas(64) KeyEntry {
   }
 };
 
+static_assert(sizeof(KeyEntry) == 128);
+
 class KeyTable {
  public:
   KeyTable() : slots_(1024) {}
@@ -65,7 +68,6 @@ class KeyTable {
     const char* lines = reinterpret_cast<const char*>(entry);
     __builtin_prefetch(lines);
     __builtin_prefetch(lines + 64);
-    __builtin_prefetch(lines + 128);
   }
 
   // The entry with this hash for which `equals(key bytes)` holds, or null.

@@ -101,27 +101,27 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
   const cep::RowRef ref = rows.refs[row];
   json_.clear();
   if (!ref.batch->renderer->AppendJson(ref.batch->raw[ref.row], &json_, why)) return kNoEvent;
-  const size_t slots = rows.columns.size();
-  size_t size =
-      Aligned(sizeof(CapturedEvent)) + Aligned(slots * sizeof(Value)) + Aligned(json_.size());
-  for (const cep::Column& column : rows.columns) {
-    // Only texts, lists and maps have anything to copy.
-    if (column.kind() == cep::ColumnKind::kString || column.kind() == cep::ColumnKind::kValue) {
-      size += DeepSize(column.Get(row));
-    }
+  const std::vector<cep::Slot>& slots = rows.layout->slots();
+  uint32_t kept = 0;  // values to keep, up to the last slot that is
+  size_t size = Aligned(sizeof(CapturedEvent)) + Aligned(json_.size());
+  for (uint32_t s = 0; s < slots.size(); ++s) {
+    if (!slots[s].is_kept) continue;
+    kept = s + 1;
+    size += DeepSize(rows.columns[s].Get(row));
   }
+  size += Aligned(kept * sizeof(Value));
   char* memory = static_cast<char*>(memory_.Allocate(size));
   auto* event = new (memory) CapturedEvent();
   char* to = memory + Aligned(sizeof(CapturedEvent));
   auto* values = reinterpret_cast<Value*>(to);
-  to += Aligned(slots * sizeof(Value));
-  for (size_t s = 0; s < slots; ++s) {
-    new (&values[s]) Value(DeepCopy(rows.columns[s].Get(row), &to));
+  to += Aligned(kept * sizeof(Value));
+  for (uint32_t s = 0; s < kept; ++s) {
+    new (&values[s]) Value(slots[s].is_kept ? DeepCopy(rows.columns[s].Get(row), &to) : Value());
   }
   std::memcpy(to, json_.data(), json_.size());
   event->json = {to, json_.size()};
   event->values = values;
-  event->value_count = static_cast<uint32_t>(slots);
+  event->value_count = kept;
   event->ts = rows.ts[row];
   event->seq = rows.first_sequence + row;
   event->partition = ref.batch->partitions[ref.row];

@@ -533,7 +533,7 @@ bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* 
     StepAll(*state);
   }
   Commit(state);
-  if (!completed_.empty() || !state->held.empty()) {
+  if (!completed_.empty() || state->held != nullptr) {
     std::fill(emitted_.begin(), emitted_.end(), 0);
     Complete(key, context->ts, state);
   }
@@ -577,11 +577,15 @@ void Matcher::Complete(std::string_view key, int64_t instant, BlockState* state)
     completed_.clear();
     return;
   }
+  if (!completed_.empty() && state->held == nullptr) {
+    state->held = std::make_unique<std::vector<Run>>();
+  }
   for (const Run& run : completed_) {
+    std::vector<Run>& held = *state->held;
     const auto place =
-        std::upper_bound(state->held.begin(), state->held.end(), run,
+        std::upper_bound(held.begin(), held.end(), run,
                          [](const Run& a, const Run& b) { return a.start_seq < b.start_seq; });
-    state->held.insert(place, run);
+    held.insert(place, run);
   }
   completed_.clear();
   EmitHeld(key, instant, state);
@@ -590,8 +594,9 @@ void Matcher::Complete(std::string_view key, int64_t instant, BlockState* state)
 // Emits, earliest start first, each complete match that no partial match with an earlier start
 // holds back.
 void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state) {
-  for (size_t i = 0; i < state->held.size(); ++i) {
-    const Run match = state->held[i];
+  std::vector<Run>& held = *state->held;
+  for (size_t i = 0; i < held.size(); ++i) {
+    const Run match = held[i];
     uint64_t blocked = 0;
     for (const Run& run : state->runs) {
       if (run.start_seq >= match.start_seq) break;
@@ -600,15 +605,16 @@ void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state)
     const uint64_t rules = match.rules & ~blocked;
     if (rules == 0) continue;
     Emit(cep::MatchKind::kMatch, match, rules, instant, match.last_ts, key);
-    state->held[i].rules &= ~rules;
+    held[i].rules &= ~rules;
     uint64_t seq = 0;
     bool inclusive = false;
     if (!PruningBound(match, &seq, &inclusive)) continue;
     Prune(seq, inclusive, rules, &state->runs);
-    Prune(seq, inclusive, rules, &state->held);
+    Prune(seq, inclusive, rules, &held);
   }
   RemoveUnused(&state->runs);
-  RemoveUnused(&state->held);
+  RemoveUnused(&held);
+  if (held.empty()) state->held.reset();
 }
 
 // Removes the runs that stand for no rule any more.
@@ -681,7 +687,7 @@ void Matcher::ExpireAt(int64_t now, std::string_view key, BlockState* state) {
     store_->Unref(run.node);
   }
   state->runs.resize(kept);
-  if (!completed_.empty() || !state->held.empty()) Complete(key, latest, state);
+  if (!completed_.empty() || state->held != nullptr) Complete(key, latest, state);
 }
 
 void Matcher::AdvanceTime(int64_t now, std::string_view key, BlockState* state,

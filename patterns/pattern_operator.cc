@@ -14,6 +14,16 @@ constexpr size_t kPrefetchBytes = 512;
 // Queued due times ahead at which an entry is fetched.
 constexpr size_t kDueAhead = 8;
 
+// Calls f(row) for each bit set, in order.
+template <typename F>
+void ForEachRow(const cep::RowBits& bits, F f) {
+  for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) {
+    for (uint64_t word = bits.words[w]; word != 0; word &= word - 1) {
+      f(w * 64 + static_cast<uint32_t>(std::countr_zero(word)));
+    }
+  }
+}
+
 }  // namespace
 
 PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> patterns)
@@ -55,20 +65,24 @@ void PatternOperator::CollectRows(const cep::OrderedBlock& rows, Space* space) {
   }
   keyed_rows_.clear();
   const std::vector<uint32_t>& variants = space->keys->variants;
-  for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) {
-    for (uint64_t word = touched.words[w]; word != 0; word &= word - 1) {
-      const uint32_t row = w * 64 + static_cast<uint32_t>(std::countr_zero(word));
-      const size_t first = keyed_rows_.size();
-      for (uint32_t v = 0; v < variants.size(); ++v) {
-        const uint64_t hash = rows.key_hashes[variants[v]][row];
-        if (hash == cep::kNoKey) continue;
-        size_t same = first;
-        while (same < keyed_rows_.size() && keyed_rows_[same].hash != hash) ++same;
-        if (same == keyed_rows_.size()) keyed_rows_.push_back({hash, row, 0});
-        keyed_rows_[same].variants |= 1u << v;
-      }
-    }
+  if (variants.size() == 1) {
+    const uint64_t* hashes = rows.key_hashes[variants[0]].get();
+    ForEachRow(touched, [&](uint32_t row) {
+      if (hashes[row] != cep::kNoKey) keyed_rows_.push_back({hashes[row], row, 1});
+    });
+    return;
   }
+  ForEachRow(touched, [&](uint32_t row) {
+    const size_t first = keyed_rows_.size();
+    for (uint32_t v = 0; v < variants.size(); ++v) {
+      const uint64_t hash = rows.key_hashes[variants[v]][row];
+      if (hash == cep::kNoKey) continue;
+      size_t same = first;
+      while (same < keyed_rows_.size() && keyed_rows_[same].hash != hash) ++same;
+      if (same == keyed_rows_.size()) keyed_rows_.push_back({hash, row, 0});
+      keyed_rows_[same].variants |= 1u << v;
+    }
+  });
 }
 
 const cep::KeyExpr& PatternOperator::ExprOf(const Space& space, uint32_t variants) const {
@@ -128,6 +142,7 @@ void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const Keyed
   const cep::KeyExpr& expr = ExprOf(*space, keyed.variants);
   KeyEntry* entry = space->table.Find(
       keyed.hash, [&](std::string_view key) { return KeyEquals(rows, keyed.row, expr, key); });
+  if (entry == nullptr && !starts_.Test(keyed.row)) return;
   context_.variants = keyed.variants;
   for (uint32_t block : space->blocks) ProcessBlock(block, &context_, space, &entry, keyed, out);
   if (entry == nullptr) return;

@@ -56,6 +56,7 @@ cel::Environment RuleCompiler::EnvironmentFor(const NamedStage* current,
   cel::Environment environment;
   environment.schema = scope_.schema;
   environment.layout = scope_.layout;
+  environment.reads_matches = current == nullptr;
   environment.stages = names_.NamesFor(current, text);
   environment.defines = &scope_.define_texts;
   return environment;

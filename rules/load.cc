@@ -14,6 +14,17 @@ namespace {
 
 using Documents = std::vector<std::unique_ptr<Document>>;
 
+// `evidence: used` shows all fields in use of a match's events.
+void KeepEvidence(const RuleSet& set, cep::Layout* layout) {
+  for (const CompiledRule& rule : set.rules) {
+    if (rule.info.on_match.evidence != alerts::Evidence::kUsed &&
+        rule.info.on_timeout.evidence != alerts::Evidence::kUsed) {
+      continue;
+    }
+    for (uint32_t slot = 0; slot < layout->slots().size(); ++slot) layout->Keep(slot);
+  }
+}
+
 std::shared_ptr<RuleSet> CompileAll(const RuleSetDraft& draft,
                                     std::shared_ptr<const cep::Schema> schema, Reporter* reporter) {
   auto layout = std::make_shared<cep::Layout>();
@@ -34,6 +45,7 @@ std::shared_ptr<RuleSet> CompileAll(const RuleSetDraft& draft,
   CheckDefines(scope, reporter);
   std::sort(set->rules.begin(), set->rules.end(),
             [](const CompiledRule& a, const CompiledRule& b) { return a.info.id < b.info.id; });
+  KeepEvidence(*set, layout.get());
   set->schema = std::move(schema);
   set->layout = std::move(layout);
   set->version = VersionOf(draft);

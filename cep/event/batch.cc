@@ -41,7 +41,7 @@ ColumnKind ColumnKindOf(const Type& type) {
 
 uint32_t Layout::Add(std::string_view name, const Type& type) {
   if (const int found = Find(name); found >= 0) return static_cast<uint32_t>(found);
-  slots_.push_back({std::string(name), type, ColumnKindOf(type)});
+  slots_.push_back({std::string(name), type, ColumnKindOf(type), false});
   return static_cast<uint32_t>(slots_.size() - 1);
 }
 

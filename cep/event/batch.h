@@ -50,6 +50,8 @@ struct Slot {
   std::string name;  // of the event's top-level field
   Type type;
   ColumnKind kind;
+  bool is_kept =
+      false;  // read of events that a partial match has accepted, so it is captured with them
 };
 
 // Which fields are decoded, and in which column each one is. Immutable once shared.
@@ -57,6 +59,8 @@ class Layout {
  public:
   // The slot of the top-level field `name`, added when new.
   uint32_t Add(std::string_view name, const Type& type);
+  // Says that the slot is read of accepted events, too.
+  void Keep(uint32_t slot) { slots_[slot].is_kept = true; }
   // The slot of `name`, or -1.
   int Find(std::string_view name) const;
   const std::vector<Slot>& slots() const { return slots_; }

@@ -18,7 +18,8 @@ struct CapturedEvent {
   uint64_t offset = 0;
   uint64_t seq = 0;       // number in the shard's order: which of two events is the later one
   std::string_view json;  // the whole event as a JSON object, one line
-  const Value* values = nullptr;  // one per slot of the layout; texts live in the same allocation
+  const Value* values = nullptr;  // by slot of the layout, absent where it is not kept; texts live
+                                  // in the same allocation
   uint32_t value_count = 0;
 
   // The field in `slot`; kAbsent where the event has none.

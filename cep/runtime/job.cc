@@ -146,44 +146,62 @@ void Job::NoteEnd(uint64_t offset, PartitionState* state) {
   others_except_ = nullptr;
 }
 
-void Job::JudgeRow(const Batch& batch, uint32_t row, RoutedBatch* routed,
-                   std::vector<Record>* turned_away) {
-  PartitionState& state = StateOf(*batch.partitions[row]);
+// Judges rows of one partition from `row` on, up to `end` at most; returns the first row not
+// judged. The engine's watermark is brought up to date where somebody can see it: at a row that is
+// turned away, and at the end.
+uint32_t Job::JudgeRun(const Batch& batch, uint32_t row, uint32_t end, RoutedBatch* routed,
+                       std::vector<Record>* turned_away) {
+  const Partition* partition = batch.partitions[row];
+  PartitionState& state = StateOf(*partition);
   if (!state.is_active && state.ledger.processed + state.ledger.late == 0) {
     // First rows of a partition that nobody announced: it joins where the engine stands.
     state.watermark.Join(engine_watermark_);
     state.is_active = true;
     others_except_ = nullptr;
   }
-  ++state.ledger.read;
-  if (state.watermark.Observe(batch.ts[row])) {
-    ++state.ledger.processed;
-    routed->in_time.Set(row);
-    newest_ts_ = std::max(newest_ts_, batch.ts[row]);
+  const uint32_t first = row;
+  uint64_t late = 0;
+  int64_t newest = newest_ts_;
+  for (; row < end && batch.partitions[row] == partition; ++row) {
+    if (state.watermark.Observe(batch.ts[row])) [[likely]] {
+      routed->in_time.Set(row);
+      newest = std::max(newest, batch.ts[row]);
+      continue;
+    }
+    ++late;
     MoveEngineWatermark(state);
-  } else {
-    ++state.ledger.late;
     turned_away->push_back(rejects_->RenderLate(batch, row, state.watermark.watermark()));
     turned_away->back().instant = engine_watermark_;
   }
-  NoteEnd(batch.offsets[row], &state);
+  newest_ts_ = newest;
+  state.ledger.read += row - first;
+  state.ledger.late += late;
+  state.ledger.processed += row - first - late;
+  MoveEngineWatermark(state);
+  if (state.known.has_end) {
+    for (uint32_t r = first; r < row; ++r) NoteEnd(batch.offsets[r], &state);
+  }
+  return row;
+}
+
+void Job::TurnAway(const Rejected& rejected, std::vector<Record>* turned_away) {
+  PartitionState& state = StateOf(*rejected.partition);
+  ++state.ledger.read;
+  ++state.ledger.quarantined;
+  turned_away->push_back(rejects_->RenderRejected(rejected, engine_watermark_));
+  turned_away->back().instant = engine_watermark_;
+  NoteEnd(rejected.offset, &state);
 }
 
 // Judges rows and counts rejected records in the order in which they were read.
-void Job::JudgeRows(Batch* batch, RoutedBatch* routed, std::vector<Record>* turned_away) {
-  size_t next = 0;
-  for (uint32_t row = 0; row <= batch->rows; ++row) {
-    while (next < batch->rejected.size() && batch->rejected[next].before_row <= row) {
-      const Rejected& rejected = batch->rejected[next++];
-      PartitionState& state = StateOf(*rejected.partition);
-      ++state.ledger.read;
-      ++state.ledger.quarantined;
-      turned_away->push_back(rejects_->RenderRejected(rejected, engine_watermark_));
-      turned_away->back().instant = engine_watermark_;
-      NoteEnd(rejected.offset, &state);
-    }
-    if (row < batch->rows) JudgeRow(*batch, row, routed, turned_away);
+void Job::JudgeRows(const Batch& batch, RoutedBatch* routed, std::vector<Record>* turned_away) {
+  uint32_t row = 0;
+  for (const Rejected& rejected : batch.rejected) {
+    while (row < rejected.before_row)
+      row = JudgeRun(batch, row, rejected.before_row, routed, turned_away);
+    TurnAway(rejected, turned_away);
   }
+  while (row < batch.rows) row = JudgeRun(batch, row, batch.rows, routed, turned_away);
 }
 
 void Job::CountMissingKeys(const Batch& batch, const RowBits& in_time) {
@@ -236,7 +254,7 @@ Status Job::ReadBatch(SourceState* source) {
   }
   RoutedBatch routed;
   std::vector<Record> turned_away;
-  JudgeRows(batch.get(), &routed, &turned_away);
+  JudgeRows(*batch, &routed, &turned_away);
   CountMissingKeys(*batch, routed.in_time);
   if (source->has_ended) {
     for (const KnownPartition& known : source->spec.partitions) {

@@ -121,9 +121,10 @@ class Job {
 
   SourceState* NextSource();
   Status ReadBatch(SourceState* source);
-  void JudgeRows(Batch* batch, RoutedBatch* routed, std::vector<Record>* turned_away);
-  void JudgeRow(const Batch& batch, uint32_t row, RoutedBatch* routed,
-                std::vector<Record>* turned_away);
+  void JudgeRows(const Batch& batch, RoutedBatch* routed, std::vector<Record>* turned_away);
+  uint32_t JudgeRun(const Batch& batch, uint32_t row, uint32_t end, RoutedBatch* routed,
+                    std::vector<Record>* turned_away);
+  void TurnAway(const Rejected& rejected, std::vector<Record>* turned_away);
   void CountMissingKeys(const Batch& batch, const RowBits& in_time);
   PartitionState& StateOf(const Partition& partition);
   void MoveEngineWatermark(const PartitionState& state);

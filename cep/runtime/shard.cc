@@ -21,9 +21,7 @@ void Shard::AddRows(const RoutedBatch& routed) {
   for (uint32_t w = 0; w * 64 < batch.rows; ++w) {
     for (uint64_t word = routed.in_time.words[w]; word != 0; word &= word - 1) {
       const uint32_t row = w * 64 + static_cast<uint32_t>(std::countr_zero(word));
-      bool is_ours = false;
-      for (const std::vector<uint64_t>& hashes : batch.key_hashes) is_ours |= Owns(hashes[row]);
-      if (!is_ours) continue;
+      if (!OwnsAny(batch, row)) continue;
       reorder_.Add({batch.ts[row], &batch, row});
       ++taken;
     }

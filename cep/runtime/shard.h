@@ -65,7 +65,14 @@ class Shard {
   void ProcessReleased();
   void LetGo(size_t begin, size_t count);
   bool Owns(uint64_t hash) const {
-    return hash != kNoKey && ShardOf(hash, options_.count) == options_.index;
+    return hash != kNoKey &&
+           (options_.count == 1 || ShardOf(hash, options_.count) == options_.index);
+  }
+  bool OwnsAny(const Batch& batch, uint32_t row) const {
+    for (const std::vector<uint64_t>& hashes : batch.key_hashes) {
+      if (Owns(hashes[row])) return true;
+    }
+    return false;
   }
   void Gather(size_t begin, size_t count);
 

@@ -5,17 +5,13 @@
 #include "cep/base/check.h"
 
 namespace vigil::cep {
-namespace {
-
-bool InOrder(const WaitingRow& a, const WaitingRow& b) {
+bool ReorderBuffer::InOrder(const WaitingRow& a, const WaitingRow& b) {
   if (a.ts != b.ts) return a.ts < b.ts;
   const Partition* pa = a.batch->partitions[a.row];
   const Partition* pb = b.batch->partitions[b.row];
   if (pa != pb && (*pa < *pb || *pb < *pa)) return *pa < *pb;
   return a.batch->offsets[a.row] < b.batch->offsets[b.row];
 }
-
-}  // namespace
 
 ReorderBuffer::ReorderBuffer(int64_t disorder_ms) : ring_(kBuckets) {
   while ((static_cast<int64_t>(kBuckets / 2) << width_bits_) < disorder_ms && width_bits_ < 40) {
@@ -33,9 +29,9 @@ void ReorderBuffer::AddToBucket(uint64_t number, const WaitingRow& row) {
   ++in_ring_;
 }
 
-void ReorderBuffer::Add(const WaitingRow& row) {
+void ReorderBuffer::AddStraggler(const WaitingRow& row) {
   const uint64_t number = BucketNumber(row.ts);
-  ++size_;
+  ++stragglers_;
   if (!has_first_ || (in_ring_ == 0 && ahead_.empty())) {
     has_first_ = true;
     first_ = number;
@@ -71,7 +67,7 @@ void ReorderBuffer::PullAhead() {
   }
 }
 
-void ReorderBuffer::ReleaseBucket(Bucket* bucket, int64_t watermark, std::vector<WaitingRow>* out) {
+void ReorderBuffer::ReleaseBucket(Bucket* bucket, int64_t watermark) {
   std::vector<WaitingRow>& rows = bucket->rows;
   if (!bucket->is_sorted) std::sort(rows.begin(), rows.end(), InOrder);
   bucket->is_sorted = true;
@@ -82,10 +78,10 @@ void ReorderBuffer::ReleaseBucket(Bucket* bucket, int64_t watermark, std::vector
                              [=](const WaitingRow& r) { return r.ts <= watermark; }) -
         rows.begin());
   }
-  out->insert(out->end(), rows.begin(), rows.begin() + static_cast<ptrdiff_t>(n));
+  due_.insert(due_.end(), rows.begin(), rows.begin() + static_cast<ptrdiff_t>(n));
   rows.erase(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(n));
   in_ring_ -= n;
-  size_ -= n;
+  stragglers_ -= n;
 }
 
 uint64_t ReorderBuffer::NextOccupied() const {
@@ -100,18 +96,44 @@ uint64_t ReorderBuffer::NextOccupied() const {
   return first_ + ((place - start) & (kBuckets - 1));
 }
 
-void ReorderBuffer::Release(int64_t watermark, std::vector<WaitingRow>* out) {
+// Moves the stragglers that are due to due_, in order.
+void ReorderBuffer::ReleaseStragglers(int64_t watermark) {
   const uint64_t last = BucketNumber(watermark);
-  while (size_ > 0) {
+  while (stragglers_ > 0) {
     const uint64_t next = in_ring_ > 0 ? NextOccupied() : ahead_.begin()->first;
     if (next > last) return;
     first_ = next;
     PullAhead();
     Bucket& bucket = ring_[first_ & (kBuckets - 1)];
-    ReleaseBucket(&bucket, watermark, out);
+    ReleaseBucket(&bucket, watermark);
     if (!bucket.rows.empty()) return;
     Unmark(first_);
   }
+}
+
+// Forgets released rows once they are the larger part of the queue.
+void ReorderBuffer::Compact() {
+  if (queue_begin_ < 4096 || queue_begin_ * 2 < queue_.size()) return;
+  queue_.erase(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(queue_begin_));
+  queue_begin_ = 0;
+}
+
+void ReorderBuffer::Release(int64_t watermark, std::vector<WaitingRow>* out) {
+  due_.clear();
+  ReleaseStragglers(watermark);
+  size_t next = 0;
+  while (queue_begin_ < queue_.size() && queue_[queue_begin_].ts <= watermark) {
+    const WaitingRow& row = queue_[queue_begin_];
+    while (next < due_.size() && InOrder(due_[next], row)) out->push_back(due_[next++]);
+    out->push_back(row);
+    ++queue_begin_;
+  }
+  out->insert(out->end(), due_.begin() + static_cast<ptrdiff_t>(next), due_.end());
+  if (queue_begin_ == queue_.size()) {
+    queue_.clear();
+    queue_begin_ = 0;
+  }
+  Compact();
 }
 
 }  // namespace vigil::cep

@@ -1,11 +1,12 @@
-// Puts rows into event-time order: a calendar of time buckets over row handles.
+// Puts rows into event-time order: a queue for rows that arrive in order, a calendar of time
+// buckets for those that do not.
 //
-// Rows go into the bucket of their time; when the watermark passes, buckets are emptied in order. A
-// bucket that holds rows of one partition in arrival order needs no sorting when it spans 1 ms;
-// otherwise it is sorted by (ts, partition, offset) when it is emptied, so the order never depends
-// on arrival. Buckets cover a ring; rows beyond it (a partition far ahead) wait aside and move in
-// as the ring turns. Cost: O(1) per row on time; memory O(rows waiting + kBuckets). Thread safety:
-// none; one shard owns it. Source: calendar queue (R. Brown, CACM 1988).
+// A row that comes after all others in the queue is appended to it. A straggler goes into the
+// bucket of its time; when the watermark passes, the stragglers that are due are put in order and
+// merged with the queue. The order is (ts, source, topic, partition, offset), so it never depends
+// on arrival. Buckets cover a ring; rows beyond it wait aside and move in as the ring turns. Cost:
+// O(1) per row, a few instructions for one in order; memory O(rows waiting + kBuckets). Thread
+// safety: none; one shard owns it. Source: calendar queue (R. Brown, CACM 1988).
 #pragma once
 
 #include <cstdint>
@@ -30,16 +31,29 @@ class ReorderBuffer {
   explicit ReorderBuffer(int64_t disorder_ms);
 
   // Adds a row; its ts must be above the last watermark given to Release().
-  void Add(const WaitingRow& row);
+  void Add(const WaitingRow& row) {
+    if (queue_.empty() || ComesAfter(row, queue_.back())) {
+      queue_.push_back(row);
+    } else {
+      AddStraggler(row);
+    }
+  }
 
-  // Appends all rows with ts <= watermark to `out`, in order (ts, source, topic, partition,
-  // offset).
+  // Appends all rows with ts <= watermark to `out`, in order.
   void Release(int64_t watermark, std::vector<WaitingRow>* out);
 
-  size_t size() const { return size_; }
+  size_t size() const { return queue_.size() - queue_begin_ + stragglers_; }
 
  private:
   static constexpr uint64_t kBuckets = 4096;
+
+  static bool InOrder(const WaitingRow& a, const WaitingRow& b);
+  static bool ComesAfter(const WaitingRow& row, const WaitingRow& last) {
+    return row.ts > last.ts || (row.ts == last.ts && InOrder(last, row));
+  }
+  void AddStraggler(const WaitingRow& row);
+  void ReleaseStragglers(int64_t watermark);
+  void Compact();
 
   struct Bucket {
     std::vector<WaitingRow> rows;
@@ -50,7 +64,7 @@ class ReorderBuffer {
     return (static_cast<uint64_t>(ts) ^ (uint64_t{1} << 63)) >> width_bits_;
   }
   void AddToBucket(uint64_t number, const WaitingRow& row);
-  void ReleaseBucket(Bucket* bucket, int64_t watermark, std::vector<WaitingRow>* out);
+  void ReleaseBucket(Bucket* bucket, int64_t watermark);
   void PullAhead();
   // Number of the first bucket at or after first_ that holds rows; in_ring_ > 0.
   uint64_t NextOccupied() const;
@@ -61,14 +75,17 @@ class ReorderBuffer {
     occupied_[(number & (kBuckets - 1)) >> 6] &= ~(uint64_t{1} << (number & 63));
   }
 
-  uint32_t width_bits_ = 0;  // a bucket spans 2^width_bits_ ms
-  uint64_t first_ = 0;       // number of the oldest bucket in the ring
+  std::vector<WaitingRow> queue_;  // rows in order; those before queue_begin_ have been released
+  size_t queue_begin_ = 0;
+  std::vector<WaitingRow> due_;  // scratch of Release(): stragglers in order
+  uint32_t width_bits_ = 0;      // a bucket spans 2^width_bits_ ms
+  uint64_t first_ = 0;           // number of the oldest bucket in the ring
   bool has_first_ = false;
   std::vector<Bucket> ring_;
   uint64_t occupied_[kBuckets / 64] = {};  // a bit for each place in the ring that holds rows
   size_t in_ring_ = 0;
   std::map<uint64_t, std::vector<WaitingRow>> ahead_;  // beyond the ring, by bucket number
-  size_t size_ = 0;
+  size_t stragglers_ = 0;
 };
 
 }  // namespace vigil::cep

@@ -96,7 +96,7 @@ void Checker::AsValue(Expr* expr) {
   expr->type = expr->type->tag == TypeTag::kEvent ? map : types_.List(map);
   if (environment_.layout == nullptr || environment_.schema == nullptr) return;
   for (const cep::Field& field : environment_.schema->fields()) {
-    environment_.layout->Add(field.name, field.type);
+    environment_.layout->Keep(environment_.layout->Add(field.name, field.type));
   }
 }
 

@@ -194,6 +194,9 @@ bool Checker::UseField(Expr* expr, const std::string& name, RefKind ref) {
   const cep::Type type = field == nullptr ? cep::Type() : field->type;
   expr->ref = ref;
   expr->index = environment_.layout->Add(name, type);
+  if (ref == RefKind::kEventField || environment_.reads_matches) {
+    environment_.layout->Keep(expr->index);
+  }
   expr->type = field == nullptr ? Simple(TypeTag::kDyn) : types_.From(field->type);
   return true;
 }

@@ -41,6 +41,8 @@ struct StageName {
 struct Environment {
   const cep::Schema* schema = nullptr;
   cep::Layout* layout = nullptr;  // fields in use are added to it
+  bool reads_matches =
+      false;  // the event is one that a match has accepted (alerts), so its fields must be kept
   std::vector<StageName> stages;  // hide fields of the same name; `event.NAME` still reaches those
   const std::map<std::string, std::string>* defines =
       nullptr;  // name → CEL text; may use each other, not in a cycle
