@@ -61,10 +61,9 @@ bool JsonLayoutParser::Parse(std::string_view line, FieldTexts* texts) {
   std::fill(texts->begin(), texts->end(), std::string_view());
   const Layout& layout = layouts_[current_];
   for (const Use& use : layout.uses) {
-    const uint32_t start =
-        scan_.colons[use.field] + layout.texts[use.field].after_colon - use.quote;
+    const uint32_t start = scan_.colons[use.field] + layout.after_colon[use.field] - use.quote;
     const uint32_t end =
-        scan_.colons[use.field + 1] - layout.texts[use.field + 1].before_colon + use.quote;
+        scan_.colons[use.field + 1] - layout.before_colon[use.field + 1] + use.quote;
     (*texts)[use.place] = {line.data() + start, end - start};
   }
   return true;
@@ -84,65 +83,98 @@ bool JsonLayoutParser::Find(std::string_view line) {
 
 #if VIGIL_HAVE_AVX2
 
-VIGIL_AVX2 bool JsonLayoutParser::ScanLine(std::string_view line, Scan* scan) {
-  if (!HasAvx2() || line.size() > UINT32_MAX) return false;
-  const __m256i quote = _mm256_set1_epi8('"');
-  const __m256i colon = _mm256_set1_epi8(':');
-  const __m256i backslash = _mm256_set1_epi8('\\');
-  const __m256i space = _mm256_set1_epi8(' ');
-  uint64_t suspicious = 0;  // backslashes, control characters, bytes beyond ASCII
-  uint64_t after_quote = 0;
+namespace {
+
+// What ScanLine() gathers over a line's blocks of 64 bytes.
+struct BlockScan {
+  __m256i odd = _mm256_setzero_si256();  // not zero where backslashes, control characters or bytes
+                                         // beyond ASCII are
+  uint64_t after_quote = 0;              // whether the last block ended with a quote
   uint32_t quotes = 0;
   uint32_t count = 0;
-  for (size_t base = 0; base < line.size(); base += 64) {
-    const __m256i a = Load(line.data() + base);
-    const __m256i b = Load(line.data() + base + 32);
-    // Bytes beyond ASCII are negative, so the one comparison finds them and control characters.
-    const __m256i odd_a =
-        _mm256_or_si256(_mm256_cmpgt_epi8(space, a), _mm256_cmpeq_epi8(a, backslash));
-    const __m256i odd_b =
-        _mm256_or_si256(_mm256_cmpgt_epi8(space, b), _mm256_cmpeq_epi8(b, backslash));
-    const size_t left = line.size() - base;
-    const uint64_t valid = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
-    suspicious |= Mask(odd_a, odd_b) & valid;
+
+  // `a` and `b` are the block; bits of `valid` belong to the line. Stores where colons follow
+  // quotes.
+  VIGIL_AVX2 VIGIL_INLINE void Add(__m256i a, __m256i b, uint64_t valid, uint32_t base,
+                                   uint32_t* colons) {
+    const __m256i quote = _mm256_set1_epi8('"');
+    const __m256i colon = _mm256_set1_epi8(':');
     const uint64_t quote_bits =
         Mask(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote)) & valid;
-    const uint64_t name_ends = Mask(_mm256_cmpeq_epi8(a, colon), _mm256_cmpeq_epi8(b, colon)) &
-                               valid & (quote_bits << 1 | after_quote);
+    const uint64_t colon_bits =
+        Mask(_mm256_cmpeq_epi8(a, colon), _mm256_cmpeq_epi8(b, colon)) & valid;
+    const uint64_t name_ends = colon_bits & (quote_bits << 1 | after_quote);
     after_quote = quote_bits >> 63;
     quotes += static_cast<uint32_t>(std::popcount(quote_bits));
     const auto found = static_cast<uint32_t>(std::popcount(name_ends));
-    StorePositions(name_ends, found, static_cast<uint32_t>(base), scan->colons.data() + count);
+    StorePositions(name_ends, found, base, colons + count);
     count += found;
-    if (count > kMaxFields) return false;
   }
-  scan->count = count;
-  scan->quotes = quotes;
-  scan->colons[count] = static_cast<uint32_t>(line.size());
-  if (suspicious == 0) [[likely]]
+
+  VIGIL_AVX2 VIGIL_INLINE static __m256i Odd(__m256i bytes) {
+    // Bytes beyond ASCII are negative, so the one comparison finds them and control characters.
+    return _mm256_or_si256(_mm256_cmpgt_epi8(_mm256_set1_epi8(' '), bytes),
+                           _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')));
+  }
+};
+
+}  // namespace
+
+VIGIL_AVX2 bool JsonLayoutParser::ScanLine(std::string_view line, Scan* scan) {
+  if (!HasAvx2() || line.size() > UINT32_MAX) return false;
+  BlockScan blocks;
+  const auto size = static_cast<uint32_t>(line.size());
+  uint32_t base = 0;
+  for (; base + 64 <= size; base += 64) {
+    const __m256i a = Load(line.data() + base);
+    const __m256i b = Load(line.data() + base + 32);
+    blocks.odd = _mm256_or_si256(blocks.odd, _mm256_or_si256(BlockScan::Odd(a), BlockScan::Odd(b)));
+    blocks.Add(a, b, ~uint64_t{0}, base, scan->colons.data());
+    if (blocks.count > kMaxFields) return false;
+  }
+  uint64_t odd_at_end = 0;
+  if (base < size) {
+    const __m256i a = Load(line.data() + base);
+    const __m256i b = Load(line.data() + base + 32);
+    const uint64_t valid = (uint64_t{1} << (size - base)) - 1;
+    odd_at_end = Mask(BlockScan::Odd(a), BlockScan::Odd(b)) & valid;
+    blocks.Add(a, b, valid, base, scan->colons.data());
+  }
+  if (blocks.count > kMaxFields) return false;
+  scan->count = blocks.count;
+  scan->quotes = blocks.quotes;
+  // Eight places behind the last one are read, and must not look like more of the line.
+  std::fill_n(scan->colons.data() + blocks.count, 8, size);
+  if (odd_at_end == 0 && _mm256_testz_si256(blocks.odd, blocks.odd) != 0) [[likely]]
     return true;
   return IsPlainUtf8(line);
 }
 
 VIGIL_AVX2 bool JsonLayoutParser::Matches(const Layout& layout, std::string_view line,
                                           const Scan& scan) {
-  if (scan.quotes != layout.quotes || scan.count + 1 != layout.texts.size()) return false;
-  __m256i differs = _mm256_setzero_si256();
-  uint32_t end = 0;  // of the text before
-  for (size_t i = 0; i < layout.texts.size(); ++i) {
-    const Text& text = layout.texts[i];
-    const uint32_t colon = scan.colons[i];
-    // The texts before this one end at or before its start; this also keeps what is read inside the
-    // line.
-    if (colon < end + text.before_colon) return false;
-    const char* const start = line.data() + (colon - text.before_colon);
-    differs = _mm256_or_si256(
-        differs, _mm256_and_si256(_mm256_xor_si256(Load(start), Load(text.bytes.data())),
-                                  Load(text.mask.data())));
-    end = colon + text.after_colon;
+  const size_t texts = layout.texts.size();
+  const uint32_t* colons = scan.colons.data();
+  if (scan.quotes != layout.quotes || scan.count + 1 != texts) return false;
+  if (colons[0] != layout.before_colon[0]) return false;
+  // Every text ends at or before the next one's start; this also keeps what is read inside the
+  // line.
+  __m256i too_near = _mm256_setzero_si256();
+  for (size_t i = 0; i < layout.least_gap.size(); i += 8) {
+    const __m256i gap = _mm256_sub_epi32(Load(colons + i + 1), Load(colons + i));
+    too_near =
+        _mm256_or_si256(too_near, _mm256_cmpgt_epi32(Load(layout.least_gap.data() + i), gap));
   }
-  return _mm256_testz_si256(differs, differs) != 0 &&
-         scan.colons[0] == layout.texts[0].before_colon;
+  if (_mm256_testz_si256(too_near, too_near) == 0) return false;
+  __m256i differs = _mm256_setzero_si256();
+  const Text* text = layout.texts.data();
+  const uint32_t* before = layout.before_colon.data();
+  for (size_t i = 0; i < texts; ++i) {
+    const __m256i found = Load(line.data() + (colons[i] - before[i]));
+    differs = _mm256_or_si256(differs,
+                              _mm256_and_si256(_mm256_xor_si256(found, Load(text[i].bytes.data())),
+                                               Load(text[i].mask.data())));
+  }
+  return _mm256_testz_si256(differs, differs) != 0;
 }
 
 bool JsonLayoutParser::AreTokens(const Layout& layout, std::string_view line, const Scan& scan) {
@@ -154,15 +186,12 @@ bool JsonLayoutParser::AreTokens(const Layout& layout, std::string_view line, co
   }();
   __m128i wrong = _mm_setzero_si128();
   for (const uint32_t field : layout.scalars) {
-    const uint32_t start = scan.colons[field] + layout.texts[field].after_colon;
-    const uint32_t end = scan.colons[field + 1] - layout.texts[field + 1].before_colon;
-    if (start == end) return false;
-    for (uint32_t at = start; at < end; at += 16) {
-      const size_t left = std::min<size_t>(end - at, 16);
-      const __m128i valid =
-          _mm_loadu_si128(reinterpret_cast<const __m128i*>(kWindow.data() + 16 - left));
-      wrong = _mm_or_si128(wrong, _mm_and_si128(NoTokenBytes(line.data() + at), valid));
-    }
+    const char* at = line.data() + scan.colons[field] + layout.after_colon[field];
+    size_t left = line.data() + scan.colons[field + 1] - layout.before_colon[field + 1] - at;
+    for (; left > 16; left -= 16, at += 16) wrong = _mm_or_si128(wrong, NoTokenBytes(at));
+    const __m128i valid =
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(kWindow.data() + 16 - left));
+    wrong = _mm_or_si128(wrong, _mm_and_si128(NoTokenBytes(at), valid));
   }
   return _mm_testz_si128(wrong, wrong) != 0;
 }
@@ -179,7 +208,7 @@ bool JsonLayoutParser::AreScalarsValid(std::string_view line) const {
   const Layout& layout = layouts_[current_];
   const char* const end = line.data() + line.size();
   for (const uint32_t field : layout.scalars) {
-    const uint32_t start = scan_.colons[field] + layout.texts[field].after_colon;
+    const uint32_t start = scan_.colons[field] + layout.after_colon[field];
     if (SkipJsonScalar(line.data() + start, end) == nullptr) return false;
   }
   return true;
@@ -203,27 +232,34 @@ bool JsonLayoutParser::MakeLayout(std::string_view line, Layout* layout) const {
     if (end - before > kMaxText) return false;
     std::copy(line.data() + before, line.data() + end, text.bytes.begin());
     std::fill_n(text.mask.begin(), end - before, uint8_t{0xFF});
-    text.before_colon = colon - before;
-    text.after_colon = end - colon;
+    if (!layout->texts.empty()) {
+      const uint32_t scalar = 1 - quote;  // one byte at least
+      layout->least_gap.push_back(layout->after_colon.back() + scalar + colon - before);
+    }
     layout->texts.push_back(text);
+    layout->before_colon.push_back(colon - before);
+    layout->after_colon.push_back(end - colon);
     return true;
   };
   for (uint32_t i = 0; i < object_.count; ++i) {
     const size_t start = object_.names[i];
     const std::string_view name = line.substr(start, line.find('"', start) - start);
     const std::string_view value = object_.Value(line, i, name.size());
-    quote = value[0] == '"' ? 1 : 0;
-    if (quote == 0) layout->scalars.push_back(i);
-    layout->quotes += 2 + 2 * quote;
+    const uint32_t is_string = value[0] == '"' ? 1 : 0;
+    if (is_string == 0) layout->scalars.push_back(i);
+    layout->quotes += 2 + 2 * is_string;
     const auto value_start = static_cast<uint32_t>(value.data() - line.data());
-    if (!add(value_start + quote, static_cast<uint32_t>(start + name.size() + 1))) return false;
+    if (!add(value_start + is_string, static_cast<uint32_t>(start + name.size() + 1))) return false;
+    quote = is_string;
     before = value_start + static_cast<uint32_t>(value.size()) - quote;
     const int place = projection_.Find(name);
     // Of two uses of one place the later one is done last and counts.
     if (place >= 0) layout->uses.push_back({i, static_cast<uint32_t>(place), quote});
   }
   const auto size = static_cast<uint32_t>(line.size());
-  return add(size, size);
+  if (!add(size, size)) return false;
+  layout->least_gap.resize((layout->least_gap.size() + 7) / 8 * 8);
+  return true;
 }
 
 void JsonLayoutParser::Keep(Layout layout) {

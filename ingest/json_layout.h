@@ -55,14 +55,10 @@ class JsonLayoutParser {
   size_t layouts() const { return layouts_.size(); }
 
  private:
-  // The text before the value of a field (or, at the end, before the line's end). What Parse()
-  // reads comes first.
+  // The text before the value of a field (or, at the end, before the line's end).
   struct alignas(32) Text {
     std::array<char, kMaxText> bytes{};
     std::array<uint8_t, kMaxText> mask{};
-    uint32_t before_colon =
-        0;  // its start is so many bytes before its name's colon (or the line's end)
-    uint32_t after_colon = 0;  // and its end so many behind it
   };
   struct Use {
     uint32_t field = 0;  // in the line
@@ -70,7 +66,14 @@ class JsonLayoutParser {
     uint32_t quote = 0;  // 1 for a string: its quotes belong to the value's text
   };
   struct Layout {
-    std::vector<Text> texts;        // one per field, and the line's end
+    std::vector<Text> texts;  // one per field, and the line's end
+    // By text: its start is so many bytes before its name's colon (or the line's end), and its end
+    // so many behind it.
+    std::vector<uint32_t> before_colon;
+    std::vector<uint32_t> after_colon;
+    // By text but the first: the least distance of its colon to the one before, so that texts do
+    // not overlap and no scalar is empty. Padded with zeros to whole vectors of eight.
+    std::vector<uint32_t> least_gap;
     std::vector<uint32_t> scalars;  // fields whose values are no strings
     std::vector<Use> uses;
     uint32_t quotes = 0;  // in the whole line

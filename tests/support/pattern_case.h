@@ -1,9 +1,9 @@
-// A pattern case: rules, a schema and a stream, and what the engine and the reference matcher make
-// of it.
+// A pattern case: rules, a schema and a stream, as data; how it is loaded and how results are
+// written.
 //
-// Results are texts, so that sets of them can be compared and read: `RULE match KEY a=1,2;b=3;`,
-// `RULE timeout KEY 7000 a=1;` (when it fell due), events by their `id`. The engine runs
-// in-process: rules are loaded and compiled as ever, rows come from memory.
+// Cases come from tests/corpus/patterns or from a generator (random_case.h). Results are texts, so
+// that sets of them can be compared and read: `RULE match KEY a=1,2;b=3;` and `RULE timeout KEY
+// 7000 a=1;` (the time at which it fell due), events by their `id`.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cep/event/batch.h"
@@ -20,62 +21,45 @@
 namespace vigil::testing {
 
 struct CaseEvent {
+  int64_t id = 0;
   int64_t ts = 0;
-  std::string json;  // one object with `id` and `ts`
+  std::string json;  // one object, with `id` and `ts`
 };
 
-// Parses an event's JSON text for its time.
-CaseEvent MakeCaseEvent(std::string json);
+CaseEvent ParseCaseEvent(std::string json);
 
 struct PatternCase {
-  std::vector<std::string> rules;  // each a rule as JSON
-  std::string fields;              // the schema's fields as JSON
-  std::vector<CaseEvent> events;   // in order of arrival
+  std::vector<std::string> rules;  // each one a JSON object
+  std::string fields;              // the schema's fields, a JSON object
+  std::vector<CaseEvent> events;
 
-  // All of it, to be printed when a test fails.
+  // All of it, to be shown when a test fails.
   std::string ToString() const;
 };
 
 // A case's rules, compiled.
 struct LoadedCase {
-  std::shared_ptr<const rules::RuleSet> rules;
+  std::shared_ptr<const rules::RuleSet> rules;  // null if the loader refused them
   std::shared_ptr<const patterns::CompiledPatterns> patterns;
-  std::string refusal;  // why `rules` is null
 };
 
 LoadedCase LoadCase(const PatternCase& test_case);
 
-// A rule of a case: a JSON object without `rule`, given that name and an `on_timeout`, so that
-// timeouts are reported.
-std::string NamedRule(std::string_view name, std::string_view object_members);
+// Appends the event to `batch` as its next row, which borrows the event's text. Its offset is
+// `offset`.
+void AppendRow(const CaseEvent& event, uint64_t offset, const cep::Partition& partition,
+               cep::Batch* batch);
 
 using Results = std::set<std::string>;
 
-struct EngineOptions {
-  uint32_t shards = 1;
-  uint32_t batch_rows = cep::kBatchRows;
-  int64_t disorder_ms = 0;
+// One result as text. `events` holds pairs of a stage's index in the rule and an event's `id`.
+struct ResultParts {
+  const alerts::RuleInfo* rule = nullptr;
+  std::string_view key;  // typed bytes
+  bool is_timeout = false;
+  int64_t due = 0;  // of a timeout
+  std::vector<std::pair<uint32_t, int64_t>> events;
 };
-
-// What cep::Job makes of the events: results in their final order.
-std::vector<std::string> RunEngine(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
-                                   const EngineOptions& options);
-
-// State that the operator still holds when time has come to `watermark`, the events being in order.
-struct LiveState {
-  size_t keys = 0;
-  size_t nodes = 0;
-};
-LiveState StateAt(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
-                  int64_t watermark);
-
-// What the reference matcher makes of the events, which are in order, with the rule at `rule`.
-struct ReferenceResults {
-  Results results;
-  bool hangs_on_ties = false;
-  bool is_too_large = false;
-};
-ReferenceResults RunReferenceCase(const LoadedCase& loaded, size_t rule,
-                                  const std::vector<CaseEvent>& events);
+std::string ResultText(const ResultParts& parts);
 
 }  // namespace vigil::testing

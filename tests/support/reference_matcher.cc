@@ -110,13 +110,12 @@ class Reference {
     const Stage& stage = StageAt(place);
     const uint32_t count = place.count + 1;
     if (count == stage.times_max) {
-      return After(place.stage,
-                   IsGreedyRange(stage) ? static_cast<int>(place.stage) : kNoStage);
+      return After(place.stage, IsGreedyRange(stage) ? static_cast<int>(place.stage) : kNoStage);
     }
     Place next;
     next.stage = place.stage;
-    next.count = stage.times_max == patterns::kUnbounded ? std::min(count, RequiredCount(stage))
-                                                         : count;
+    next.count =
+        stage.times_max == patterns::kUnbounded ? std::min(count, RequiredCount(stage)) : count;
     return next;
   }
 
@@ -162,12 +161,12 @@ class Reference {
 
   void Offer(const Partial& partial, uint32_t event, Outcome* out) const {
     const Place& place = partial.place;
-    const Stage& stage = StageAt(place);
+    if (IsComplete(place)) return;  // it was reported when its last event was accepted
     if (IsKeptByGreedy(place, event, partial.history)) return;
-    if (stage.is_negated()) return OfferToNegation(partial, event, out);
+    if (StageAt(place).is_negated()) return OfferToNegation(partial, event, out);
 
     if (IsForbidden(place, event, partial.history)) out->is_forbidden = true;
-    if (Holds(place.stage, event, partial.history) && !IsEnded(stage, event, partial.history)) {
+    if (Holds(place.stage, event, partial.history) && !IsEnded(StageAt(place), event, partial.history)) {
       Accept(partial, event, out);
     }
     if (MayLeaveOut(place, event, partial.history)) {
