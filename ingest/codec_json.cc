@@ -39,6 +39,7 @@ bool JsonCodec::DecodeOne(RawRecord record, cep::Batch* batch) {
   batch->offsets[row] = record.offset;
   batch->partitions[row] = record.partition;
   batch->raw[row] = record.bytes;
+  batch->is_json[row] = plain_ && layouts_.is_valid_json() ? 1 : 0;
   return true;
 }
 
@@ -48,7 +49,7 @@ bool JsonCodec::FindFields(const RawRecord& record, cep::Batch* batch) {
     return false;
   }
   plain_ = layouts_.Parse(record.bytes, &texts_);
-  if (plain_ && (!options_.strict || layouts_.AreScalarsValid(record.bytes))) return true;
+  if (plain_ && (!options_.strict || layouts_.is_valid_json())) return true;
   JsonError error;
   if ((options_.strict && !ValidateJsonObject(record.bytes, &error)) ||
       !tokenizer_.Tokenize(record.bytes, &texts_, &error)) {

@@ -9,6 +9,7 @@
 
 #include "ingest/cpu.h"
 #include "ingest/json_text.h"
+#include "ingest/scalar_text.h"
 
 namespace vigil::ingest {
 namespace {
@@ -72,7 +73,7 @@ bool JsonLayoutParser::Parse(std::string_view line, FieldTexts* texts) {
 // Makes the layout that accepts the line the current one.
 bool JsonLayoutParser::Find(std::string_view line) {
   for (size_t tried = 0, i = current_; tried < layouts_.size(); ++tried) {
-    if (Matches(layouts_[i], line, scan_) && AreTokens(layouts_[i], line, scan_)) {
+    if (Matches(layouts_[i], line, scan_) && CheckScalars(layouts_[i], line)) {
       current_ = i;
       return true;
     }
@@ -177,7 +178,10 @@ VIGIL_AVX2 bool JsonLayoutParser::Matches(const Layout& layout, std::string_view
   return _mm256_testz_si256(differs, differs) != 0;
 }
 
-bool JsonLayoutParser::AreTokens(const Layout& layout, std::string_view line, const Scan& scan) {
+namespace {
+
+// Whether the text is one token, as far as where it ends goes.
+bool IsToken(const char* at, size_t left) {
   // 16 bytes of ones, then as many of zeros: read at 16 - n it is a mask of n bytes.
   static constexpr std::array<uint8_t, 32> kWindow = [] {
     std::array<uint8_t, 32> window{};
@@ -185,34 +189,37 @@ bool JsonLayoutParser::AreTokens(const Layout& layout, std::string_view line, co
     return window;
   }();
   __m128i wrong = _mm_setzero_si128();
-  for (const uint32_t field : layout.scalars) {
-    const char* at = line.data() + scan.colons[field] + layout.after_colon[field];
-    size_t left = line.data() + scan.colons[field + 1] - layout.before_colon[field + 1] - at;
-    for (; left > 16; left -= 16, at += 16) wrong = _mm_or_si128(wrong, NoTokenBytes(at));
-    const __m128i valid =
-        _mm_loadu_si128(reinterpret_cast<const __m128i*>(kWindow.data() + 16 - left));
-    wrong = _mm_or_si128(wrong, _mm_and_si128(NoTokenBytes(at), valid));
-  }
+  for (; left > 16; left -= 16, at += 16) wrong = _mm_or_si128(wrong, NoTokenBytes(at));
+  const __m128i valid =
+      _mm_loadu_si128(reinterpret_cast<const __m128i*>(kWindow.data() + 16 - left));
+  wrong = _mm_or_si128(wrong, _mm_and_si128(NoTokenBytes(at), valid));
   return _mm_testz_si128(wrong, wrong) != 0;
+}
+
+}  // namespace
+
+// True if each scalar is one token; finds out on the way whether all are valid.
+bool JsonLayoutParser::CheckScalars(const Layout& layout, std::string_view line) {
+  is_valid_json_ = true;
+  for (const uint32_t field : layout.scalars) {
+    const char* start = line.data() + scan_.colons[field] + layout.after_colon[field];
+    const char* end = line.data() + scan_.colons[field + 1] - layout.before_colon[field + 1];
+    const auto size = static_cast<size_t>(end - start);
+    if (IsPlainScalar({start, size}) || SkipJsonScalar(start, end) == end) [[likely]]
+      continue;
+    is_valid_json_ = false;
+    if (!IsToken(start, size)) return false;
+  }
+  return true;
 }
 
 #else
 
 bool JsonLayoutParser::ScanLine(std::string_view, Scan*) { return false; }
 bool JsonLayoutParser::Matches(const Layout&, std::string_view, const Scan&) { return false; }
-bool JsonLayoutParser::AreTokens(const Layout&, std::string_view, const Scan&) { return false; }
+bool JsonLayoutParser::CheckScalars(const Layout&, std::string_view) { return false; }
 
 #endif  // VIGIL_HAVE_AVX2
-
-bool JsonLayoutParser::AreScalarsValid(std::string_view line) const {
-  const Layout& layout = layouts_[current_];
-  const char* const end = line.data() + line.size();
-  for (const uint32_t field : layout.scalars) {
-    const uint32_t start = scan_.colons[field] + layout.after_colon[field];
-    if (SkipJsonScalar(line.data() + start, end) == nullptr) return false;
-  }
-  return true;
-}
 
 void JsonLayoutParser::Learn(std::string_view line) {
   Layout layout;

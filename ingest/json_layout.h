@@ -46,8 +46,8 @@ class JsonLayoutParser {
   // behind `line` are read. An accepted line holds no backslash and no control character.
   bool Parse(std::string_view line, FieldTexts* texts);
 
-  // Whether all scalars of the line accepted last are valid: then the whole line is valid JSON.
-  bool AreScalarsValid(std::string_view line) const;
+  // Whether the line accepted last is valid JSON as a whole: its scalars are, too.
+  bool is_valid_json() const { return is_valid_json_; }
 
   // Remembers the layout of a line that was declined and turned out to be valid, if it can be.
   void Learn(std::string_view line);
@@ -87,7 +87,7 @@ class JsonLayoutParser {
 
   static bool ScanLine(std::string_view line, Scan* scan);
   static bool Matches(const Layout& layout, std::string_view line, const Scan& scan);
-  static bool AreTokens(const Layout& layout, std::string_view line, const Scan& scan);
+  bool CheckScalars(const Layout& layout, std::string_view line);
   bool Find(std::string_view line);
   bool MakeLayout(std::string_view line, Layout* layout) const;
   void Keep(Layout layout);
@@ -95,6 +95,7 @@ class JsonLayoutParser {
   const Projection& projection_;
   Scan scan_;
   FlatObject object_;
+  bool is_valid_json_ = false;
   uint32_t declined_ = 0;  // lines in a row that could not be scanned or learned
   std::vector<Layout> layouts_;
   size_t current_ = 0;  // the layout that accepted the last line

@@ -109,6 +109,27 @@ inline NumberError ParseDoublePadded(std::string_view text, double* out) {
   return NumberError::kNone;
 }
 
+// Whether the text, not empty, is a JSON scalar of the usual kinds: an integer of up to 16 digits,
+// a decimal of up to 8 bytes, true, false or null. Others may be valid, too. Eight bytes from the
+// text's start may be read.
+inline bool IsPlainScalar(std::string_view text) {
+  const size_t n = text.size();
+  const uint64_t head = internal::LoadEight(text.data());
+  if (n <= 8) {
+    if (internal::AreEightDigits(internal::AlignRight(head, n))) return text[0] != '0' || n == 1;
+    const auto first_four = static_cast<uint32_t>(head);
+    if (n == 4 && (first_four == 0x65757274 || first_four == 0x6C6C756E))
+      return true;                                                     // true, null
+    if (n == 5 && (head & 0xFFFFFFFFFF) == 0x65736C6166) return true;  // false
+    double ignored;
+    return n >= 3 && text[0] <= '9' && text[0] >= '0' &&
+           ParseDoublePadded(text, &ignored) == NumberError::kNone;
+  }
+  if (n > 16 || text[0] == '0') return false;
+  return internal::AreEightDigits(head) &&
+         internal::AreEightDigits(internal::LoadEight(text.data() + n - 8));
+}
+
 // Whether `text` is a JSON number, whatever its size.
 bool IsNumber(std::string_view text);
 

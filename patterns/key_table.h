@@ -58,10 +58,12 @@ class KeyTable {
   KeyTable() : slots_(1024) {}
 
   void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
-  // Fetches the entry that a later Find() will most likely compare with.
-  void PrefetchEntry(uint64_t hash) const {
+  // Fetches the entry that a later Find() will most likely compare with; false if there is none.
+  bool PrefetchEntry(uint64_t hash) const {
     const Slot& slot = slots_[hash & (slots_.size() - 1)];
-    if (slot.hash == hash) PrefetchEntry(slot.entry);
+    if (slot.hash != hash) return false;
+    PrefetchEntry(slot.entry);
+    return true;
   }
 
   static void PrefetchEntry(const KeyEntry* entry) {

@@ -99,11 +99,15 @@ void MatchStore::Release(uint32_t event) {
 
 uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why) {
   const cep::RowRef ref = rows.refs[row];
-  json_.clear();
-  if (!ref.batch->renderer->AppendJson(ref.batch->raw[ref.row], &json_, why)) return kNoEvent;
+  std::string_view json = ref.batch->raw[ref.row];
+  if (ref.batch->is_json[ref.row] == 0) {
+    json_.clear();
+    if (!ref.batch->renderer->AppendJson(json, &json_, why)) return kNoEvent;
+    json = json_;
+  }
   const std::vector<cep::Slot>& slots = rows.layout->slots();
   uint32_t kept = 0;  // values to keep, up to the last slot that is
-  size_t size = Aligned(sizeof(CapturedEvent)) + Aligned(json_.size());
+  size_t size = Aligned(sizeof(CapturedEvent)) + Aligned(json.size());
   for (uint32_t s = 0; s < slots.size(); ++s) {
     if (!slots[s].is_kept) continue;
     kept = s + 1;
@@ -118,8 +122,8 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
   for (uint32_t s = 0; s < kept; ++s) {
     new (&values[s]) Value(slots[s].is_kept ? DeepCopy(rows.columns[s].Get(row), &to) : Value());
   }
-  std::memcpy(to, json_.data(), json_.size());
-  event->json = {to, json_.size()};
+  std::memcpy(to, json.data(), json.size());
+  event->json = {to, json.size()};
   event->values = values;
   event->value_count = kept;
   event->ts = rows.ts[row];

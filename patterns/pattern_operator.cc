@@ -14,6 +14,12 @@ constexpr size_t kPrefetchBytes = 512;
 // Queued due times ahead at which an entry is fetched.
 constexpr size_t kDueAhead = 8;
 
+// Fetches a text that the key is compared with.
+void PrefetchKey(const cep::OrderedBlock& rows, uint32_t row, const cep::KeyExpr& expr) {
+  const cep::Column& column = rows.columns[expr[0]];
+  if (column.kind() == cep::ColumnKind::kString) __builtin_prefetch(column.strings()[row].data());
+}
+
 // Calls f(row) for each bit set, in order.
 template <typename F>
 void ForEachRow(const cep::RowBits& bits, F f) {
@@ -185,8 +191,11 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
 // match and so be captured, the record itself, which was last touched when it was decoded.
 void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, const KeyedRow& keyed,
                                   const Space& space) const {
-  space.table.PrefetchEntry(keyed.hash);
-  if (!starts_.Test(keyed.row)) return;
+  const bool may_be_there = space.table.PrefetchEntry(keyed.hash);
+  if (!starts_.Test(keyed.row)) {
+    if (may_be_there) PrefetchKey(rows, keyed.row, ExprOf(space, keyed.variants));
+    return;
+  }
   const cep::RowRef ref = rows.refs[keyed.row];
   const std::string_view raw = ref.batch->raw[ref.row];
   for (size_t at = 0; at < raw.size() && at < kPrefetchBytes; at += 64) {

@@ -145,10 +145,12 @@ Batch::Batch(std::shared_ptr<const Layout> layout_in) : ColumnBlock(std::move(la
   offsets.resize(kBatchRows);
   partitions.resize(kBatchRows);
   raw.resize(kBatchRows);
+  is_json.resize(kBatchRows);
 }
 
 void Batch::Clear() {
   rows = 0;
+  std::fill(is_json.begin(), is_json.end(), uint8_t{0});
   for (Column& column : columns) column.ResetStates();
   rejected.clear();
   chunks.clear();

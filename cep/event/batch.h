@@ -179,6 +179,8 @@ struct Batch : ColumnBlock {
   std::vector<uint64_t> offsets;             // record number or Kafka offset, per row
   std::vector<const Partition*> partitions;  // per row
   std::vector<std::string_view> raw;         // per row, in `chunks`
+  std::vector<uint8_t>
+      is_json;  // per row: `raw` is known to be a whole, valid JSON object as it stands
   std::vector<Rejected> rejected;            // in order of before_row
   const RecordRenderer* renderer = nullptr;  // of the records in `raw`
   std::vector<std::shared_ptr<const Chunk>> chunks;

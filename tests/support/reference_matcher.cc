@@ -119,6 +119,13 @@ class Reference {
     return next;
   }
 
+  // The same place, the event left out. An optional stage that waits has shaken off a greedy one.
+  Place AfterLeavingOut(Place place) const {
+    place.has_waited = true;
+    if (IsOptional(StageAt(place))) place.greedy_stage = kNoStage;
+    return place;
+  }
+
   // --- One event ------------------------------------------------------------------------------
 
   bool IsKeptByGreedy(const Place& place, uint32_t event, const History& history) const {
@@ -127,19 +134,25 @@ class Reference {
   }
 
   // A `not_followed_by` is in force from the end of the stage before it until a stage behind it
-  // accepts an event; while the stage before it may go on, it is in force between the repetitions.
+  // accepts an event.
   bool IsForbidden(const Place& place, uint32_t event, const History& history) const {
-    if (place.count > 0) {
-      return place.stage + 1 < stages_.size() &&
-             stages_[place.stage + 1].contiguity == Contiguity::kNotFollowedBy &&
-             Holds(place.stage + 1, event, history);
-    }
+    if (place.count > 0) return IsForbiddenBetween(place, event, history);
     for (uint32_t stage = place.stage; stage-- > 0;) {
       const bool forbids = stages_[stage].contiguity == Contiguity::kNotFollowedBy;
       if (forbids && Holds(stage, event, history)) return true;
       if (!forbids && (!IsOptional(stages_[stage]) || HasAccepted(history, stage))) return false;
     }
     return false;
+  }
+
+  // It is also in force between the repetitions of the stage before it; but where `n..m` may end
+  // and waits for more, it is not (seen in the corpus: within-v1-00059).
+  bool IsForbiddenBetween(const Place& place, uint32_t event, const History& history) const {
+    const Stage& stage = StageAt(place);
+    const bool is_loop = stage.times_max == patterns::kUnbounded;
+    if (!is_loop && place.has_waited && place.count >= RequiredCount(stage)) return false;
+    return !IsLast(place) && stages_[place.stage + 1].contiguity == Contiguity::kNotFollowedBy &&
+           Holds(place.stage + 1, event, history);
   }
 
   static bool HasAccepted(const History& history, uint32_t stage) {
@@ -166,13 +179,12 @@ class Reference {
     if (StageAt(place).is_negated()) return OfferToNegation(partial, event, out);
 
     if (IsForbidden(place, event, partial.history)) out->is_forbidden = true;
-    if (Holds(place.stage, event, partial.history) && !IsEnded(StageAt(place), event, partial.history)) {
+    if (Holds(place.stage, event, partial.history) &&
+        !IsEnded(StageAt(place), event, partial.history)) {
       Accept(partial, event, out);
     }
     if (MayLeaveOut(place, event, partial.history)) {
-      Partial waiting = partial;
-      waiting.place.has_waited = true;
-      out->partials.push_back(waiting);
+      out->partials.push_back({partial.history, AfterLeavingOut(place)});
     }
     if (MayMoveOn(place)) {
       Offer({partial.history, MoveOn(place, event, partial.history)}, event, out);

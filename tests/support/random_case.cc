@@ -1,0 +1,255 @@
+#include "tests/support/random_case.h"
+
+#include <cstdlib>
+#include <iterator>
+#include <random>
+
+#include <fmt/format.h>
+
+namespace vigil::testing {
+namespace {
+
+constexpr std::string_view kKinds[] = {"a", "b", "c", "d"};
+constexpr std::string_view kFields =
+    R"({"id":"int","ts":"int","user":"string","peer":"string","kind":"string","value":"int",)"
+    R"("score":"int"})";
+
+// The same sequence on every platform, which the distributions of <random> do not promise.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : engine_(seed) {}
+  uint32_t Below(uint32_t bound) { return static_cast<uint32_t>(engine_() % bound); }
+  uint32_t Between(uint32_t low, uint32_t high) { return low + Below(high - low + 1); }
+  bool Percent(uint32_t chance) { return Below(100) < chance; }
+  template <typename T, size_t N>
+  const T& OneOf(const T (&items)[N]) {
+    return items[Below(N)];
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+// An earlier stage, as conditions may name it.
+struct Named {
+  std::string name;
+  bool is_list = false;
+};
+
+// Writes one rule. All choices that make the shape come from one sequence, all constants from
+// another.
+class RuleWriter {
+ public:
+  RuleWriter(uint64_t shape_seed, uint64_t constant_seed, bool always_within)
+      : shape_(shape_seed), constants_(constant_seed), always_within_(always_within) {}
+
+  std::string Write(std::string_view name) {
+    ChooseBounds();
+    std::string rule = fmt::format(R"({{"rule":"{}","key":"user","pattern":[)", name);
+    const uint32_t stages = shape_.Between(1, 4);
+    for (uint32_t i = 0; i < stages; ++i) {
+      if (i > 0) rule += ",";
+      if (i > 0 && shape_.Percent(15)) rule += NegatedStage() + ",";
+      rule += PositiveStage(i == 0);
+    }
+    if (shape_.Percent(15)) rule += "," + NegatedStage();
+    rule += "]";
+    if (within_ms_ > 0) rule += fmt::format(R"(,"within":"{}ms")", within_ms_);
+    return rule + AfterMatch() + R"(,"on_timeout":{}})";
+  }
+
+ private:
+  void ChooseBounds() {
+    if (always_within_ || shape_.Percent(50)) within_ms_ = shape_.Between(3, 12);
+    has_stage_keys_ = shape_.Percent(15);
+    has_stage_within_ = shape_.Percent(20);
+  }
+
+  uint32_t Constant() { return constants_.Below(4); }
+  std::string_view Kind() { return shape_.OneOf(kKinds); }
+  std::string NewName() { return fmt::format("s{}", names_++); }
+
+  std::string NegatedStage() {
+    const std::string name = NewName();
+    skippable_.push_back(name);
+    return fmt::format(R"({{"{}":"{}"{}{}}})", shape_.Percent(40) ? "not_next" : "not_followed_by",
+                       name, StageKey(), Where(UnaryCondition()));
+  }
+
+  std::string PositiveStage(bool is_first) {
+    static constexpr std::string_view kContiguities[] = {"next", "followed_by", "followed_by",
+                                                         "followed_by_any"};
+    const std::string_view contiguity = is_first ? "begin" : shape_.OneOf(kContiguities);
+    Named stage{NewName()};
+    skippable_.push_back(stage.name);
+    const std::string quantifier = Quantifier(&stage.is_list);
+    std::string text = fmt::format(R"({{"{}":"{}"{}{}{})", contiguity, stage.name, StageKey(),
+                                   quantifier, Where(Condition(stage)));
+    if (!is_first && has_stage_within_ && shape_.Percent(50)) {
+      text += fmt::format(R"(,"within":"{}ms")", shape_.Between(1, 3));
+    }
+    named_.push_back(std::move(stage));
+    return text + "}";
+  }
+
+  std::string Quantifier(bool* is_list) {
+    if (shape_.Percent(45)) return "";
+    *is_list = true;
+    std::string text;
+    const uint32_t low = shape_.Between(0, 2);
+    bool is_open = false;
+    switch (shape_.Below(4)) {
+      case 0:
+        return R"(,"optional":true)";
+      case 1:
+        text = fmt::format(R"(,"times":{})", low + 1);
+        *is_list = low > 0;
+        break;
+      case 2:
+        text = fmt::format(R"(,"times":"{}..{}")", low, low + shape_.Between(1, 2));
+        break;
+      default:
+        text = fmt::format(R"(,"times":"{}..")", low);
+        is_open = true;
+        break;
+    }
+    if (shape_.Percent(60)) {
+      static constexpr std::string_view kRepeats[] = {"relaxed", "strict", "any"};
+      text += fmt::format(R"(,"repeat":"{}")", shape_.OneOf(kRepeats));
+    }
+    if (shape_.Percent(15)) {
+      text += R"(,"optional":true)";
+      *is_list = true;
+    }
+    if (shape_.Percent(20)) text += R"(,"greedy":true)";
+    if (is_open && shape_.Percent(30)) {
+      text += fmt::format(R"(,"until":"{}")", UnaryCondition());
+    }
+    return text;
+  }
+
+  std::string StageKey() { return has_stage_keys_ && shape_.Percent(50) ? R"(,"key":"peer")" : ""; }
+
+  static std::string Where(const std::string& condition) {
+    return condition.empty() ? "" : fmt::format(R"(,"where":"{}")", condition);
+  }
+
+  // Reads the current event only. Texts stand in single quotes, being inside JSON.
+  std::string UnaryCondition() {
+    switch (shape_.Below(12)) {
+      case 0:
+        return fmt::format("kind in ['{}', '{}']", Kind(), Kind());
+      case 1:
+        return fmt::format("value >= {}", Constant());
+      case 2:
+        return fmt::format("kind == '{}' && value >= {}", Kind(), Constant());
+      case 3:
+        return fmt::format("kind != '{}'", Kind());
+      case 4:
+        return fmt::format("value < {}", Constant());
+      case 5:
+        return fmt::format("kind == '{}' || value == {}", Kind(), Constant());
+      case 6:  // fails where there is no score
+        return fmt::format("score >= {}", Constant());
+      case 7:
+        return fmt::format("!(score >= {}) || kind == '{}'", Constant(), Kind());
+      default:
+        return fmt::format("kind == '{}'", Kind());
+    }
+  }
+
+  // May read earlier stages, or what the stage itself has accepted.
+  std::string Condition(const Named& stage) {
+    if (shape_.Percent(5)) return "";
+    const std::string unary = UnaryCondition();
+    if (shape_.Percent(75)) return unary;
+    const bool own = stage.is_list && (named_.empty() || shape_.Percent(50));
+    if (!own && named_.empty()) return unary;
+    const Named& other = own ? stage : named_[shape_.Below(static_cast<uint32_t>(named_.size()))];
+    return fmt::format("({}) && {}", unary, Correlated(other));
+  }
+
+  std::string Correlated(const Named& other) {
+    const std::string& name = other.name;
+    if (!other.is_list) return fmt::format("value + {} > {}.value", Constant(), name);
+    switch (shape_.Below(3)) {
+      case 0:
+        return fmt::format("size({}) < {}", name, 1 + Constant());
+      case 1:
+        return fmt::format("(size({0}) == 0 || value >= {0}[size({0}) - 1].value)", name);
+      default:
+        return fmt::format("{}.all(e, e.value != value)", name);
+    }
+  }
+
+  std::string AfterMatch() {
+    if (shape_.Percent(60)) return "";
+    const std::string& stage = skippable_[shape_.Below(static_cast<uint32_t>(skippable_.size()))];
+    switch (shape_.Below(4)) {
+      case 0:
+        return R"(,"after_match":"skip_to_next")";
+      case 1:
+        return fmt::format(R"(,"after_match":{{"skip_to_first":"{}"}})", stage);
+      case 2:
+        return fmt::format(R"(,"after_match":{{"skip_to_last":"{}"}})", stage);
+      default:
+        return R"(,"after_match":"skip_past_last_event")";
+    }
+  }
+
+  Random shape_;
+  Random constants_;
+  const bool always_within_;
+  uint32_t within_ms_ = 0;
+  bool has_stage_keys_ = false;
+  bool has_stage_within_ = false;
+  uint32_t names_ = 0;
+  std::vector<Named> named_;            // earlier stages that accept events
+  std::vector<std::string> skippable_;  // stages that a skip strategy may name
+};
+
+std::vector<CaseEvent> RandomEvents(Random* random, const RandomOptions& options) {
+  std::vector<CaseEvent> events;
+  const uint32_t count = random->Between(std::min(4u, options.events), options.events);
+  int64_t ts = 1000;
+  for (uint32_t id = 1; id <= count; ++id) {
+    static constexpr uint32_t kSteps[] = {0, 0, 1, 1, 1, 2, 5};
+    ts += random->OneOf(kSteps) + (options.distinct_times ? 1 : 0);
+    const std::string score =
+        random->Percent(30) ? "" : fmt::format(R"(,"score":{})", random->Below(4));
+    const uint32_t user = random->Below(options.users);
+    const uint32_t peer = random->Below(options.users);
+    events.push_back(ParseCaseEvent(
+        fmt::format(R"({{"id":{},"ts":{},"user":"u{}","peer":"u{}","kind":"{}","value":{}{}}})", id,
+                    ts, user, peer, random->OneOf(kKinds), random->Below(4), score)));
+  }
+  return events;
+}
+
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+}  // namespace
+
+PatternCase RandomCase(uint64_t seed, const RandomOptions& options) {
+  Random random(seed);
+  PatternCase made;
+  made.fields = kFields;
+  const uint64_t shape_seed = random.Below(1u << 31);
+  for (uint32_t i = 0; i < options.rules; ++i) {
+    RuleWriter writer(shape_seed, random.Below(1u << 31), options.always_within);
+    made.rules.push_back(writer.Write(fmt::format("r{}", i)));
+  }
+  made.events = RandomEvents(&random, options);
+  return made;
+}
+
+void ForEachSeed(uint32_t count, const std::function<void(uint64_t seed)>& sample) {
+  const uint64_t first = FromEnvironment("VIGIL_PROPERTY_SEED", 1);
+  const uint64_t samples = count * FromEnvironment("VIGIL_PROPERTY_ROUNDS", 1);
+  for (uint64_t i = 0; i < samples; ++i) sample(first + i);
+}
+
+}  // namespace vigil::testing
