@@ -86,67 +86,83 @@ bool JsonLayoutParser::Find(std::string_view line) {
 
 namespace {
 
-// What ScanLine() gathers over a line's blocks of 64 bytes.
-struct BlockScan {
-  __m256i odd = _mm256_setzero_si256();  // not zero where backslashes, control characters or bytes
-                                         // beyond ASCII are
-  uint64_t after_quote = 0;              // whether the last block ended with a quote
-  uint32_t quotes = 0;
-  uint32_t count = 0;
+// A block of 64 bytes of a line.
+struct Block {
+  __m256i a;
+  __m256i b;
 
-  // `a` and `b` are the block; bits of `valid` belong to the line. Stores where colons follow
-  // quotes.
-  VIGIL_AVX2 VIGIL_INLINE void Add(__m256i a, __m256i b, uint64_t valid, uint32_t base,
-                                   uint32_t* colons) {
-    const __m256i quote = _mm256_set1_epi8('"');
-    const __m256i colon = _mm256_set1_epi8(':');
-    const uint64_t quote_bits =
-        Mask(_mm256_cmpeq_epi8(a, quote), _mm256_cmpeq_epi8(b, quote)) & valid;
-    const uint64_t colon_bits =
-        Mask(_mm256_cmpeq_epi8(a, colon), _mm256_cmpeq_epi8(b, colon)) & valid;
-    const uint64_t name_ends = colon_bits & (quote_bits << 1 | after_quote);
-    after_quote = quote_bits >> 63;
-    quotes += static_cast<uint32_t>(std::popcount(quote_bits));
-    const auto found = static_cast<uint32_t>(std::popcount(name_ends));
-    StorePositions(name_ends, found, base, colons + count);
-    count += found;
+  VIGIL_AVX2 VIGIL_INLINE explicit Block(const char* p) : a(Load(p)), b(Load(p + 32)) {}
+
+  VIGIL_AVX2 VIGIL_INLINE uint64_t Equal(char c) const {
+    const __m256i all = _mm256_set1_epi8(c);
+    return Mask(_mm256_cmpeq_epi8(a, all), _mm256_cmpeq_epi8(b, all));
   }
-
+  // Not zero where a backslash, a control character or a byte beyond ASCII is: such bytes are
+  // negative, so one comparison finds them and control characters.
   VIGIL_AVX2 VIGIL_INLINE static __m256i Odd(__m256i bytes) {
-    // Bytes beyond ASCII are negative, so the one comparison finds them and control characters.
     return _mm256_or_si256(_mm256_cmpgt_epi8(_mm256_set1_epi8(' '), bytes),
                            _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')));
   }
 };
 
+// The colons that follow a quote, from masks of both; `carry` is 1 if the block before ended with a
+// quote.
+VIGIL_INLINE uint64_t NameEnds(uint64_t quotes, uint64_t colons, uint64_t* carry) {
+  const uint64_t ends = colons & (quotes << 1 | *carry);
+  *carry = quotes >> 63;
+  return ends;
+}
+
+// Appends the positions of the mask's bits; up to three more are written behind them.
+VIGIL_AVX2 VIGIL_INLINE uint32_t* AppendPositions(uint64_t mask, uint32_t base, uint32_t* out) {
+  const auto count = static_cast<uint32_t>(std::popcount(mask));
+  uint32_t* const end = out + count;
+  while (true) {
+    for (int i = 0; i < 4; ++i) {
+      out[i] = base + static_cast<uint32_t>(_tzcnt_u64(mask));
+      mask = _blsr_u64(mask);
+    }
+    out += 4;
+    if (out >= end) [[likely]]
+      return end;
+  }
+}
+
 }  // namespace
 
 VIGIL_AVX2 bool JsonLayoutParser::ScanLine(std::string_view line, Scan* scan) {
-  if (!HasAvx2() || line.size() > UINT32_MAX) return false;
-  BlockScan blocks;
+  if (!HasAvx2() || line.size() > INT32_MAX) return false;
   const auto size = static_cast<uint32_t>(line.size());
+  uint32_t* const first = scan->colons.data();
+  uint32_t* out = first;
+  uint32_t quotes = 0;
+  uint64_t carry = 0;
+  __m256i odd = _mm256_setzero_si256();
   uint32_t base = 0;
   for (; base + 64 <= size; base += 64) {
-    const __m256i a = Load(line.data() + base);
-    const __m256i b = Load(line.data() + base + 32);
-    blocks.odd = _mm256_or_si256(blocks.odd, _mm256_or_si256(BlockScan::Odd(a), BlockScan::Odd(b)));
-    blocks.Add(a, b, ~uint64_t{0}, base, scan->colons.data());
-    if (blocks.count > kMaxFields) return false;
+    const Block block(line.data() + base);
+    odd = _mm256_or_si256(odd, _mm256_or_si256(Block::Odd(block.a), Block::Odd(block.b)));
+    const uint64_t quote_bits = block.Equal('"');
+    quotes += static_cast<uint32_t>(std::popcount(quote_bits));
+    out = AppendPositions(NameEnds(quote_bits, block.Equal(':'), &carry), base, out);
+    if (out > first + kMaxFields) return false;
   }
   uint64_t odd_at_end = 0;
   if (base < size) {
-    const __m256i a = Load(line.data() + base);
-    const __m256i b = Load(line.data() + base + 32);
+    const Block block(line.data() + base);
     const uint64_t valid = (uint64_t{1} << (size - base)) - 1;
-    odd_at_end = Mask(BlockScan::Odd(a), BlockScan::Odd(b)) & valid;
-    blocks.Add(a, b, valid, base, scan->colons.data());
+    odd_at_end = Mask(Block::Odd(block.a), Block::Odd(block.b)) & valid;
+    const uint64_t quote_bits = block.Equal('"') & valid;
+    quotes += static_cast<uint32_t>(std::popcount(quote_bits));
+    out = AppendPositions(NameEnds(quote_bits, block.Equal(':') & valid, &carry), base, out);
+    if (out > first + kMaxFields) return false;
   }
-  if (blocks.count > kMaxFields) return false;
-  scan->count = blocks.count;
-  scan->quotes = blocks.quotes;
+  scan->count = static_cast<uint32_t>(out - first);
+  scan->quotes = quotes;
   // Eight places behind the last one are read, and must not look like more of the line.
-  std::fill_n(scan->colons.data() + blocks.count, 8, size);
-  if (odd_at_end == 0 && _mm256_testz_si256(blocks.odd, blocks.odd) != 0) [[likely]]
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_set1_epi32(static_cast<int>(size)));
+  out[8] = size;
+  if (odd_at_end == 0 && _mm256_testz_si256(odd, odd) != 0) [[likely]]
     return true;
   return IsPlainUtf8(line);
 }

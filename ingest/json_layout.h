@@ -82,7 +82,7 @@ class JsonLayoutParser {
   struct Scan {
     uint32_t count = 0;
     uint32_t quotes = 0;
-    std::array<uint32_t, kMaxFields + 64 + 8> colons;
+    std::array<uint32_t, kMaxFields + 64 + 16> colons;
   };
 
   static bool ScanLine(std::string_view line, Scan* scan);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cep/base/check.h"
+#include "cep/base/hash.h"
 #include "cep/event/key.h"
 #include "cep/runtime/job.h"
 #include "cep/runtime/shard.h"
@@ -54,6 +55,7 @@ class TextSink : public cep::RecordSink {
     record.has_rule = true;
     record.key = std::string(match.key);
     record.head = ResultText(parts);
+    record.id = HashBytes128(record.head);  // the job drops what repeats
     records_.push_back(std::move(record));
   }
   bool WantsRuleError(uint32_t, std::string_view) override { return false; }
