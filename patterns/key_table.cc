@@ -6,13 +6,15 @@ namespace vigil::patterns {
 
 void KeyTable::Place(Slot slot) {
   size_t i = slot.hash & (slots_.size() - 1);
-  while (slots_[i].entry != nullptr) i = (i + 1) & (slots_.size() - 1);
+  while (tags_[i] != 0) i = (i + 1) & (slots_.size() - 1);
   slots_[i] = slot;
+  tags_[i] = TagOf(slot.hash);
 }
 
 void KeyTable::Grow() {
   std::vector<Slot> old(slots_.size() * 2);
   old.swap(slots_);
+  tags_.assign(slots_.size(), 0);
   for (const Slot& slot : old) {
     if (slot.entry != nullptr) Place(slot);
   }
@@ -43,14 +45,16 @@ void KeyTable::Erase(KeyEntry* entry) {
     i = (i + 1) & mask;
   }
   // Close the gap: move back every later slot of the run that may not be passed by its probe.
-  for (size_t j = (i + 1) & mask; slots_[j].entry != nullptr; j = (j + 1) & mask) {
+  for (size_t j = (i + 1) & mask; tags_[j] != 0; j = (j + 1) & mask) {
     const size_t home = slots_[j].hash & mask;
     const bool stays = i <= j ? (i < home && home <= j) : (i < home || home <= j);
     if (stays) continue;
     slots_[i] = slots_[j];
+    tags_[i] = tags_[j];
     i = j;
   }
   slots_[i] = Slot();
+  tags_[i] = 0;
   entry->blocks.clear();
   free_.push_back(entry);
   --count_;

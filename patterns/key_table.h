@@ -55,7 +55,7 @@ static_assert(sizeof(KeyEntry) == 128);
 
 class KeyTable {
  public:
-  KeyTable() : slots_(1024) {}
+  KeyTable() : slots_(1024), tags_(1024) {}
 
   void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
   // Fetches the entry that a later Find() will most likely compare with; false if there is none.
@@ -64,6 +64,16 @@ class KeyTable {
     if (slot.hash != hash) return false;
     PrefetchEntry(slot.entry);
     return true;
+  }
+
+  // False if no key has this hash; true if one has, and in one case of a hundred by chance. Reads
+  // tags only, a sixteenth of the slots' memory.
+  bool MayContain(uint64_t hash) const {
+    const uint8_t tag = TagOf(hash);
+    for (size_t i = hash & (tags_.size() - 1);; i = (i + 1) & (tags_.size() - 1)) {
+      if (tags_[i] == 0) return false;
+      if (tags_[i] == tag) return true;
+    }
   }
 
   static void PrefetchEntry(const KeyEntry* entry) {
@@ -75,9 +85,11 @@ class KeyTable {
   // The entry with this hash for which `equals(key bytes)` holds, or null.
   template <typename Equals>
   KeyEntry* Find(uint64_t hash, Equals equals) const {
-    for (size_t i = hash & (slots_.size() - 1);; i = (i + 1) & (slots_.size() - 1)) {
+    const uint8_t tag = TagOf(hash);
+    for (size_t i = hash & (tags_.size() - 1);; i = (i + 1) & (tags_.size() - 1)) {
+      if (tags_[i] == 0) return nullptr;
+      if (tags_[i] != tag) continue;
       const Slot& slot = slots_[i];
-      if (slot.entry == nullptr) return nullptr;
       if (slot.hash == hash && equals(std::string_view(slot.entry->key))) return slot.entry;
     }
   }
@@ -96,10 +108,15 @@ class KeyTable {
     KeyEntry* entry = nullptr;
   };
 
+  // Never 0, which says that a slot is empty; other bits than those that place a hash or choose its
+  // shard.
+  static uint8_t TagOf(uint64_t hash) { return static_cast<uint8_t>(hash >> 32 | 0x80); }
+
   void Grow();
   void Place(Slot slot);
 
   std::vector<Slot> slots_;
+  std::vector<uint8_t> tags_;  // of the slots
   std::deque<KeyEntry> entries_;
   std::vector<KeyEntry*> free_;
   size_t count_ = 0;

@@ -5,6 +5,7 @@
 
 #include "cep/base/check.h"
 #include "cep/event/number_compare.h"
+#include "cep/time/watermark.h"
 
 namespace vigil::patterns {
 namespace {
@@ -537,6 +538,8 @@ bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* 
     std::fill(emitted_.begin(), emitted_.end(), 0);
     Complete(key, context->ts, state);
   }
+  // A run that left the event out may now wait under a stage's `within` that has passed already.
+  if (state->min_due <= context->ts) ExpireAt(context->ts, context->ts, key, state);
   arena_.Reset();
   return has_due_ && takes_ > 0 && !state->runs.empty();
 }
@@ -665,9 +668,9 @@ int64_t Matcher::DueOf(const Run& run) const {
   return due;
 }
 
-void Matcher::ExpireAt(int64_t now, std::string_view key, BlockState* state) {
+void Matcher::ExpireAt(int64_t now, int64_t not_before, std::string_view key, BlockState* state) {
   size_t kept = 0;
-  int64_t latest = state->min_due;
+  int64_t latest = std::max(state->min_due, not_before);
   state->min_due = kNever;
   std::fill(emitted_.begin(), emitted_.end(), 0);
   for (const Run& run : state->runs) {
@@ -683,7 +686,9 @@ void Matcher::ExpireAt(int64_t now, std::string_view key, BlockState* state) {
       completed_.back().last_ts = due;
       continue;
     }
-    if (block_.emit_timeouts) Emit(cep::MatchKind::kTimeout, run, run.rules, due, due, key);
+    if (block_.emit_timeouts) {
+      Emit(cep::MatchKind::kTimeout, run, run.rules, std::max(due, not_before), due, key);
+    }
     store_->Unref(run.node);
   }
   state->runs.resize(kept);
@@ -700,7 +705,7 @@ void Matcher::AdvanceTime(int64_t now, std::string_view key, BlockState* state,
     if (due > now || due == kNever) return;
     // The end of time is one step, as a bounded Flink job's last watermark is: what is due then is
     // due together.
-    ExpireAt(now == kNever ? now : due, key, state);
+    ExpireAt(now == kNever ? now : due, cep::kMinTime, key, state);
   }
 }
 

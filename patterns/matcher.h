@@ -128,7 +128,9 @@ class Matcher {
   bool PruningBound(const Run& match, uint64_t* seq, bool* inclusive) const;
   void Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t instant, int64_t at,
             std::string_view key);
-  void ExpireAt(int64_t now, std::string_view key, BlockState* state);
+  // Ends runs that fall due at or before `now`; what comes of it is dated `not_before` at the
+  // earliest.
+  void ExpireAt(int64_t now, int64_t not_before, std::string_view key, BlockState* state);
 
   const RuleBlock& block_;
   const PredicateSet& predicates_;

@@ -57,7 +57,9 @@ PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> pattern
   }
 }
 
-// The rows to look at in this key space, each once per distinct key that it has there.
+// The rows to look at in this key space, each once per distinct key that it has there: those at
+// which a match may start, and those whose key has state, or may get some from an earlier row of
+// this block.
 void PatternOperator::CollectRows(const cep::OrderedBlock& rows, Space* space) {
   cep::RowBits touched;
   starts_.Clear();
@@ -71,13 +73,7 @@ void PatternOperator::CollectRows(const cep::OrderedBlock& rows, Space* space) {
   }
   keyed_rows_.clear();
   const std::vector<uint32_t>& variants = space->keys->variants;
-  if (variants.size() == 1) {
-    const uint64_t* hashes = rows.key_hashes[variants[0]].get();
-    ForEachRow(touched, [&](uint32_t row) {
-      if (hashes[row] != cep::kNoKey) keyed_rows_.push_back({hashes[row], row, 1});
-    });
-    return;
-  }
+  if (variants.size() == 1) return CollectSingleKeys(rows, touched, *space);
   ForEachRow(touched, [&](uint32_t row) {
     const size_t first = keyed_rows_.size();
     for (uint32_t v = 0; v < variants.size(); ++v) {
@@ -88,6 +84,22 @@ void PatternOperator::CollectRows(const cep::OrderedBlock& rows, Space* space) {
       if (same == keyed_rows_.size()) keyed_rows_.push_back({hash, row, 0});
       keyed_rows_[same].variants |= 1u << v;
     }
+  });
+}
+
+// The usual case of one key per row.
+void PatternOperator::CollectSingleKeys(const cep::OrderedBlock& rows, const cep::RowBits& touched,
+                                        const Space& space) {
+  const uint64_t* hashes = rows.key_hashes[space.keys->variants[0]].get();
+  started_.assign(kStartedBits / 64, 0);
+  ForEachRow(starts_, [&](uint32_t row) {
+    started_[StartedBit(hashes[row]) / 64] |= uint64_t{1} << (StartedBit(hashes[row]) % 64);
+  });
+  ForEachRow(touched, [&](uint32_t row) {
+    const uint64_t hash = hashes[row];
+    const bool may_start = (started_[StartedBit(hash) / 64] >> (StartedBit(hash) % 64)) & 1;
+    if (hash == cep::kNoKey || (!may_start && !space.table.MayContain(hash))) return;
+    keyed_rows_.push_back({hash, row, 1});
   });
 }
 

@@ -56,6 +56,10 @@ class PatternOperator : public cep::Operator {
   };
 
   void CollectRows(const cep::OrderedBlock& rows, Space* space);
+  void CollectSingleKeys(const cep::OrderedBlock& rows, const cep::RowBits& touched,
+                         const Space& space);
+  // Where a key's hash is marked in started_; other bits than those that place it in the table.
+  static uint32_t StartedBit(uint64_t hash) { return (hash >> 40) % kStartedBits; }
   void PrefetchRow(const cep::OrderedBlock& rows, const KeyedRow& keyed, const Space& space) const;
   void ProcessKeyedRow(const cep::OrderedBlock& rows, const KeyedRow& keyed, Space* space,
                        cep::MatchSink* out);
@@ -71,6 +75,10 @@ class PatternOperator : public cep::Operator {
   std::vector<std::unique_ptr<Matcher>> matchers_;  // by block
   std::vector<Space> spaces_;
   std::vector<KeyedRow> keyed_rows_;
+  // Marks the keys of rows of the block at hand at which a match may start, by hash: a filter
+  // without false negatives.
+  static constexpr uint32_t kStartedBits = 8192;
+  std::vector<uint64_t> started_;
   cep::RowBits starts_;  // rows at which some block of the current key space may start a match
   RowContext context_;
   BlockState fresh_;  // stands in for the state of a key without any

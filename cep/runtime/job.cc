@@ -59,12 +59,14 @@ Job::Job(JobOptions options, std::vector<JobSource> sources, const MakeOperator&
   for (JobSource& source : sources) {
     for (const KnownPartition& known : source.partitions) {
       partitions_.emplace(known.place,
-                          PartitionState{BoundedWatermark(options_.disorder_ms), {}, known, true});
+                          PartitionState{NewWatermark(known.source), {}, known, true});
     }
     sources_.push_back({std::move(source), false});
   }
+  int64_t widest = options_.disorder_ms;
+  for (const auto& [name, ms] : options_.disorder_ms_by_source) widest = std::max(widest, ms);
   for (uint32_t i = 0; i < options_.shards; ++i) {
-    const ShardOptions shard{i, options_.shards, options_.disorder_ms, options_.layout,
+    const ShardOptions shard{i, options_.shards, widest, options_.layout,
                              options_.key_exprs.size()};
     shards_.push_back(
         {std::make_unique<Shard>(shard, make_operator(), make_sink()), nullptr, nullptr, {}});
@@ -106,12 +108,18 @@ std::map<std::string, Ledger> Job::ledger_by_place() const {
   return ledgers;
 }
 
+BoundedWatermark Job::NewWatermark(const std::string& source) const {
+  const auto own = options_.disorder_ms_by_source.find(source);
+  return BoundedWatermark(own == options_.disorder_ms_by_source.end() ? options_.disorder_ms
+                                                                      : own->second);
+}
+
 Job::PartitionState& Job::StateOf(const Partition& partition) {
   if (&partition == last_partition_) return *last_state_;
   PartitionState*& state = state_of_[&partition];
   if (state == nullptr) {
     const PartitionState fresh{
-        BoundedWatermark(options_.disorder_ms), {}, {partition.place}, false};
+        NewWatermark(partition.source), {}, {.place = partition.place}, false};
     state = &partitions_.emplace(partition.place, fresh).first->second;
   }
   last_partition_ = &partition;

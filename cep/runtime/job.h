@@ -42,6 +42,7 @@ struct KnownPartition {
   bool has_end =
       false;  // `last_offset` is known: having read it, the partition holds time back no longer
   uint64_t last_offset = 0;
+  std::string source;  // Partition::source
 };
 
 struct JobSource {
@@ -62,6 +63,7 @@ class RejectRenderer {
 struct JobOptions {
   uint32_t shards = 1;
   int64_t disorder_ms = 0;
+  std::map<std::string, int64_t> disorder_ms_by_source;  // in its place for partitions of these
   std::shared_ptr<const Layout> layout;
   std::vector<KeyExpr> key_exprs;
   // For each rule the key expressions of which one at least must give a key for the rule to see a
@@ -119,6 +121,7 @@ class Job {
     std::thread thread;
   };
 
+  BoundedWatermark NewWatermark(const std::string& source) const;
   SourceState* NextSource();
   Status ReadBatch(SourceState* source);
   void JudgeRows(const Batch& batch, RoutedBatch* routed, std::vector<Record>* turned_away);

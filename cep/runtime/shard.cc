@@ -61,6 +61,8 @@ void Shard::Gather(size_t begin, size_t count) {
         break;
       case ColumnKind::kString:
         copy(to.strings(), [](const Column& f) { return f.strings(); });
+        // The bytes were last touched when the row was decoded; conditions and keys read them next.
+        for (size_t i = 0; i < count; ++i) __builtin_prefetch(to.strings()[i].data());
         break;
       case ColumnKind::kValue:
         copy(to.values(), [](const Column& f) { return f.values(); });
