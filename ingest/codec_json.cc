@@ -34,12 +34,37 @@ void JsonCodec::Decode(const RawRecord* records, size_t count, cep::Batch* batch
 bool JsonCodec::DecodeOne(RawRecord record, cep::Batch* batch) {
   if (!FindFields(record, batch)) return false;
   if (projection_.has_positions() && !ReadPosition(&record, batch)) return false;
-  if (!ReadTime(record, batch) || !WriteColumns(record, batch)) return false;
+  if (!plain_ || !DecodePlain(batch)) {
+    if (plain_ && !layouts_.CheckReadScalars(record.bytes) && !FindFieldsSlowly(record, batch)) {
+      return false;
+    }
+    if (!ReadTime(record, batch) || !WriteColumns(record, batch)) return false;
+  }
   const uint32_t row = batch->rows;
   batch->offsets[row] = record.offset;
   batch->partitions[row] = record.partition;
   batch->raw[row] = record.bytes;
   batch->is_json[row] = plain_ && layouts_.is_valid_json() ? 1 : 0;
+  return true;
+}
+
+// Converts the fields of a line that keeps its layout, if all are of the usual kinds: then they are
+// valid JSON.
+bool JsonCodec::DecodePlain(cep::Batch* batch) {
+  if (projection_.time() >= 0) {
+    if (options_.time.unit != TimeUnit::kMillis) return false;
+    const std::string_view text = texts_[static_cast<size_t>(projection_.time())];
+    int64_t* const ms = &batch->ts[batch->rows];
+    if (text.data() == nullptr || ParseIntPadded(text, ms) != NumberError::kNone ||
+        *ms < kMinEventTime || *ms > kMaxEventTime) {
+      return false;
+    }
+  } else {
+    batch->ts[batch->rows] = 0;
+  }
+  for (size_t i = 0; i < batch->columns.size(); ++i) {
+    if (!JsonFieldWriter::WriteFast(texts_[i], true, batch->rows, &batch->columns[i])) return false;
+  }
   return true;
 }
 
@@ -49,7 +74,16 @@ bool JsonCodec::FindFields(const RawRecord& record, cep::Batch* batch) {
     return false;
   }
   plain_ = layouts_.Parse(record.bytes, &texts_);
-  if (plain_ && (!options_.strict || layouts_.is_valid_json())) return true;
+  if (plain_ &&
+      (!options_.strict || (layouts_.CheckReadScalars(record.bytes) && layouts_.is_valid_json()))) {
+    return true;
+  }
+  return FindFieldsSlowly(record, batch);
+}
+
+// Asks the general parser.
+bool JsonCodec::FindFieldsSlowly(const RawRecord& record, cep::Batch* batch) {
+  plain_ = false;
   JsonError error;
   if ((options_.strict && !ValidateJsonObject(record.bytes, &error)) ||
       !tokenizer_.Tokenize(record.bytes, &texts_, &error)) {

@@ -26,6 +26,8 @@ class JsonCodec : public Codec {
  private:
   bool DecodeOne(RawRecord record, cep::Batch* batch);
   bool FindFields(const RawRecord& record, cep::Batch* batch);
+  bool FindFieldsSlowly(const RawRecord& record, cep::Batch* batch);
+  bool DecodePlain(cep::Batch* batch);
   bool ReadPosition(RawRecord* record, cep::Batch* batch);
   bool ReadTime(const RawRecord& record, cep::Batch* batch);
   bool WriteColumns(const RawRecord& record, cep::Batch* batch);

@@ -70,12 +70,21 @@ bool JsonLayoutParser::Parse(std::string_view line, FieldTexts* texts) {
   return true;
 }
 
+bool JsonLayoutParser::CheckReadScalars(std::string_view line) {
+  const Layout& layout = layouts_[current_];
+  return CheckScalars(layout.read_scalars, layout, line);
+}
+
 // Makes the layout that accepts the line the current one.
 bool JsonLayoutParser::Find(std::string_view line) {
   for (size_t tried = 0, i = current_; tried < layouts_.size(); ++tried) {
-    if (Matches(layouts_[i], line, scan_) && CheckScalars(layouts_[i], line)) {
-      current_ = i;
-      return true;
+    const Layout& layout = layouts_[i];
+    if (Matches(layout, line, scan_)) {
+      is_valid_json_ = true;
+      if (CheckScalars(layout.unread_scalars, layout, line)) {
+        current_ = i;
+        return true;
+      }
     }
     i = i + 1 < layouts_.size() ? i + 1 : 0;
   }
@@ -214,10 +223,10 @@ bool IsToken(const char* at, size_t left) {
 
 }  // namespace
 
-// True if each scalar is one token; finds out on the way whether all are valid.
-bool JsonLayoutParser::CheckScalars(const Layout& layout, std::string_view line) {
-  is_valid_json_ = true;
-  for (const uint32_t field : layout.scalars) {
+// True if each of the scalars is one token; notes if one is not valid.
+bool JsonLayoutParser::CheckScalars(const std::vector<uint32_t>& fields, const Layout& layout,
+                                    std::string_view line) {
+  for (const uint32_t field : fields) {
     const char* start = line.data() + scan_.colons[field] + layout.after_colon[field];
     const char* end = line.data() + scan_.colons[field + 1] - layout.before_colon[field + 1];
     const auto size = static_cast<size_t>(end - start);
@@ -233,7 +242,9 @@ bool JsonLayoutParser::CheckScalars(const Layout& layout, std::string_view line)
 
 bool JsonLayoutParser::ScanLine(std::string_view, Scan*) { return false; }
 bool JsonLayoutParser::Matches(const Layout&, std::string_view, const Scan&) { return false; }
-bool JsonLayoutParser::CheckScalars(const Layout&, std::string_view) { return false; }
+bool JsonLayoutParser::CheckScalars(const std::vector<uint32_t>&, const Layout&, std::string_view) {
+  return false;
+}
 
 #endif  // VIGIL_HAVE_AVX2
 
@@ -269,13 +280,15 @@ bool JsonLayoutParser::MakeLayout(std::string_view line, Layout* layout) const {
     const std::string_view name = line.substr(start, line.find('"', start) - start);
     const std::string_view value = object_.Value(line, i, name.size());
     const uint32_t is_string = value[0] == '"' ? 1 : 0;
-    if (is_string == 0) layout->scalars.push_back(i);
     layout->quotes += 2 + 2 * is_string;
     const auto value_start = static_cast<uint32_t>(value.data() - line.data());
     if (!add(value_start + is_string, static_cast<uint32_t>(start + name.size() + 1))) return false;
     quote = is_string;
     before = value_start + static_cast<uint32_t>(value.size()) - quote;
     const int place = projection_.Find(name);
+    if (is_string == 0) {
+      (place >= 0 ? layout->read_scalars : layout->unread_scalars).push_back(i);
+    }
     // Of two uses of one place the later one is done last and counts.
     if (place >= 0) layout->uses.push_back({i, static_cast<uint32_t>(place), quote});
   }

@@ -46,7 +46,13 @@ class JsonLayoutParser {
   // behind `line` are read. An accepted line holds no backslash and no control character.
   bool Parse(std::string_view line, FieldTexts* texts);
 
-  // Whether the line accepted last is valid JSON as a whole: its scalars are, too.
+  // Parse() leaves the scalars that are read to whoever converts them: a text that turns out not to
+  // be one of the usual kinds may not be a token. False: it is not, and the line counts as
+  // declined.
+  bool CheckReadScalars(std::string_view line);
+
+  // Whether the line accepted last is valid JSON as a whole, if the scalars that are read are
+  // valid, too.
   bool is_valid_json() const { return is_valid_json_; }
 
   // Remembers the layout of a line that was declined and turned out to be valid, if it can be.
@@ -74,7 +80,9 @@ class JsonLayoutParser {
     // By text but the first: the least distance of its colon to the one before, so that texts do
     // not overlap and no scalar is empty. Padded with zeros to whole vectors of eight.
     std::vector<uint32_t> least_gap;
-    std::vector<uint32_t> scalars;  // fields whose values are no strings
+    // Fields whose values are no strings: those that are not read, and those that are.
+    std::vector<uint32_t> unread_scalars;
+    std::vector<uint32_t> read_scalars;
     std::vector<Use> uses;
     uint32_t quotes = 0;  // in the whole line
   };
@@ -87,7 +95,8 @@ class JsonLayoutParser {
 
   static bool ScanLine(std::string_view line, Scan* scan);
   static bool Matches(const Layout& layout, std::string_view line, const Scan& scan);
-  bool CheckScalars(const Layout& layout, std::string_view line);
+  bool CheckScalars(const std::vector<uint32_t>& fields, const Layout& layout,
+                    std::string_view line);
   bool Find(std::string_view line);
   bool MakeLayout(std::string_view line, Layout* layout) const;
   void Keep(Layout layout);
