@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "cmd/exit_codes.h"
+#include "daemon/config.h"
 #include "rules/load.h"
 #include "rules/schema_file.h"
 
@@ -30,7 +31,7 @@ void Print(const CheckOptions& options, const std::vector<Diagnostic>& diagnosti
 
 // False, after a message, if there is nothing to check.
 bool PathsExist(const CheckOptions& options, std::ostream& err) {
-  if (options.rules.empty()) {
+  if (options.rules.empty() && options.config_file.empty()) {
     err << "vigil check: no rules are given; name files or folders with -r\n";
     return false;
   }
@@ -46,28 +47,66 @@ bool PathsExist(const CheckOptions& options, std::ostream& err) {
   return ok;
 }
 
+size_t CountErrors(const std::vector<Diagnostic>& diagnostics) {
+  return static_cast<size_t>(
+      std::count_if(diagnostics.begin(), diagnostics.end(),
+                    [](const Diagnostic& d) { return d.level == Level::kError; }));
+}
+
+void Append(std::vector<Diagnostic> more, std::vector<Diagnostic>* all) {
+  for (Diagnostic& d : more) all->push_back(std::move(d));
+}
+
+// What is checked besides the configuration itself.
+struct Inputs {
+  std::vector<std::string> rules;
+  std::string schema_file;
+  rules::LoadOptions load;
+};
+
+// The options' inputs and the configuration's; what is wrong with that goes to `diagnostics`.
+Inputs ReadConfig(const CheckOptions& options, std::vector<Diagnostic>* diagnostics) {
+  Inputs inputs{options.rules, options.schema_file, {}};
+  if (options.config_file.empty()) return inputs;
+  daemon::ConfigResult loaded = daemon::LoadConfig(options.config_file);
+  const daemon::Config& config = loaded.config;
+  inputs.rules.insert(inputs.rules.begin(), config.rules.begin(), config.rules.end());
+  if (inputs.schema_file.empty()) inputs.schema_file = config.schema;
+  // Of a file that is not even YAML nothing is known.
+  if (loaded.is_read) inputs.load.outputs = config.OutputNames();
+  *diagnostics = std::move(loaded.diagnostics);
+  return inputs;
+}
+
+// Returns how many rules there are.
+size_t CheckRules(const Inputs& inputs, std::vector<Diagnostic>* diagnostics, std::ostream& err) {
+  auto schema = std::make_shared<const cep::Schema>();
+  if (inputs.schema_file.empty()) {
+    err << "no schema is given: every identifier is taken as a field of any type\n";
+  } else {
+    rules::SchemaResult loaded = rules::LoadSchema(inputs.schema_file);
+    Append(std::move(loaded.diagnostics), diagnostics);
+    // With a broken schema the rules are still checked, as if there were none.
+    if (loaded.schema != nullptr) schema = loaded.schema;
+  }
+  rules::LoadResult loaded = rules::LoadRules(inputs.rules, std::move(schema), inputs.load);
+  Append(std::move(loaded.diagnostics), diagnostics);
+  return loaded.rule_count;
+}
+
 }  // namespace
 
 int RunCheck(const CheckOptions& options, std::ostream& out, std::ostream& err) {
   if (!PathsExist(options, err)) return kExitUsage;
   std::vector<Diagnostic> diagnostics;
-  auto schema = std::make_shared<const cep::Schema>();
-  if (options.schema_file.empty()) {
-    err << "no schema is given: every identifier is taken as a field of any type\n";
-  } else {
-    rules::SchemaResult loaded = rules::LoadSchema(options.schema_file);
-    diagnostics = std::move(loaded.diagnostics);
-    // With a broken schema the rules are still checked, as if there were none.
-    if (loaded.schema != nullptr) schema = loaded.schema;
-  }
-  rules::LoadResult loaded = rules::LoadRules(options.rules, std::move(schema));
-  for (Diagnostic& d : loaded.diagnostics) diagnostics.push_back(std::move(d));
+  const Inputs inputs = ReadConfig(options, &diagnostics);
+  const size_t config_errors = CountErrors(diagnostics);
+  const size_t rule_count = CheckRules(inputs, &diagnostics, err);
   Print(options, diagnostics, out, err);
-  const size_t errors = static_cast<size_t>(
-      std::count_if(diagnostics.begin(), diagnostics.end(),
-                    [](const Diagnostic& d) { return d.level == Level::kError; }));
-  err << Count(loaded.rule_count, "rule") << ", " << Count(errors, "error") << ", "
+  const size_t errors = CountErrors(diagnostics);
+  err << Count(rule_count, "rule") << ", " << Count(errors, "error") << ", "
       << Count(diagnostics.size() - errors, "warning") << "\n";
+  if (config_errors > 0) return kExitUsage;
   return errors == 0 ? kExitOk : kExitFindings;
 }
 

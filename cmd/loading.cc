@@ -13,6 +13,13 @@ void Print(const std::vector<rules::Diagnostic>& diagnostics, std::ostream& err)
 
 }  // namespace
 
+std::optional<daemon::Config> LoadConfigOrReport(const std::string& path, std::ostream& err) {
+  daemon::ConfigResult result = daemon::LoadConfig(path);
+  Print(result.diagnostics, err);
+  if (rules::HasErrors(result.diagnostics)) return std::nullopt;
+  return std::move(result.config);
+}
+
 std::shared_ptr<const cep::Schema> LoadSchemaOrReport(const std::string& path, std::ostream& err) {
   rules::SchemaResult result = rules::LoadSchema(path);
   Print(result.diagnostics, err);

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <iostream>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <absl/strings/str_cat.h>
 
@@ -13,9 +12,9 @@
 #include "cmd/exit_codes.h"
 #include "cmd/loading.h"
 #include "cmd/progress.h"
+#include "cmd/replay_settings.h"
 #include "daemon/engine.h"
 #include "daemon/recorded_inputs.h"
-#include "rules/duration.h"
 
 namespace vigil::cmd {
 namespace {
@@ -101,38 +100,13 @@ Status WriteStats(const std::string& path, const std::string& json) {
   return file->Flush();
 }
 
-// The options in the engine's terms; errors are usage errors.
-struct Settings {
-  daemon::InputOptions inputs;
-  daemon::EngineOptions engine;
-};
-
-StatusOr<Settings> SettingsOf(const ReplayOptions& options) {
-  Settings settings;
-  std::string why;
-  if (!rules::ParseDuration(options.disorder, &settings.engine.disorder_ms, &why)) {
-    return absl::InvalidArgumentError(absl::StrCat("--disorder ", options.disorder, ": ", why));
-  }
-  settings.engine.shards = options.shards;
-  if (options.output.empty()) {
-    settings.engine.format = alerts::Format::kText;
-    settings.engine.colour = isatty(STDOUT_FILENO) != 0;
-  }
-  settings.inputs.paths = options.inputs;
-  settings.inputs.time.field = options.time_field;
-  ASSIGN_OR_RETURN(settings.inputs.time.unit, ingest::ParseTimeUnit(options.time_unit));
-  settings.inputs.strict = options.strict;
-  settings.inputs.positions = options.positions;
-  return settings;
-}
-
 // Loads schema and rules; on failure returns null and sets the exit code.
-std::shared_ptr<const rules::RuleSet> LoadAll(const ReplayOptions& options,
+std::shared_ptr<const rules::RuleSet> LoadAll(const ReplaySettings& settings,
                                               daemon::RecordedInputs* inputs, int* exit_code) {
   *exit_code = kExitFindings;
   std::shared_ptr<const cep::Schema> schema;
-  if (!options.schema_file.empty()) {
-    schema = LoadSchemaOrReport(options.schema_file, std::cerr);
+  if (!settings.schema_file.empty()) {
+    schema = LoadSchemaOrReport(settings.schema_file, std::cerr);
     if (schema == nullptr) return nullptr;
   } else {
     StatusOr<std::shared_ptr<const cep::Schema>> inferred = inputs->InferSchema();
@@ -145,11 +119,11 @@ std::shared_ptr<const rules::RuleSet> LoadAll(const ReplayOptions& options,
                  "no --schema: inferred %zu fields from the first %s records of each input\n",
                  schema->fields().size(), Grouped(daemon::kInferRecords).c_str());
   }
-  return LoadRulesOrReport(options.rules, std::move(schema), std::cerr);
+  return LoadRulesOrReport(settings.rules, std::move(schema), std::cerr);
 }
 
 int Run(const ReplayOptions& options, std::shared_ptr<const rules::RuleSet> rules,
-        const Settings& settings, daemon::RecordedInputs* inputs,
+        const ReplaySettings& settings, daemon::RecordedInputs* inputs,
         std::chrono::steady_clock::time_point start) {
   StatusOr<std::unique_ptr<daemon::Engine>> engine = daemon::Engine::Create(rules, settings.engine);
   if (!engine.ok()) return Fail(kExitFindings, engine.status());
@@ -177,11 +151,17 @@ int Run(const ReplayOptions& options, std::shared_ptr<const rules::RuleSet> rule
 
 int RunReplay(const ReplayOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  StatusOr<Settings> settings = SettingsOf(options);
+  daemon::Config config;
+  if (!options.config_file.empty()) {
+    std::optional<daemon::Config> loaded = LoadConfigOrReport(options.config_file, std::cerr);
+    if (!loaded) return kExitUsage;
+    config = *std::move(loaded);
+  }
+  StatusOr<ReplaySettings> settings = SettingsOf(options, config);
   if (!settings.ok()) return Fail(kExitUsage, settings.status());
   daemon::RecordedInputs inputs(settings->inputs);
   int exit_code = kExitOk;
-  std::shared_ptr<const rules::RuleSet> rules = LoadAll(options, &inputs, &exit_code);
+  std::shared_ptr<const rules::RuleSet> rules = LoadAll(*settings, &inputs, &exit_code);
   if (rules == nullptr) return exit_code;
   return Run(options, std::move(rules), *settings, &inputs, start);
 }

@@ -2,19 +2,22 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace vigil::cmd {
 
+// An option that is absent was not given: the configuration's value counts, else the default.
 struct ReplayOptions {
   std::vector<std::string> rules;   // files or folders
   std::vector<std::string> inputs;  // `-` is standard input
-  std::string schema_file;          // empty: inferred
-  std::string time_field = "ts";
-  std::string time_unit = "ms";
-  std::string disorder = "0s";
-  uint32_t shards = 1;
+  std::string config_file;          // empty: none
+  std::string schema_file;          // empty: the configuration's, else inferred
+  std::optional<std::string> time_field;
+  std::optional<std::string> time_unit;
+  std::optional<std::string> disorder;
+  std::optional<uint32_t> shards;
   bool strict = false;
   bool positions = false;
   std::string output;      // file or `-`; empty: readable text on standard output

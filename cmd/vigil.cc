@@ -35,19 +35,18 @@ std::shared_ptr<Options> NewOptions() {
 
 void AddReplay(CLI::App* command, int* exit_code) {
   const auto o = NewOptions<ReplayOptions>();
-  command->add_option("-r,--rules", o->rules, "Rule files or folders")
-      ->required()
-      ->allow_extra_args(false);
+  command->add_option("-r,--rules", o->rules, "Rule files or folders")->allow_extra_args(false);
+  command->add_option("-c,--config", o->config_file,
+                      "Configuration: its rules, and defaults for what is not given here");
   command->add_option("--schema", o->schema_file, "Schema file; inferred from the inputs without");
   command->add_option("--time-field", o->time_field, "Field with the event time")
-      ->capture_default_str();
-  command->add_option("--time-unit", o->time_unit, "s, ms, us, ns or rfc3339")
-      ->capture_default_str();
+      ->default_str("ts");
+  command->add_option("--time-unit", o->time_unit, "s, ms, us, ns or rfc3339")->default_str("ms");
   command->add_option("--disorder", o->disorder, "How late events may be, such as 2s")
-      ->capture_default_str();
+      ->default_str("0s");
   command->add_option("--shards", o->shards, "Threads that share the keys")
       ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+      ->default_str("1");
   command->add_flag("--strict", o->strict, "Validate every record whole");
   command->add_flag(
       "--positions", o->positions,
@@ -57,16 +56,22 @@ void AddReplay(CLI::App* command, int* exit_code) {
   command->add_option("--stats", o->stats_file, "Write statistics as JSON to a file");
   command->add_option("inputs", o->inputs, ".jsonl or .csv, also .gz and .zst; - is standard input")
       ->required();
-  command->callback([o, exit_code] { *exit_code = RunReplay(*o); });
+  command->callback([o, exit_code] {
+    if (o->rules.empty() && o->config_file.empty()) throw CLI::RequiredError("--rules");
+    *exit_code = RunReplay(*o);
+  });
 }
 
 void AddCheck(CLI::App* command, int* exit_code) {
   const auto o = NewOptions<CheckOptions>();
   const auto format = std::make_shared<std::string>("text");
-  command->add_option("-r,--rules,rules", o->rules, "Rule files or folders")->required();
+  command->add_option("-r,--rules,rules", o->rules, "Rule files or folders");
+  command->add_option("-c,--config", o->config_file,
+                      "Configuration; checked with the rules and the schema that it names");
   command->add_option("--schema", o->schema_file, "Schema file; fields are dyn without");
   command->add_option("--format", *format, "text or json")->check(CLI::IsMember({"text", "json"}));
   command->callback([o, format, exit_code] {
+    if (o->rules.empty() && o->config_file.empty()) throw CLI::RequiredError("--rules");
     o->json = *format == "json";
     *exit_code = RunCheck(*o, std::cout, std::cerr);
   });

@@ -32,6 +32,7 @@ cep::JobOptions Engine::JobOptionsOf() const {
   cep::JobOptions job;
   job.shards = options_.shards;
   job.disorder_ms = options_.disorder_ms;
+  job.disorder_ms_by_source = options_.disorder_ms_by_source;
   job.layout = rules_->layout;
   job.key_exprs = patterns_->key_exprs;
   job.rule_keys.resize(rules_->rules.size());

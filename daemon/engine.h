@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "alerts/context.h"
@@ -19,6 +21,7 @@ namespace vigil::daemon {
 struct EngineOptions {
   uint32_t shards = 1;
   int64_t disorder_ms = 0;
+  std::map<std::string, int64_t> disorder_ms_by_source;  // cep::JobOptions
   alerts::Format format = alerts::Format::kJson;
   bool colour = false;
   uint32_t text_width = 160;

@@ -84,17 +84,25 @@ StatusOr<std::vector<cep::KnownPartition>> RecordedInputs::FindPartitions(const 
                                              .time = options_.time,
                                              .strict = false,
                                              .positions = true}));
-  std::map<std::string, uint64_t> last_offsets;
+  struct Found {
+    std::string source;
+    uint64_t last_offset = 0;
+  };
+  std::map<std::string, Found> by_place;
   cep::Batch batch(layout);
   for (bool end = false; !end;) {
     RETURN_IF_ERROR(source->Read(&batch, &end));
     for (uint32_t row = 0; row < batch.rows; ++row) {
-      uint64_t& last = last_offsets[batch.partitions[row]->place];
-      last = std::max(last, batch.offsets[row]);
+      const cep::Partition& partition = *batch.partitions[row];
+      Found& found = by_place[partition.place];
+      found.source = partition.source;
+      found.last_offset = std::max(found.last_offset, batch.offsets[row]);
     }
   }
   std::vector<cep::KnownPartition> known;
-  for (const auto& [place, last] : last_offsets) known.push_back({place, true, last});
+  for (const auto& [place, found] : by_place) {
+    known.push_back({place, true, found.last_offset, found.source});
+  }
   return known;
 }
 

@@ -165,7 +165,8 @@ void RuleCompiler::CompileSummary(const Node& scalar, alerts::AlertSpec* spec) {
 alerts::AlertSpec RuleCompiler::CompileAlert(const AlertDraft& draft) {
   alerts::AlertSpec spec;
   spec.evidence = draft.evidence;
-  spec.outputs = draft.outputs;
+  for (const PlacedName& output : draft.outputs) spec.outputs.push_back(output.name);
+  if (spec.outputs.empty()) spec.outputs.emplace_back("alerts");
   if (draft.summary != nullptr) CompileSummary(*draft.summary, &spec);
   for (const AlertDraft::Field& field : draft.fields) {
     spec.fields.push_back({field.name.name, CompileValue({draft_.source, field.expression,

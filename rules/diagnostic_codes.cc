@@ -72,6 +72,14 @@ const std::vector<CodeRow>& CodeTable() {
       {Code::kBadFieldType, "V0117", E, "not a field type",
        "Types are int, double, string, bool, bytes, timestamp, duration, dyn, list(T), "
        "map(string, T), or a mapping of fields."},
+      {Code::kUnknownOutput, "V0118", E, "no such output",
+       "A rule sends to an output that the configuration does not define. `alerts`, `late`, "
+       "`errors`, `audit` and `metrics` are always there."},
+      {Code::kSubstitution, "V0119", E, "nothing can be put in",
+       "`${env:NAME}` stands for an environment variable, `${file:PATH}` for what a file holds, "
+       "in a configuration's values; `$${` for the characters `${`."},
+      {Code::kMalformed, "V0120", E, "a value is malformed",
+       "An address is `HOST:PORT`, a size `512MiB`; the message names what is expected."},
 
       {Code::kMisplacedBegin, "V0301", E, "`begin` is missing or misplaced",
        "The first stage of a pattern, and of a group, is `begin`; no other is."},

@@ -1,4 +1,5 @@
-// The codes of errors and warnings in rule files, schemas and their expressions: one row each.
+// The codes of errors and warnings in rule files, schemas, configurations and their expressions:
+// one row each.
 //
 // A code is an interface (scripts and searches rely on it): it is never given to another problem.
 // Expressions' own codes (V02xx) are rows of rules/cel/issues.h and listed after these.
@@ -44,6 +45,9 @@ enum class Code : uint8_t {
   kUnsupported,
   kBadKey,
   kBadFieldType,
+  kUnknownOutput,
+  kSubstitution,
+  kMalformed,
   // Patterns.
   kMisplacedBegin,
   kNegatedQuantifier,

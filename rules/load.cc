@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "rules/cel/suggest.h"
 #include "rules/compile.h"
 #include "rules/resolver.h"
 #include "rules/rule_files.h"
@@ -52,11 +53,30 @@ std::shared_ptr<RuleSet> CompileAll(const RuleSetDraft& draft,
   return set;
 }
 
+// Reports outputs that are not among `known`.
+void CheckOutputs(const RuleSetDraft& draft, const std::vector<std::string>& known,
+                  Reporter* reporter) {
+  const std::vector<std::string_view> names(known.begin(), known.end());
+  const auto check = [&](const AlertDraft& alert) {
+    for (const PlacedName& output : alert.outputs) {
+      if (std::find(names.begin(), names.end(), output.name) != names.end()) continue;
+      reporter->Report(Code::kUnknownOutput, output.place,
+                       "the configuration defines no output `" + output.name + "`",
+                       cel::DidYouMean(output.name, names));
+    }
+  };
+  for (const RuleDraft& rule : draft.rules) {
+    check(rule.alert);
+    if (rule.on_timeout) check(*rule.on_timeout);
+  }
+}
+
 LoadResult LoadDocuments(const Documents& documents, std::shared_ptr<const cep::Schema> schema,
-                         Reporter* reporter) {
+                         const LoadOptions& options, Reporter* reporter) {
   RuleSetDraft draft;
   for (const auto& document : documents) ResolveFile(*document, &draft, reporter);
   CheckNames(draft, reporter);
+  if (options.outputs) CheckOutputs(draft, *options.outputs, reporter);
   LoadResult result;
   result.rule_count = draft.rules.size();
   result.rules = CompileAll(draft, std::move(schema), reporter);
@@ -68,13 +88,13 @@ LoadResult LoadDocuments(const Documents& documents, std::shared_ptr<const cep::
 }  // namespace
 
 LoadResult LoadRules(const std::vector<std::string>& paths,
-                     std::shared_ptr<const cep::Schema> schema) {
+                     std::shared_ptr<const cep::Schema> schema, const LoadOptions& options) {
   Reporter reporter;
   Documents documents;
   for (const std::string& file : FindRuleFiles(paths, &reporter)) {
     documents.push_back(ReadYamlFile(file, &reporter));
   }
-  return LoadDocuments(documents, std::move(schema), &reporter);
+  return LoadDocuments(documents, std::move(schema), options, &reporter);
 }
 
 LoadResult LoadRuleTexts(const std::vector<NamedText>& texts,
@@ -84,7 +104,7 @@ LoadResult LoadRuleTexts(const std::vector<NamedText>& texts,
   for (const NamedText& text : texts) {
     documents.push_back(ReadYaml(text.name, text.text, &reporter));
   }
-  return LoadDocuments(documents, std::move(schema), &reporter);
+  return LoadDocuments(documents, std::move(schema), {}, &reporter);
 }
 
 }  // namespace vigil::rules

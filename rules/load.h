@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,11 +18,16 @@ struct LoadResult {
   size_t rule_count = 0;                 // as written, good or bad, `mode: off` included
 };
 
+struct LoadOptions {
+  // Outputs that rules may send to; absent: any name.
+  std::optional<std::vector<std::string>> outputs;
+};
+
 // `paths` are files or folders; of a folder every *.yaml, *.yml and *.json below it but *.test.yaml
 // and *.test.yml, in bytewise order. A file that two paths lead to is read once. Nothing is thrown;
 // hostile files are refused (yaml_reader.h).
 LoadResult LoadRules(const std::vector<std::string>& paths,
-                     std::shared_ptr<const cep::Schema> schema);
+                     std::shared_ptr<const cep::Schema> schema, const LoadOptions& options = {});
 
 // A rule file that is no file: from a topic, the API, a test.
 struct NamedText {

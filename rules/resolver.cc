@@ -131,8 +131,7 @@ AlertDraft RuleReader::ReadAlert(const Node& node) {
   const SectionReader section(Section::kAlert, source_, node, &reporter_);
   alert.summary = section.Get("summary");
   alert.evidence = static_cast<alerts::Evidence>(section.Word("evidence").value_or(0));
-  for (PlacedName& output : section.Names("to")) alert.outputs.push_back(std::move(output.name));
-  if (alert.outputs.empty()) alert.outputs.emplace_back("alerts");
+  alert.outputs = section.Names("to");
   const Node* fields = section.Get("fields");
   for (size_t i = 0; fields != nullptr && i < fields->entries(); ++i) {
     const Node& key = fields->key(i);
@@ -155,7 +154,6 @@ RuleDraft RuleReader::Run() {
   ReadPattern();
   ReadAfterMatch();
   ReadLimits();
-  draft_.alert.outputs = {"alerts"};
   if (const Node* alert = section_.Get("alert")) draft_.alert = ReadAlert(*alert);
   if (const Node* alert = section_.Get("on_timeout")) {
     draft_.on_timeout = ReadAlert(*alert);

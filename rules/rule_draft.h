@@ -43,7 +43,7 @@ struct AlertDraft {
     const Node* expression;
   };
   std::vector<Field> fields;
-  std::vector<std::string> outputs;
+  std::vector<PlacedName> outputs;  // as written in `to`
   alerts::Evidence evidence = alerts::Evidence::kFull;
 };
 

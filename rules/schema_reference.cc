@@ -25,6 +25,8 @@ constexpr KindText kKindTexts[] = {
     {ValueKind::kCount, "$min to $max", R"("type": "integer", "minimum": $min, "maximum": $max)"},
     {ValueKind::kDuration, "duration",
      R"("type": "string", "pattern": "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$", "minLength": 2)"},
+    {ValueKind::kBytes, "size", R"("type": "string", "pattern": "^[0-9]+([KMGT]i?)?B$")"},
+    {ValueKind::kAddress, "host:port", R"("type": "string", "pattern": ":[0-9]+$")"},
     {ValueKind::kTimes, "count or range",
      R"("anyOf": [{"type": "integer", "minimum": 1, "maximum": $max}, {"type": "string", "pattern": "^[0-9]+([.][.][0-9]*)?$"}])"},
     {ValueKind::kExpression, "CEL", R"("type": ["string", "boolean", "number"])"},
@@ -35,10 +37,20 @@ constexpr KindText kKindTexts[] = {
      R"("type": "object", "additionalProperties": {"type": ["string", "boolean", "number"]})"},
     {ValueKind::kDefines, "names to CEL or data",
      R"("type": "object", "propertyNames": {"pattern": "^[_a-zA-Z][_a-zA-Z0-9]*$"})"},
+    {ValueKind::kScalars, "names to values",
+     R"("type": "object", "additionalProperties": {"type": ["string", "boolean", "number"]})"},
     {ValueKind::kSection, "mapping", R"("$ref": "#/$defs/$inner")"},
     {ValueKind::kSections, "list", R"("type": "array", "items": {"$ref": "#/$defs/$inner"})"},
+    {ValueKind::kNamedSections, "names to mappings",
+     R"("type": "object", "additionalProperties": {"$ref": "#/$defs/$inner"})"},
+    {ValueKind::kNamedLists, "names to lists",
+     R"("type": "object", "additionalProperties": {"type": "array", "items": {"$ref": "#/$defs/$inner"}})"},
     {ValueKind::kWordOrSection, "$words, or a mapping",
      R"("anyOf": [{"enum": [$words]}, {"$ref": "#/$defs/$inner"}])"},
+    {ValueKind::kTextOrSection, "text, or a mapping",
+     R"("anyOf": [{"type": "string"}, {"$ref": "#/$defs/$inner"}])"},
+    {ValueKind::kChoices, "$words, a mapping, or a list of such",
+     R"("anyOf": [{"enum": [$words]}, {"$ref": "#/$defs/$inner"}, {"type": "array", "items": {"anyOf": [{"enum": [$words]}, {"$ref": "#/$defs/$inner"}]}}])"},
     {ValueKind::kAny, "", ""},
 };
 
@@ -64,7 +76,6 @@ std::string Join(const std::vector<std::string_view>& words, std::string_view ar
 std::string Fill(std::string_view text, const KeyRow& row, const std::string& words) {
   std::string out(text);
   ReplaceAll(&out, "$words", words);
-  if (row.options.inner != Section::kNone) ReplaceAll(&out, "$inner", RowOf(row.options.inner).id);
   ReplaceAll(&out, "$min", std::to_string(row.options.min));
   ReplaceAll(&out, "$max", std::to_string(row.options.max));
   return out;
@@ -99,10 +110,10 @@ void AppendKeyRow(const KeyRow& row, std::string* out) {
 }
 
 // The keys that are known and not supported, by section.
-void AppendUnsupported(std::string* out) {
-  for (const SectionRow& section : SectionTable()) {
+void AppendUnsupported(const Vocabulary& language, std::string* out) {
+  for (const SectionRow& section : language.sections()) {
     std::vector<std::string_view> later;
-    for (const KeyRow& row : KeyTable()) {
+    for (const KeyRow& row : language.keys()) {
       const bool is_one = row.section == section.section && !row.options.is_supported;
       if (is_one) later.push_back(row.name);
     }
@@ -130,18 +141,24 @@ void AppendCodes(std::string* out) {
   for (const auto& [code, row] : rows) *out += row;
 }
 
+std::string SchemaOf(const KeyRow& row, const std::string& words) {
+  std::string out = Fill(TextOf(row.kind).json_schema, row, words);
+  if (row.options.inner == SectionId()) return out;
+  ReplaceAll(&out, "$inner", RuleLanguage().RowOf(row.options.inner).id);
+  return out;
+}
+
 void AppendSectionSchema(const SectionRow& section, std::string* out) {
   *out += "    " + QuoteJson(section.id) + ": {\n      \"type\": \"object\",\n";
   *out += "      \"additionalProperties\": false,\n      \"properties\": {";
   std::string required;
   bool is_first = true;
-  for (const KeyRow& row : KeyTable()) {
+  for (const KeyRow& row : RuleLanguage().keys()) {
     if (row.section != section.section || !row.options.is_supported) continue;
     const std::string words = Join(WordsOf(row), "\"", ", ");
     *out += is_first ? "\n" : ",\n";
     is_first = false;
-    *out += "        " + QuoteJson(row.name) + ": {" +
-            Fill(TextOf(row.kind).json_schema, row, words) +
+    *out += "        " + QuoteJson(row.name) + ": {" + SchemaOf(row, words) +
             ", \"description\": " + QuoteJson(row.doc) + "}";
     if (!row.options.is_required) continue;
     required += (required.empty() ? "" : ", ") + QuoteJson(row.name);
@@ -151,7 +168,7 @@ void AppendSectionSchema(const SectionRow& section, std::string* out) {
   // What a table of single keys does not say.
   if (section.section == Section::kStage) {
     std::string one_of;
-    for (const KeyRow& row : KeyTable()) {
+    for (const KeyRow& row : RuleLanguage().keys()) {
       if (row.section != Section::kStage || row.kind != ValueKind::kStageName) continue;
       one_of += (one_of.empty() ? "" : ", ") + ("{\"required\": [" + QuoteJson(row.name) + "]}");
     }
@@ -164,17 +181,22 @@ void AppendSectionSchema(const SectionRow& section, std::string* out) {
 
 }  // namespace
 
-std::string ReferenceMarkdown() {
+std::string KeysMarkdown(const Vocabulary& language) {
   std::string out;
-  for (const SectionRow& section : SectionTable()) {
+  for (const SectionRow& section : language.sections()) {
     out += "### " + std::string(section.title) + "\n\n";
     out += "| key | value | default | meaning |\n|---|---|---|---|\n";
-    for (const KeyRow& row : KeyTable()) {
+    for (const KeyRow& row : language.keys()) {
       if (row.section == section.section && row.options.is_supported) AppendKeyRow(row, &out);
     }
     out += "\n";
   }
-  AppendUnsupported(&out);
+  AppendUnsupported(language, &out);
+  return out;
+}
+
+std::string ReferenceMarkdown() {
+  std::string out = KeysMarkdown(RuleLanguage());
   AppendCodes(&out);
   return out;
 }
@@ -184,7 +206,7 @@ std::string RuleJsonSchema() {
       "{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
       "  \"title\": \"Vigil rules\",\n  \"$ref\": \"#/$defs/file\",\n  \"$defs\": {\n";
   bool is_first = true;
-  for (const SectionRow& section : SectionTable()) {
+  for (const SectionRow& section : RuleLanguage().sections()) {
     if (!is_first) out += ",\n";
     is_first = false;
     AppendSectionSchema(section, &out);

@@ -3,7 +3,12 @@
 
 #include <string>
 
+#include "rules/vocabulary.h"
+
 namespace vigil::rules {
+
+// A table of keys for each section of a language. Markdown.
+std::string KeysMarkdown(const Vocabulary& language);
 
 // The reference section of docs/rule-language.md: a table of keys per section, then the codes.
 // Markdown.

@@ -1,7 +1,5 @@
 #include "rules/schema_table.h"
 
-#include "cep/base/check.h"
-
 namespace vigil::rules {
 namespace {
 
@@ -10,11 +8,9 @@ using K = ValueKind;
 
 constexpr bool kLater = false;
 
-}  // namespace
-
 // One row per key. Rows with `.is_supported = kLater` are recognised and refused.
-const std::vector<KeyRow>& KeyTable() {
-  static const std::vector<KeyRow> kRows = {
+std::vector<KeyRow> Keys() {
+  return {
       // The file.
       {S::kFile,
        "version",
@@ -148,11 +144,10 @@ const std::vector<KeyRow>& KeyTable() {
        "Matches that one event completes.",
        {.default_text = "10000", .min = 1, .max = 1000000}},
   };
-  return kRows;
 }
 
-const std::vector<SectionRow>& SectionTable() {
-  static const std::vector<SectionRow> kRows = {
+std::vector<SectionRow> Sections() {
+  return {
       {S::kFile, "file", "The file", "a rule file"},
       {S::kRule, "rule", "A rule", "a rule"},
       {S::kStage, "stage", "A stage", "a stage"},
@@ -160,39 +155,13 @@ const std::vector<SectionRow>& SectionTable() {
       {S::kAfterMatch, "after_match", "`after_match`", "`after_match`"},
       {S::kLimits, "limits", "`limits`", "`limits`"},
   };
-  return kRows;
 }
 
-const SectionRow& RowOf(Section section) {
-  for (const SectionRow& row : SectionTable()) {
-    if (row.section == section) return row;
-  }
-  CEP_CHECK(false);
-}
+}  // namespace
 
-const KeyRow* FindKey(Section section, std::string_view name) {
-  for (const KeyRow& row : KeyTable()) {
-    if (row.section == section && row.name == name) return &row;
-  }
-  return nullptr;
-}
-
-std::vector<std::string_view> KeysOf(Section section) {
-  std::vector<std::string_view> names;
-  for (const KeyRow& row : KeyTable()) {
-    if (row.section == section && row.options.is_supported) names.push_back(row.name);
-  }
-  return names;
-}
-
-std::vector<std::string_view> WordsOf(const KeyRow& row) {
-  std::vector<std::string_view> words;
-  for (std::string_view rest = row.options.words; !rest.empty();) {
-    const size_t space = rest.find(' ');
-    words.push_back(rest.substr(0, space));
-    rest.remove_prefix(space == std::string_view::npos ? rest.size() : space + 1);
-  }
-  return words;
+const Vocabulary& RuleLanguage() {
+  static const Vocabulary kLanguage(Sections(), Keys());
+  return kLanguage;
 }
 
 }  // namespace vigil::rules

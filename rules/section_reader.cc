@@ -25,19 +25,26 @@ constexpr KindRow kKinds[] = {
     {ValueKind::kBool, true, false, false, "`true` or `false`"},
     {ValueKind::kCount, true, false, false, "a whole number"},
     {ValueKind::kDuration, true, false, false, "a duration such as `10m`"},
+    {ValueKind::kBytes, true, false, false, "a size such as `512MiB`"},
+    {ValueKind::kAddress, true, false, false, "an address such as `127.0.0.1:8080`"},
     {ValueKind::kTimes, true, false, false, "a number or a range such as `\"2..4\"`"},
     {ValueKind::kExpression, true, false, false, "a CEL expression"},
     {ValueKind::kTemplate, true, false, false, "text"},
     {ValueKind::kNames, true, true, false, "a name or a list of names"},
     {ValueKind::kExpressions, false, false, true, "a mapping of names to CEL expressions"},
     {ValueKind::kDefines, false, false, true, "a mapping of names to CEL expressions"},
+    {ValueKind::kScalars, false, false, true, "a mapping of names to single values"},
     {ValueKind::kSection, false, false, true, "a mapping"},
     {ValueKind::kSections, false, true, false, "a list"},
+    {ValueKind::kNamedSections, false, false, true, "a mapping of names to mappings"},
+    {ValueKind::kNamedLists, false, false, true, "a mapping of names to lists"},
     {ValueKind::kWordOrSection, true, false, true, "a word or a mapping"},
+    {ValueKind::kTextOrSection, true, false, true, "text or a mapping"},
+    {ValueKind::kChoices, true, true, true, "a word, a mapping, or a list of them"},
     {ValueKind::kAny, true, true, true, "a value"},
 };
 
-const KindRow& RowOf(ValueKind kind) {
+const KindRow& KindRowOf(ValueKind kind) {
   const KindRow& row = kKinds[static_cast<size_t>(kind)];
   CEP_DCHECK(row.kind == kind);
   return row;
@@ -45,7 +52,8 @@ const KindRow& RowOf(ValueKind kind) {
 
 // Kinds that are text in the JSON sense: a number or bool there is a mistake.
 bool IsPlainText(ValueKind kind) {
-  return kind == ValueKind::kText || kind == ValueKind::kRuleId || kind == ValueKind::kStageName;
+  return kind == ValueKind::kText || kind == ValueKind::kRuleId || kind == ValueKind::kStageName ||
+         kind == ValueKind::kTextOrSection;
 }
 
 std::string Quote(std::string_view name) { return "`" + std::string(name) + "`"; }
@@ -61,10 +69,14 @@ std::string Join(const std::vector<std::string_view>& names) {
 
 }  // namespace
 
-SectionReader::SectionReader(Section section, const SourceText& source, const Node& node,
-                             Reporter* reporter)
-    : section_(section), source_(source), node_(node), reporter_(*reporter) {
-  const SectionRow& row = rules::RowOf(section);
+std::string ShownValue(const Node& scalar) {
+  return scalar.is_hidden ? "the value that is put in here" : Quote(scalar.value);
+}
+
+SectionReader::SectionReader(const Vocabulary& language, SectionId section,
+                             const SourceText& source, const Node& node, Reporter* reporter)
+    : language_(language), section_(section), source_(source), node_(node), reporter_(*reporter) {
+  const SectionRow& row = language.RowOf(section);
   if (!node.is_mapping()) {
     reporter_.Report(
         Code::kWrongKind, place(),
@@ -75,7 +87,7 @@ SectionReader::SectionReader(Section section, const SourceText& source, const No
     if (reporter_.is_full()) return;
     if (node.key(i).is_scalar()) CheckKey(node.key(i), node.entry(i));
   }
-  for (const KeyRow& key : KeyTable()) {
+  for (const KeyRow& key : language.keys()) {
     if (key.section != section || !key.options.is_required || Has(key.name)) continue;
     reporter_.Report(Code::kMissingKey, place(),
                      std::string(row.phrase) + " needs the key " + Quote(key.name));
@@ -83,29 +95,29 @@ SectionReader::SectionReader(Section section, const SourceText& source, const No
 }
 
 void SectionReader::CheckKey(const Node& key, const Node& value) const {
-  const KeyRow* row = FindKey(section_, key.value);
+  const KeyRow* row = language_.Find(section_, key.value);
   if (row == nullptr) {
-    const std::vector<std::string_view> keys = KeysOf(section_);
+    const std::vector<std::string_view> keys = language_.KeysOf(section_);
     std::string hint = cel::DidYouMean(key.value, keys);
     if (hint.empty())
-      hint = "the keys of " + std::string(rules::RowOf(section_).phrase) + ": " + Join(keys);
+      hint = "the keys of " + std::string(language_.RowOf(section_).phrase) + ": " + Join(keys);
     reporter_.Report(Code::kUnknownKey, PlaceOf(key), "unknown key " + Quote(key.value),
                      std::move(hint));
   } else if (!row->options.is_supported) {
     reporter_.Report(Code::kUnsupported, PlaceOf(key),
                      Quote(key.value) + " is not supported yet: " + std::string(row->doc));
-  } else if (!HasKind(*row, value)) {
+  } else if (!value.is_reported && !HasKind(*row, value)) {
     // An absent value has no place of its own worth a caret.
     reporter_.Report(
         Code::kWrongKind, PlaceOf(value.is_null() ? key : value),
-        Quote(key.value) + " takes " + std::string(RowOf(row->kind).phrase) + ", this is " +
+        Quote(key.value) + " takes " + std::string(KindRowOf(row->kind).phrase) + ", this is " +
             std::string(DescribeKind(value)),
         IsPlainText(row->kind) && value.is_scalar() && !value.is_null() ? "put it in quotes" : "");
   }
 }
 
 bool SectionReader::HasKind(const KeyRow& row, const Node& value) const {
-  const KindRow& kind = RowOf(row.kind);
+  const KindRow& kind = KindRowOf(row.kind);
   if (row.kind == ValueKind::kAny) return true;
   if (value.is_null()) return false;
   if (value.is_sequence()) return kind.sequence;
@@ -121,15 +133,20 @@ const Node* SectionReader::KeyNode(std::string_view key) const {
   return nullptr;
 }
 
-const Node* SectionReader::Get(std::string_view key) const {
-  const KeyRow* row = FindKey(section_, key);
+const KeyRow& SectionReader::RowOf(std::string_view key) const {
+  const KeyRow* row = language_.Find(section_, key);
   CEP_CHECK(row != nullptr);
+  return *row;
+}
+
+const Node* SectionReader::Get(std::string_view key) const {
   const Node* value = node_.Find(key);
-  return value != nullptr && HasKind(*row, *value) ? value : nullptr;
+  if (value == nullptr || value->is_reported) return nullptr;
+  return HasKind(RowOf(key), *value) ? value : nullptr;
 }
 
 const Node* SectionReader::GetOf(std::string_view key, ValueKind kind) const {
-  CEP_DCHECK(FindKey(section_, key)->kind == kind);
+  CEP_DCHECK(RowOf(key).kind == kind);
   (void)kind;
   return Get(key);
 }
@@ -164,7 +181,7 @@ std::optional<bool> SectionReader::Bool(std::string_view key) const {
 std::optional<int64_t> SectionReader::Count(std::string_view key) const {
   const Node* value = GetOf(key, ValueKind::kCount);
   if (value == nullptr) return std::nullopt;
-  const KeyRow& row = *FindKey(section_, key);
+  const KeyRow& row = RowOf(key);
   int64_t count = 0;
   if (ParseYamlInt(*value, &count) && count >= row.options.min && count <= row.options.max)
     return count;
@@ -181,10 +198,11 @@ std::optional<int64_t> SectionReader::DurationMs(std::string_view key) const {
   if (value == nullptr) return std::nullopt;
   int64_t ms = 0;
   std::string why;
-  if (ParseDuration(value->value, &ms, &why) && ms > 0) return ms;
+  const bool takes_zero = RowOf(key).options.takes_zero;
+  if (ParseDuration(value->value, &ms, &why) && (ms > 0 || takes_zero)) return ms;
   if (why.empty()) why = "it has to be more than nothing";
   reporter_.Report(Code::kBadDuration, PlaceOf(*value),
-                   Quote(value->value) + " is not a duration for " + Quote(key) + ": " + why,
+                   ShownValue(*value) + " is not a duration for " + Quote(key) + ": " + why,
                    "such as `500ms`, `10s`, `5m`, `1h`, `2d`");
   return std::nullopt;
 }
@@ -192,13 +210,25 @@ std::optional<int64_t> SectionReader::DurationMs(std::string_view key) const {
 std::optional<size_t> SectionReader::Word(std::string_view key) const {
   const Node* value = Get(key);
   if (value == nullptr || !value->is_scalar()) return std::nullopt;
-  const std::vector<std::string_view> words = WordsOf(*FindKey(section_, key));
-  const auto found = std::find(words.begin(), words.end(), value->value);
+  return WordOf(key, *value);
+}
+
+std::optional<size_t> SectionReader::WordOf(std::string_view key, const Node& element) const {
+  if (element.is_reported) return std::nullopt;
+  const std::vector<std::string_view> words = WordsOf(RowOf(key));
+  if (!element.is_scalar()) {
+    reporter_.Report(Code::kWrongKind, PlaceOf(element),
+                     "the elements of " + Quote(key) + " are words, this is " +
+                         std::string(DescribeKind(element)));
+    return std::nullopt;
+  }
+  const auto found = std::find(words.begin(), words.end(), element.value);
   if (found != words.end()) return static_cast<size_t>(found - words.begin());
-  std::string hint = cel::DidYouMean(value->value, words);
+  std::string hint;
+  if (!element.is_hidden) hint = cel::DidYouMean(element.value, words);
   if (hint.empty()) hint = "one of " + Join(words);
-  reporter_.Report(Code::kNotAllowedValue, PlaceOf(*value),
-                   Quote(value->value) + " is not a value of " + Quote(key), std::move(hint));
+  reporter_.Report(Code::kNotAllowedValue, PlaceOf(element),
+                   ShownValue(element) + " is not a value of " + Quote(key), std::move(hint));
   return std::nullopt;
 }
 
@@ -207,6 +237,7 @@ std::vector<PlacedName> SectionReader::Names(std::string_view key) const {
   const Node* value = GetOf(key, ValueKind::kNames);
   if (value == nullptr) return names;
   const auto add = [&](const Node& node) {
+    if (node.is_reported) return;
     if (!node.is_scalar() || node.is_null() || node.value.empty()) {
       reporter_.Report(
           Code::kWrongKind, PlaceOf(node),
@@ -221,7 +252,7 @@ std::vector<PlacedName> SectionReader::Names(std::string_view key) const {
       names.push_back({std::string(node.value), PlaceOf(node)});
     } else {
       reporter_.Report(Code::kConflict, PlaceOf(node),
-                       Quote(node.value) + " is given twice in " + Quote(key));
+                       ShownValue(node) + " is given twice in " + Quote(key));
     }
   };
   if (value->is_scalar()) {

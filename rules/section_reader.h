@@ -1,7 +1,8 @@
-// Reads one mapping of a rule file by the table of keys, and reports all that is wrong with it.
+// Reads one mapping of a file by the table of its language's keys, and reports all that is wrong
+// with it.
 //
-// A value that is wrong is reported once and then treated as absent, so that the rest of the rule
-// is still checked.
+// A value that is wrong is reported once and then treated as absent, so that the rest of the file
+// is still checked. A value that was put in from outside is never shown.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +23,18 @@ struct PlacedName {
   Place place;
 };
 
+// The value in quotes, or what stands for it if it is not to be shown.
+std::string ShownValue(const Node& scalar);
+
 class SectionReader {
  public:
   // Reports unknown, unsupported and missing keys and values of the wrong kind. `node` is reported
   // too if it is no mapping. All arguments outlive the reader.
-  SectionReader(Section section, const SourceText& source, const Node& node, Reporter* reporter);
+  SectionReader(const Vocabulary& language, SectionId section, const SourceText& source,
+                const Node& node, Reporter* reporter);
+  // Of the rule language.
+  SectionReader(Section section, const SourceText& source, const Node& node, Reporter* reporter)
+      : SectionReader(RuleLanguage(), section, source, node, reporter) {}
 
   bool is_mapping() const { return node_.is_mapping(); }
   // True if the key is there, whatever its value.
@@ -38,9 +46,11 @@ class SectionReader {
   std::optional<std::string> Text(std::string_view key) const;
   std::optional<bool> Bool(std::string_view key) const;
   std::optional<int64_t> Count(std::string_view key) const;
-  std::optional<int64_t> DurationMs(std::string_view key) const;  // more than 0
-  std::optional<size_t> Word(std::string_view key) const;         // its place among the row's words
-  std::vector<PlacedName> Names(std::string_view key) const;      // distinct, not empty
+  std::optional<int64_t> DurationMs(std::string_view key) const;
+  std::optional<size_t> Word(std::string_view key) const;  // its place among the row's words
+  // The same for an element of the key's list.
+  std::optional<size_t> WordOf(std::string_view key, const Node& element) const;
+  std::vector<PlacedName> Names(std::string_view key) const;  // distinct, not empty
 
   const Node* KeyNode(std::string_view key) const;
   // Where the key stands, or the mapping itself if it is absent.
@@ -58,8 +68,10 @@ class SectionReader {
   void CheckKey(const Node& key, const Node& value) const;
   bool HasKind(const KeyRow& row, const Node& value) const;
   const Node* GetOf(std::string_view key, ValueKind kind) const;
+  const KeyRow& RowOf(std::string_view key) const;
 
-  Section section_;
+  const Vocabulary& language_;
+  SectionId section_;
   const SourceText& source_;
   const Node& node_;
   Reporter& reporter_;

@@ -28,6 +28,8 @@ struct Node {
   NodeKind kind = NodeKind::kScalar;
   ScalarStyle style = ScalarStyle::kPlain;
   uint8_t depth = 0;           // levels of lists and mappings below and including this one
+  bool is_reported = false;    // wrong, and a diagnostic says so: readers take it as absent
+  bool is_hidden = false;      // the value was put in from outside, and messages do not show it
   uint32_t anchor = 0;         // the reader's own: the anchor it bears, or (kAlias) stands for
   Range range;                 // in the file; of an alias, where the anchored value stands
   std::string_view value;      // kScalar: lives in the document

@@ -58,8 +58,7 @@ Job::Job(JobOptions options, std::vector<JobSource> sources, const MakeOperator&
   for (auto& [keys, rules] : rules_by_keys) key_uses_.push_back({keys, std::move(rules)});
   for (JobSource& source : sources) {
     for (const KnownPartition& known : source.partitions) {
-      partitions_.emplace(known.place,
-                          PartitionState{NewWatermark(known.source), {}, known, true});
+      partitions_.emplace(known.place, PartitionState{NewWatermark(known.source), {}, known, true});
     }
     sources_.push_back({std::move(source), false});
   }

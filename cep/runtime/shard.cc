@@ -101,7 +101,7 @@ void Shard::ProcessReleased() {
     operator_->ProcessRows(block_, sink_.get());
     // What falls due before the next row comes before it in any case; letting it happen now frees
     // memory.
-    operator_->AdvanceTime(block_.ts[count - 1], sink_.get());
+    operator_->AdvanceTime(block_.ts[count - 1] - 1, sink_.get());
     sequence_ += count;
     LetGo(begin, count);
   }

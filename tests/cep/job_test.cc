@@ -120,20 +120,30 @@ struct Outcome {
   Ledger ledger;
 };
 
+struct RunOptions {
+  std::vector<std::string> source_names;  // of the inputs; the rest has none
+  std::map<std::string, int64_t> disorder_by_source;
+};
+
 Outcome RunJob(const std::vector<std::vector<Input>>& inputs, int64_t disorder, uint32_t shards,
-               uint32_t batch_rows = 3) {
+               uint32_t batch_rows = 3, const RunOptions& more = {}) {
   std::vector<Partition> partitions;
-  for (uint32_t i = 0; i < inputs.size(); ++i) partitions.push_back({"", "", i, std::to_string(i)});
+  for (uint32_t i = 0; i < inputs.size(); ++i) {
+    const std::string name = i < more.source_names.size() ? more.source_names[i] : "";
+    partitions.push_back({name, "", i, std::to_string(i)});
+  }
   std::vector<JobSource> sources;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    sources.push_back({std::make_unique<FakeSource>(&partitions[i], inputs[i], batch_rows),
-                       {KnownPartition{partitions[i].place}}});
+    sources.push_back(
+        {std::make_unique<FakeSource>(&partitions[i], inputs[i], batch_rows),
+         {KnownPartition{.place = partitions[i].place, .source = partitions[i].source}}});
   }
   Outcome outcome;
   PlainRejects rejects;
   JobOptions options;
   options.shards = shards;
   options.disorder_ms = disorder;
+  options.disorder_ms_by_source = more.disorder_by_source;
   options.layout = KeyLayout();
   options.key_exprs = {{0}};
   options.rule_keys = {{0}};
@@ -167,6 +177,16 @@ TEST_CASE("Job: several inputs are merged by time, equal times by input, then by
       RunJob({{{10, "a"}, {20, "b"}, {20, "c"}}, {{5, "d"}, {20, "e"}, {500, "f"}}}, 0, 1);
   CHECK(outcome.lines == std::vector<std::string>{"5d", "10a", "20b", "20c", "20e", "500f"});
   CHECK(outcome.ledger.late == 0);
+}
+
+TEST_CASE("Job: a source may have its own bound", "[cep][unit]") {
+  const std::vector<std::vector<Input>> inputs = {{{100, "a"}, {70, "b"}, {200, "c"}},
+                                                  {{101, "d"}, {71, "e"}, {201, "f"}}};
+  const RunOptions own = {.source_names = {"wide", "other"}, .disorder_by_source = {{"wide", 50}}};
+  CHECK(RunJob(inputs, 0, 1, 3, own).lines ==
+        std::vector<std::string>{"70b", "100a", "late 71", "101d", "200c", "201f"});
+  const RunOptions zero = {.source_names = {"wide", "exact"}, .disorder_by_source = {{"exact", 0}}};
+  CHECK(RunJob(inputs, 50, 2, 3, zero).ledger.late == 1);
 }
 
 TEST_CASE("Job: an empty input is a job that ends", "[cep][unit]") {

@@ -91,8 +91,8 @@ TEST_CASE("JSON Schema: names every key, and refers to what it holds", "[rules][
   REQUIRE(document->root != nullptr);
   const Node* defs = document->root->Find("$defs");
   REQUIRE(defs != nullptr);
-  for (const KeyRow& row : KeyTable()) {
-    const Node* section = defs->Find(RowOf(row.section).id);
+  for (const KeyRow& row : RuleLanguage().keys()) {
+    const Node* section = defs->Find(RuleLanguage().RowOf(row.section).id);
     REQUIRE(section != nullptr);
     INFO(row.name);
     CHECK((section->Find("properties")->Find(row.name) != nullptr) == row.options.is_supported);
@@ -100,7 +100,7 @@ TEST_CASE("JSON Schema: names every key, and refers to what it holds", "[rules][
   }
   std::set<std::string> refs;
   CollectRefs(*document->root, &refs);
-  CHECK(refs.size() == SectionTable().size());
+  CHECK(refs.size() == RuleLanguage().sections().size());
   for (const std::string& ref : refs) CHECK(defs->Find(ref.substr(8)) != nullptr);
 }
 

@@ -133,26 +133,35 @@ class Reference {
            Holds(static_cast<uint32_t>(place.greedy_stage), event, history);
   }
 
-  // A `not_followed_by` is in force from the end of the stage before it until a stage behind it
-  // accepts an event.
   bool IsForbidden(const Place& place, uint32_t event, const History& history) const {
-    if (place.count > 0) return IsForbiddenBetween(place, event, history);
-    for (uint32_t stage = place.stage; stage-- > 0;) {
+    const Stage& stage = StageAt(place);
+    const bool is_loop = stage.times_max == patterns::kUnbounded;
+    // Flink's oddity: where `n..m` may end but waits for more, the negations before it are in force
+    // again, those after it are not (tests/corpus/patterns: within-v1-00059).
+    if (place.has_waited && !is_loop && place.count >= RequiredCount(stage)) {
+      return IsForbiddenBefore(place.stage, event, {}, history);
+    }
+    return place.count == 0 ? IsForbiddenBefore(place.stage, event, history, history)
+                            : IsForbiddenBetween(place.stage, event, history);
+  }
+
+  // A `not_followed_by` is in force from the end of the stage before it until a stage behind it
+  // accepts an event; optional ones behind it may have accepted none of `lifting`.
+  bool IsForbiddenBefore(uint32_t stage, uint32_t event, const History& lifting,
+                         const History& history) const {
+    while (stage-- > 0) {
       const bool forbids = stages_[stage].contiguity == Contiguity::kNotFollowedBy;
       if (forbids && Holds(stage, event, history)) return true;
-      if (!forbids && (!IsOptional(stages_[stage]) || HasAccepted(history, stage))) return false;
+      if (!forbids && (!IsOptional(stages_[stage]) || HasAccepted(lifting, stage))) return false;
     }
     return false;
   }
 
-  // It is also in force between the repetitions of the stage before it; but where `n..m` may end
-  // and waits for more, it is not (seen in the corpus: within-v1-00059).
-  bool IsForbiddenBetween(const Place& place, uint32_t event, const History& history) const {
-    const Stage& stage = StageAt(place);
-    const bool is_loop = stage.times_max == patterns::kUnbounded;
-    if (!is_loop && place.has_waited && place.count >= RequiredCount(stage)) return false;
-    return !IsLast(place) && stages_[place.stage + 1].contiguity == Contiguity::kNotFollowedBy &&
-           Holds(place.stage + 1, event, history);
+  // It is also in force between the repetitions of the stage before it.
+  bool IsForbiddenBetween(uint32_t stage, uint32_t event, const History& history) const {
+    return stage + 1 < stages_.size() &&
+           stages_[stage + 1].contiguity == Contiguity::kNotFollowedBy &&
+           Holds(stage + 1, event, history);
   }
 
   static bool HasAccepted(const History& history, uint32_t stage) {

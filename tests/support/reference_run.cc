@@ -102,7 +102,7 @@ class RuleRun {
       return HasKey(stage, selected_[event], key) && Ask(where_[stage.index], event, history);
     };
     input.until = [&](const patterns::Stage& stage, uint32_t event, const History& history) {
-      return Ask(*until_[stage.index], event, history);
+      return HasKey(stage, selected_[event], key) && Ask(*until_[stage.index], event, history);
     };
     const ReferenceAnswer answer = RunReference(input);
     out->hangs_on_ties |= answer.hangs_on_ties;

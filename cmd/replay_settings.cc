@@ -1,0 +1,88 @@
+#include "cmd/replay_settings.h"
+
+#include <unistd.h>
+
+#include <absl/strings/str_cat.h>
+
+#include "rules/duration.h"
+
+namespace vigil::cmd {
+namespace {
+
+using daemon::EventTimeConfig;
+using daemon::SourceConfig;
+using daemon::WatermarkConfig;
+
+// The source that stands for all inputs, or null.
+const SourceConfig* OnlySource(const daemon::Config& config) {
+  return config.sources.size() == 1 ? &config.sources.front() : nullptr;
+}
+
+StatusOr<ingest::TimeSpec> TimeOf(const ReplayOptions& options, const SourceConfig* source) {
+  ingest::TimeSpec time;
+  const bool is_given = options.time_field.has_value();
+  if (source != nullptr && source->event_time.kind == EventTimeConfig::Kind::kField) {
+    time = source->event_time.field;
+  } else if (source != nullptr && !is_given) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the event time of the source ", source->name,
+                     " is not a field, which a replay needs: name one with --time-field"));
+  }
+  if (is_given) time.field = *options.time_field;
+  if (options.time_unit) {
+    ASSIGN_OR_RETURN(time.unit, ingest::ParseTimeUnit(*options.time_unit));
+  }
+  return time;
+}
+
+StatusOr<int64_t> BoundOf(const SourceConfig& source) {
+  if (source.watermark.kind != WatermarkConfig::Kind::kPunctuated) return source.watermark.bound_ms;
+  return absl::InvalidArgumentError(
+      absl::StrCat("the watermark of the source ", source.name,
+                   " is punctuated, which a replay cannot follow: give a bound with --disorder"));
+}
+
+Status SetBounds(const ReplayOptions& options, const daemon::Config& config,
+                 daemon::EngineOptions* engine) {
+  if (options.disorder) {
+    std::string why;
+    if (rules::ParseDuration(*options.disorder, &engine->disorder_ms, &why)) {
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(absl::StrCat("--disorder ", *options.disorder, ": ", why));
+  }
+  if (options.positions) {
+    for (const SourceConfig& source : config.sources) {
+      ASSIGN_OR_RETURN(engine->disorder_ms_by_source[source.name], BoundOf(source));
+    }
+  } else if (const SourceConfig* source = OnlySource(config)) {
+    ASSIGN_OR_RETURN(engine->disorder_ms, BoundOf(*source));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+StatusOr<ReplaySettings> SettingsOf(const ReplayOptions& options, const daemon::Config& config) {
+  const SourceConfig* source = OnlySource(config);
+  ReplaySettings settings;
+  settings.rules = config.rules;
+  settings.rules.insert(settings.rules.end(), options.rules.begin(), options.rules.end());
+  if (settings.rules.empty()) {
+    return absl::InvalidArgumentError("the configuration names no rules: name them with -r");
+  }
+  settings.schema_file = options.schema_file.empty() ? config.schema : options.schema_file;
+  settings.inputs.paths = options.inputs;
+  settings.inputs.positions = options.positions;
+  settings.inputs.strict = options.strict || (source != nullptr && source->strict);
+  ASSIGN_OR_RETURN(settings.inputs.time, TimeOf(options, source));
+  RETURN_IF_ERROR(SetBounds(options, config, &settings.engine));
+  settings.engine.shards = options.shards.value_or(config.shards.value_or(1));
+  if (options.output.empty()) {
+    settings.engine.format = alerts::Format::kText;
+    settings.engine.colour = isatty(STDOUT_FILENO) != 0;
+  }
+  return settings;
+}
+
+}  // namespace vigil::cmd

@@ -1,0 +1,99 @@
+#include "daemon/config.h"
+
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <system_error>
+
+#include "daemon/config_outputs.h"
+#include "daemon/config_sources.h"
+#include "daemon/config_table.h"
+#include "daemon/config_values.h"
+#include "daemon/substitution.h"
+#include "rules/section_reader.h"
+#include "rules/yaml_reader.h"
+
+namespace vigil::daemon {
+namespace {
+
+using rules::Code;
+using rules::Node;
+using rules::SectionReader;
+using S = ConfigSection;
+
+constexpr const char* kBuiltInOutputs[] = {"alerts", "late", "errors", "audit", "metrics"};
+
+// The path that `node` names, or empty, after a report, if it leads nowhere.
+std::string ExistingPath(const SectionReader& file, std::string_view path,
+                         const rules::Place& place, const std::string& folder) {
+  std::string resolved = ResolvePath(folder, path);
+  std::error_code error;
+  if (std::filesystem::exists(resolved, error)) return resolved;
+  file.reporter().Report(Code::kCannotRead, place, "there is no such file or folder");
+  return "";
+}
+
+StateConfig ReadState(const SectionReader& file, const Node& node, const std::string& folder) {
+  const SectionReader section = Inner(S::kState, file, node);
+  StateConfig state;
+  state.path = ResolvePath(folder, ReadText(section, "path"));
+  state.commit_interval_ms =
+      section.DurationMs("commit_interval").value_or(state.commit_interval_ms);
+  state.memory_bytes = ReadBytes(section, "memory");
+  if (const Node* inner = section.Get("checkpoints")) {
+    const SectionReader checkpoints = Inner(S::kCheckpoints, section, *inner);
+    state.checkpoint_every_ms = checkpoints.DurationMs("every").value_or(state.checkpoint_every_ms);
+    state.checkpoints_kept =
+        static_cast<uint32_t>(checkpoints.Count("keep").value_or(state.checkpoints_kept));
+  }
+  return state;
+}
+
+void ReadFile(const SectionReader& file, const std::string& folder, Config* config) {
+  if (file.Has("name")) {
+    config->name = ReadText(file, "name");
+    if (const Node* name = file.Get("name")) CheckName(file, *name, "job");
+  }
+  for (const rules::PlacedName& path : file.Names("rules")) {
+    std::string found = ExistingPath(file, path.name, path.place, folder);
+    if (!found.empty()) config->rules.push_back(std::move(found));
+  }
+  if (const std::string path = ReadText(file, "schema"); !path.empty()) {
+    config->schema = ExistingPath(file, path, file.PlaceOfValue("schema"), folder);
+  }
+  config->sources = ReadSources(file, folder);
+  config->outputs = ReadOutputs(file, folder);
+  if (const Node* node = file.Get("state")) config->state = ReadState(file, *node, folder);
+  if (const Node* node = file.Get("http")) {
+    config->http = ReadAddress(Inner(S::kHttp, file, *node), "listen");
+  }
+  if (const std::optional<int64_t> shards = file.Count("shards")) {
+    config->shards = static_cast<uint32_t>(*shards);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> Config::OutputNames() const {
+  std::set<std::string> names(std::begin(kBuiltInOutputs), std::end(kBuiltInOutputs));
+  for (const auto& [name, sinks] : outputs) names.insert(name);
+  return {names.begin(), names.end()};
+}
+
+ConfigResult LoadConfig(const std::string& path) {
+  rules::Reporter reporter;
+  ConfigResult result;
+  const std::unique_ptr<rules::Document> document = rules::ReadYamlFile(path, &reporter);
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  Substitute(folder, document.get(), &reporter);
+  result.is_read = document->root != nullptr;
+  if (result.is_read && !document->root->is_null()) {
+    const SectionReader file(ConfigLanguage(), S::kFile, document->source, *document->root,
+                             &reporter);
+    ReadFile(file, folder, &result.config);
+  }
+  result.diagnostics = reporter.Take();
+  return result;
+}
+
+}  // namespace vigil::daemon

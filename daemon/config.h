@@ -1,0 +1,118 @@
+// The configuration of a job, vigil.yaml: what `vigil run` would do, and defaults for `vigil
+// replay`.
+//
+// Read whole: every problem is a diagnostic with its place, as in rules. Keys are rows of
+// daemon/config_table.cc. `${env:NAME}` and `${file:PATH}` in values are put in first
+// (substitution.h). Paths are relative to the file that names them; here they are resolved.
+// Tests: tests/daemon/config_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ingest/event_time.h"
+#include "rules/diagnostic.h"
+
+namespace vigil::daemon {
+
+enum class StartAt : uint8_t { kEarliest, kLatest };
+
+struct KafkaSourceConfig {
+  std::string brokers;
+  std::vector<std::string> topics;
+  StartAt start = StartAt::kEarliest;
+  bool stop_at_end = false;
+  bool drain = true;  // with stop_at_end
+  std::map<std::string, std::string> properties;
+};
+
+struct FormatConfig {
+  enum class Kind : uint8_t { kJson, kCsv, kAvro, kProtobuf };
+  Kind kind = Kind::kJson;
+  std::string registry;     // kAvro: a URL
+  std::string descriptors;  // kProtobuf: a file
+  std::string message;      // kProtobuf: full name
+};
+
+struct EventTimeConfig {
+  enum class Kind : uint8_t { kField, kExpression, kKafka, kProcessing, kIngestion };
+  Kind kind = Kind::kField;
+  ingest::TimeSpec field;
+  std::string expression;
+};
+
+struct WatermarkConfig {
+  enum class Kind : uint8_t { kBounded, kMonotonic, kPunctuated };
+  Kind kind = Kind::kBounded;
+  int64_t bound_ms = 0;    // 0 where kMonotonic
+  std::string punctuated;  // CEL
+  int64_t idle_after_ms = 30'000;
+  std::optional<bool> idle_advance;  // absent: the rules decide
+  std::optional<int64_t> max_ahead_ms;
+  int64_t max_future_ms = 60'000;
+};
+
+// Has either `kafka` or `file`.
+struct SourceConfig {
+  std::string name;
+  std::optional<KafkaSourceConfig> kafka;
+  std::string file;
+  std::vector<FormatConfig> formats;  // tried in order
+  EventTimeConfig event_time;
+  WatermarkConfig watermark;
+  bool strict = false;
+  std::string id;  // CEL; empty: an event is its position
+};
+
+struct SinkConfig {
+  enum class Kind : uint8_t { kKafka, kFile, kStdout };
+  std::string name;  // as given, else kind and target; unique in its output
+  Kind kind = Kind::kStdout;
+  bool is_immediate = false;
+  bool is_text = false;  // kStdout
+  std::string path;      // kFile
+  std::string topic;     // kKafka, and the following
+  std::string key;
+  std::string brokers;  // empty: the source's
+  std::map<std::string, std::string> properties;
+};
+
+struct StateConfig {
+  std::string path;
+  int64_t commit_interval_ms = 200;
+  int64_t checkpoint_every_ms = 60'000;
+  uint32_t checkpoints_kept = 3;
+  std::optional<uint64_t> memory_bytes;
+};
+
+struct ListenConfig {
+  std::string host;
+  uint16_t port = 0;
+};
+
+struct Config {
+  std::string name = "vigil";
+  std::vector<std::string> rules;  // files or folders that exist
+  std::string schema;              // empty: none
+  std::vector<SourceConfig> sources;
+  std::map<std::string, std::vector<SinkConfig>> outputs;
+  std::optional<StateConfig> state;
+  std::optional<ListenConfig> http;
+  std::optional<uint32_t> shards;
+
+  // Those that rules may send to: its own and the ones that are always there, sorted.
+  std::vector<std::string> OutputNames() const;
+};
+
+struct ConfigResult {
+  Config config;         // what could be read of it
+  bool is_read = false;  // the file is YAML
+  std::vector<rules::Diagnostic> diagnostics;
+};
+
+ConfigResult LoadConfig(const std::string& path);
+
+}  // namespace vigil::daemon

@@ -1,0 +1,186 @@
+#include "daemon/config_sources.h"
+
+#include "daemon/config_values.h"
+
+namespace vigil::daemon {
+namespace {
+
+using rules::Code;
+using rules::Node;
+using rules::SectionReader;
+using S = ConfigSection;
+
+// Reads one source.
+class SourceReader {
+ public:
+  SourceReader(const std::string& name, const SectionReader& section, const std::string& folder)
+      : section_(section), folder_(folder) {
+    source_.name = name;
+  }
+
+  SourceConfig Run();
+
+ private:
+  void ReadKafka(const Node& node);
+  void ReadFile(const Node& node);
+  void ReadFormats();
+  void AddFormat(const Node& node);
+  void ReadEventTime();
+  void ReadWatermark();
+
+  const SectionReader& section_;
+  const std::string& folder_;
+  SourceConfig source_;
+};
+
+void SourceReader::ReadKafka(const Node& node) {
+  const SectionReader section = Inner(S::kKafkaSource, section_, node);
+  KafkaSourceConfig kafka;
+  kafka.brokers = ReadBrokers(section);
+  for (rules::PlacedName& topic : section.Names("topics")) {
+    kafka.topics.push_back(std::move(topic.name));
+  }
+  kafka.start = static_cast<StartAt>(section.Word("start").value_or(0));
+  kafka.stop_at_end = section.Word("stop").value_or(0) == 1;
+  const std::optional<bool> drain = section.Bool("drain");
+  kafka.drain = drain.value_or(true);
+  if (drain && !kafka.stop_at_end) {
+    section.reporter().Report(Code::kConflict, section.PlaceOfKey("drain"),
+                              "`drain` says what happens at the end, and there is no `stop: end`");
+  }
+  kafka.properties = ReadProperties(section);
+  source_.kafka = std::move(kafka);
+}
+
+void SourceReader::ReadFile(const Node& node) {
+  std::string path;
+  if (node.is_mapping()) {
+    path = ReadText(Inner(S::kFileSource, section_, node), "path");
+  } else {
+    path = ReadText(section_, "file");
+  }
+  source_.file = ResolvePath(folder_, path);
+}
+
+void SourceReader::ReadFormats() {
+  const Node* node = section_.Get("format");
+  if (node == nullptr) {
+    source_.formats.emplace_back();
+  } else if (!node->is_sequence()) {
+    AddFormat(*node);
+  } else if (node->children.empty()) {
+    section_.reporter().Report(Code::kWrongKind, section_.PlaceOf(*node),
+                               "the list of `format` is empty");
+  } else {
+    for (const Node& element : node->children) AddFormat(element);
+  }
+}
+
+void SourceReader::AddFormat(const Node& node) {
+  FormatConfig format;
+  if (!node.is_mapping()) {
+    const std::optional<size_t> word = section_.WordOf("format", node);
+    if (!word) return;
+    format.kind = static_cast<FormatConfig::Kind>(*word);
+    source_.formats.push_back(std::move(format));
+    return;
+  }
+  const SectionReader section = Inner(S::kFormat, section_, node);
+  const Node* avro = section.Get("avro");
+  const Node* protobuf = section.Get("protobuf");
+  if (section.Has("avro") == section.Has("protobuf")) {
+    section.reporter().Report(section.Has("avro") ? Code::kConflict : Code::kMissingKey,
+                              section.place(), "a `format` has one of `avro` and `protobuf`");
+  } else if (avro != nullptr) {
+    format.kind = FormatConfig::Kind::kAvro;
+    format.registry = ReadText(Inner(S::kAvro, section, *avro), "registry");
+  } else if (protobuf != nullptr) {
+    const SectionReader options = Inner(S::kProtobuf, section, *protobuf);
+    format.kind = FormatConfig::Kind::kProtobuf;
+    format.descriptors = ResolvePath(folder_, ReadText(options, "descriptors"));
+    format.message = ReadText(options, "message");
+  }
+  source_.formats.push_back(std::move(format));
+}
+
+void SourceReader::ReadEventTime() {
+  using Kind = EventTimeConfig::Kind;
+  EventTimeConfig& time = source_.event_time;
+  const Node* node = section_.Get("event_time");
+  if (node == nullptr) return;
+  if (!node->is_mapping()) {
+    constexpr Kind kKinds[] = {Kind::kKafka, Kind::kProcessing, Kind::kIngestion};
+    const std::optional<size_t> word = section_.Word("event_time");
+    if (word) time.kind = kKinds[*word];
+    return;
+  }
+  constexpr ingest::TimeUnit kUnits[] = {ingest::TimeUnit::kSeconds, ingest::TimeUnit::kMillis,
+                                         ingest::TimeUnit::kMicros, ingest::TimeUnit::kNanos,
+                                         ingest::TimeUnit::kRfc3339};
+  const SectionReader section = Inner(S::kEventTime, section_, *node);
+  if (section.Has("field")) time.field.field = ReadText(section, "field");
+  if (const std::optional<size_t> unit = section.Word("unit")) time.field.unit = kUnits[*unit];
+  if (!section.Has("cel")) return;
+  time.kind = Kind::kExpression;
+  time.expression = ReadExpression(section, "cel");
+  for (const std::string_view key : {"field", "unit"}) {
+    if (!section.Has(key)) continue;
+    section.reporter().Report(Code::kConflict, section.PlaceOfKey(key),
+                              "`event_time` has `cel` or `" + std::string(key) + "`, not both");
+  }
+}
+
+void SourceReader::ReadWatermark() {
+  using Kind = WatermarkConfig::Kind;
+  const Node* node = section_.Get("watermark");
+  if (node == nullptr) return;
+  const SectionReader section = Inner(S::kWatermark, section_, *node);
+  WatermarkConfig& watermark = source_.watermark;
+  watermark.bound_ms = section.DurationMs("bounded").value_or(0);
+  const bool is_monotonic = section.Bool("monotonic").value_or(false);
+  watermark.punctuated = ReadExpression(section, "punctuated");
+  if (is_monotonic) watermark.kind = Kind::kMonotonic;
+  if (section.Has("punctuated")) watermark.kind = Kind::kPunctuated;
+  if (section.Has("bounded") + is_monotonic + section.Has("punctuated") > 1) {
+    section.reporter().Report(Code::kConflict,
+                              section.PlaceOfKey(is_monotonic ? "monotonic" : "punctuated"),
+                              "`watermark` has one of `bounded`, `monotonic` and `punctuated`");
+  }
+  watermark.idle_after_ms = section.DurationMs("idle_after").value_or(watermark.idle_after_ms);
+  watermark.idle_advance = section.Bool("idle_advance");
+  watermark.max_ahead_ms = section.DurationMs("max_ahead");
+  watermark.max_future_ms = section.DurationMs("max_future").value_or(watermark.max_future_ms);
+}
+
+SourceConfig SourceReader::Run() {
+  const bool has_kafka = section_.Has("kafka");
+  if (section_.is_mapping() && has_kafka == section_.Has("file")) {
+    section_.reporter().Report(has_kafka ? Code::kConflict : Code::kMissingKey, section_.place(),
+                               "a source has one of `kafka` and `file`");
+  }
+  if (const Node* kafka = section_.Get("kafka")) ReadKafka(*kafka);
+  if (const Node* file = section_.Get("file")) ReadFile(*file);
+  ReadFormats();
+  ReadEventTime();
+  ReadWatermark();
+  source_.strict = section_.Bool("strict").value_or(false);
+  source_.id = ReadExpression(section_, "id");
+  return std::move(source_);
+}
+
+}  // namespace
+
+std::vector<SourceConfig> ReadSources(const SectionReader& file, const std::string& folder) {
+  std::vector<SourceConfig> sources;
+  const Node* node = file.Get("sources");
+  for (size_t i = 0; node != nullptr && i < node->entries(); ++i) {
+    const Node& key = node->key(i);
+    if (!key.is_scalar()) continue;  // reported
+    CheckName(file, key, "source");
+    const SectionReader section = Inner(S::kSource, file, node->entry(i));
+    sources.push_back(SourceReader(std::string(key.value), section, folder).Run());
+  }
+  return sources;
+}
+
+}  // namespace vigil::daemon

@@ -1,0 +1,266 @@
+#include "daemon/config_table.h"
+
+#include <vector>
+
+#include "rules/schema_reference.h"
+
+namespace vigil::daemon {
+namespace {
+
+using rules::KeyRow;
+using rules::SectionRow;
+using S = ConfigSection;
+using K = rules::ValueKind;
+
+constexpr bool kLater = false;
+
+std::vector<KeyRow> FileKeys() {
+  return {
+      {S::kFile,
+       "name",
+       K::kText,
+       "Names the job: its consumer group, transactional ids and metrics. Letters, digits, `_`, "
+       "`.`, `-`.",
+       {.default_text = "vigil"}},
+      {S::kFile, "rules", K::kNames, "Rule files, or folders of them."},
+      {S::kFile, "schema", K::kText, "The schema file: types of the events' fields."},
+      {S::kFile,
+       "sources",
+       K::kNamedSections,
+       "Where events come from, by name.",
+       {.inner = S::kSource}},
+      {S::kFile,
+       "outputs",
+       K::kNamedLists,
+       "Where records go: for each output that rules name, its sinks. `alerts`, `late`, `errors`, "
+       "`audit` and `metrics` are always there.",
+       {.inner = S::kSink}},
+      {S::kFile,
+       "state",
+       K::kSection,
+       "State that survives a restart; absent: it is kept in memory only.",
+       {.inner = S::kState}},
+      {S::kFile, "http", K::kSection, "Metrics, health and the admin API.", {.inner = S::kHttp}},
+      {S::kFile,
+       "shards",
+       K::kCount,
+       "Threads that share the keys.",
+       {.default_text = "1", .min = 1, .max = 1024}},
+      {S::kFile,
+       "mask",
+       K::kAny,
+       "Sensitive fields, hidden on every way out.",
+       {.is_supported = kLater}},
+  };
+}
+
+std::vector<KeyRow> SourceKeys() {
+  return {
+      {S::kSource, "kafka", K::kSection, "Topics of Kafka.", {.inner = S::kKafkaSource}},
+      {S::kSource,
+       "file",
+       K::kTextOrSection,
+       "A recorded file in place of `kafka`.",
+       {.inner = S::kFileSource}},
+      {S::kSource,
+       "format",
+       K::kChoices,
+       "How a record is written; of a list the first that accepts the record.",
+       {.default_text = "json", .words = "json csv", .inner = S::kFormat}},
+      {S::kSource,
+       "event_time",
+       K::kWordOrSection,
+       "When an event happened: a field or an expression of it, the Kafka record's time, or the "
+       "clock when it is processed or read.",
+       {.words = "kafka processing ingestion", .inner = S::kEventTime}},
+      {S::kSource,
+       "watermark",
+       K::kSection,
+       "How far time has come, per partition.",
+       {.inner = S::kWatermark}},
+      {S::kSource,
+       "strict",
+       K::kBool,
+       "Check every record whole, not only what rules read.",
+       {.default_text = "false"}},
+      {S::kSource, "id", K::kExpression,
+       "What identifies an event in place of its position, such as a transaction id."},
+
+      {S::kKafkaSource,
+       "brokers",
+       K::kText,
+       "`HOST:PORT`, or several with commas between them.",
+       {.is_required = true}},
+      {S::kKafkaSource, "topics", K::kNames, "Topics to read.", {.is_required = true}},
+      {S::kKafkaSource,
+       "start",
+       K::kWord,
+       "Where a partition that was never read begins.",
+       {.default_text = "earliest", .words = "earliest latest"}},
+      {S::kKafkaSource,
+       "stop",
+       K::kWord,
+       "`end`: a bounded run, up to the end offsets found at the start.",
+       {.default_text = "never", .words = "never end"}},
+      {S::kKafkaSource,
+       "drain",
+       K::kBool,
+       "With `stop: end`: move time to its end then. `false`: a later run goes on.",
+       {.default_text = "true"}},
+      {S::kKafkaSource, "properties", K::kScalars, "Further properties of librdkafka."},
+
+      {S::kFileSource,
+       "path",
+       K::kText,
+       "`.jsonl` or `.csv`, also `.gz` and `.zst`.",
+       {.is_required = true}},
+  };
+}
+
+std::vector<KeyRow> FormatKeys() {
+  return {
+      {S::kFormat, "avro", K::kSection, "Avro by the registry's schema ids.", {.inner = S::kAvro}},
+      {S::kFormat, "protobuf", K::kSection, "Protobuf messages.", {.inner = S::kProtobuf}},
+      {S::kAvro, "registry", K::kText, "URL of the schema registry.", {.is_required = true}},
+      {S::kProtobuf,
+       "descriptors",
+       K::kText,
+       "File with the descriptor set.",
+       {.is_required = true}},
+      {S::kProtobuf, "message", K::kText, "Full name of the message.", {.is_required = true}},
+  };
+}
+
+std::vector<KeyRow> TimeKeys() {
+  return {
+      {S::kEventTime, "field", K::kText, "Field that holds the time.", {.default_text = "ts"}},
+      {S::kEventTime,
+       "unit",
+       K::kWord,
+       "Of a number in `field`.",
+       {.default_text = "ms", .words = "s ms us ns rfc3339"}},
+      {S::kEventTime, "cel", K::kExpression, "The time as an expression, in place of `field`."},
+
+      {S::kWatermark,
+       "bounded",
+       K::kDuration,
+       "How far behind the newest event of its partition an event may be before it is late.",
+       {.default_text = "0s", .takes_zero = true}},
+      {S::kWatermark,
+       "monotonic",
+       K::kBool,
+       "Events of a partition are in order; in place of `bounded`.",
+       {.default_text = "false"}},
+      {S::kWatermark, "punctuated", K::kExpression,
+       "Events for which this is true move time to theirs; in place of `bounded`."},
+      {S::kWatermark,
+       "idle_after",
+       K::kDuration,
+       "A partition silent for this long no longer holds time back.",
+       {.default_text = "30s"}},
+      {S::kWatermark, "idle_advance", K::kBool,
+       "Time goes on with the clock while all partitions are silent; absent: where a rule waits "
+       "for the absence of an event or reports timeouts."},
+      {S::kWatermark, "max_ahead", K::kDuration,
+       "A partition this far ahead of the slowest waits; absent: 10 s more than the bound."},
+      {S::kWatermark,
+       "max_future",
+       K::kDuration,
+       "Events this far ahead of the clock are quarantined.",
+       {.default_text = "1m"}},
+  };
+}
+
+std::vector<KeyRow> SinkKeys() {
+  return {
+      {S::kSink, "kafka", K::kSection, "A topic of Kafka.", {.inner = S::kKafkaSink}},
+      {S::kSink, "file", K::kTextOrSection, "A file of JSON lines.", {.inner = S::kFileSink}},
+      {S::kSink, "stdout", K::kSection, "Standard output.", {.inner = S::kStdoutSink}},
+      {S::kSink, "name", K::kText,
+       "Names the sink's position in the stream of alerts; absent: its kind and target."},
+      {S::kSink,
+       "delivery",
+       K::kWord,
+       "`immediate`: before the commit, which a crash may repeat.",
+       {.default_text = "committed", .words = "committed immediate"}},
+
+      {S::kKafkaSink, "topic", K::kText, "The topic.", {.is_required = true}},
+      {S::kKafkaSink, "key", K::kText, "The field of the alert's key that keys the message."},
+      {S::kKafkaSink, "brokers", K::kText, "Absent: those of the source, if there is one."},
+      {S::kKafkaSink, "properties", K::kScalars, "Further properties of librdkafka."},
+
+      {S::kFileSink, "path", K::kText, "The file.", {.is_required = true}},
+
+      {S::kStdoutSink,
+       "format",
+       K::kWord,
+       "JSON lines, or text for people.",
+       {.default_text = "json", .words = "json text"}},
+  };
+}
+
+std::vector<KeyRow> StateKeys() {
+  return {
+      {S::kState, "path", K::kText, "The folder.", {.is_required = true}},
+      {S::kState,
+       "commit_interval",
+       K::kDuration,
+       "Between two commits.",
+       {.default_text = "200ms"}},
+      {S::kState, "checkpoints", K::kSection, "Copies to go back to.", {.inner = S::kCheckpoints}},
+      {S::kState, "memory", K::kBytes, "Above it, cold keys are on disk only."},
+
+      {S::kCheckpoints, "every", K::kDuration, "Between two checkpoints.", {.default_text = "1m"}},
+      {S::kCheckpoints,
+       "keep",
+       K::kCount,
+       "How many are kept.",
+       {.default_text = "3", .min = 1, .max = 1000}},
+
+      {S::kHttp,
+       "listen",
+       K::kAddress,
+       "Address and port; port 0 is any free one.",
+       {.is_required = true}},
+  };
+}
+
+std::vector<KeyRow> AllKeys() {
+  std::vector<KeyRow> keys;
+  for (const auto part : {FileKeys, SourceKeys, FormatKeys, TimeKeys, SinkKeys, StateKeys}) {
+    for (const KeyRow& row : part()) keys.push_back(row);
+  }
+  return keys;
+}
+
+std::vector<SectionRow> Sections() {
+  return {
+      {S::kFile, "file", "The configuration", "a configuration"},
+      {S::kSource, "source", "A source", "a source"},
+      {S::kKafkaSource, "kafka_source", "A source's `kafka`", "a source's `kafka`"},
+      {S::kFileSource, "file_source", "A source's `file`", "a source's `file`"},
+      {S::kFormat, "format", "A `format` with options", "a `format`"},
+      {S::kAvro, "avro", "`avro`", "`avro`"},
+      {S::kProtobuf, "protobuf", "`protobuf`", "`protobuf`"},
+      {S::kEventTime, "event_time", "`event_time`", "`event_time`"},
+      {S::kWatermark, "watermark", "`watermark`", "`watermark`"},
+      {S::kSink, "sink", "A sink of an output", "a sink"},
+      {S::kKafkaSink, "kafka_sink", "A sink's `kafka`", "a sink's `kafka`"},
+      {S::kFileSink, "file_sink", "A sink's `file`", "a sink's `file`"},
+      {S::kStdoutSink, "stdout_sink", "A sink's `stdout`", "a sink's `stdout`"},
+      {S::kState, "state", "`state`", "`state`"},
+      {S::kCheckpoints, "checkpoints", "`checkpoints`", "`checkpoints`"},
+      {S::kHttp, "http", "`http`", "`http`"},
+  };
+}
+
+}  // namespace
+
+const rules::Vocabulary& ConfigLanguage() {
+  static const rules::Vocabulary kLanguage(Sections(), AllKeys());
+  return kLanguage;
+}
+
+std::string ConfigReferenceMarkdown() { return rules::KeysMarkdown(ConfigLanguage()); }
+
+}  // namespace vigil::daemon
