@@ -123,9 +123,7 @@ class Structure {
   }
 
   VIGIL_AVX2 VIGIL_INLINE void Store(uint64_t mask, uint32_t base) {
-    const auto n = static_cast<uint32_t>(std::popcount(mask));
-    StorePositions(mask, n, base, positions_ + count_);
-    count_ += n;
+    count_ = static_cast<size_t>(AppendPositions(mask, base, positions_ + count_) - positions_);
   }
 
   uint32_t* const positions_;

@@ -122,21 +122,6 @@ VIGIL_INLINE uint64_t NameEnds(uint64_t quotes, uint64_t colons, uint64_t* carry
   return ends;
 }
 
-// Appends the positions of the mask's bits; up to three more are written behind them.
-VIGIL_AVX2 VIGIL_INLINE uint32_t* AppendPositions(uint64_t mask, uint32_t base, uint32_t* out) {
-  const auto count = static_cast<uint32_t>(std::popcount(mask));
-  uint32_t* const end = out + count;
-  while (true) {
-    for (int i = 0; i < 4; ++i) {
-      out[i] = base + static_cast<uint32_t>(_tzcnt_u64(mask));
-      mask = _blsr_u64(mask);
-    }
-    out += 4;
-    if (out >= end) [[likely]]
-      return end;
-  }
-}
-
 }  // namespace
 
 VIGIL_AVX2 bool JsonLayoutParser::ScanLine(std::string_view line, Scan* scan) {

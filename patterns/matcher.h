@@ -62,13 +62,12 @@ class Matcher {
   bool ProcessRow(RowContext* context, std::string_view key, BlockState* state,
                   cep::MatchSink* out);
 
-  // Ends runs that fall due at or before `now`, at the time at which each falls due, in order of
-  // those times.
+  // Ends runs that fall due at or before `now`, one instant at which some fall due after the other;
+  // at the end of time (kNever) all of them together.
   void AdvanceTime(int64_t now, std::string_view key, BlockState* state, cep::MatchSink* out);
 
   // When the run falls due: kNever without any `within`.
   int64_t DueOf(const Run& run) const;
-  bool has_due() const { return has_due_; }
 
   const std::vector<RuleCounters>& counters() const { return counters_; }
   const RuleBlock& block() const { return block_; }

@@ -101,12 +101,6 @@ std::vector<const Operator*> Job::operators() const {
   return operators;
 }
 
-std::map<std::string, Ledger> Job::ledger_by_place() const {
-  std::map<std::string, Ledger> ledgers;
-  for (const auto& [place, state] : partitions_) ledgers[place] = state.ledger;
-  return ledgers;
-}
-
 BoundedWatermark Job::NewWatermark(const std::string& source) const {
   const auto own = options_.disorder_ms_by_source.find(source);
   return BoundedWatermark(own == options_.disorder_ms_by_source.end() ? options_.disorder_ms

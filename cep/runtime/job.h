@@ -89,8 +89,6 @@ class Job {
   Status Run(const Progress& progress);
 
   const Ledger& ledger() const { return total_; }
-  // The same for each partition, by its place.
-  std::map<std::string, Ledger> ledger_by_place() const;
   int64_t watermark() const { return engine_watermark_; }
   // Rows that a rule did not see for want of a key, by rule.
   std::vector<uint64_t> no_key() const;

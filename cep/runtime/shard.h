@@ -52,7 +52,6 @@ class Shard {
   std::vector<Record> Apply(const RoutedBatch& routed);
 
   const Operator& op() const { return *operator_; }
-  size_t waiting_rows() const { return reorder_.size(); }
 
  private:
   // A batch with rows that still wait or are being processed.
