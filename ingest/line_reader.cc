@@ -1,8 +1,11 @@
 #include "ingest/line_reader.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
+
+#include "ingest/cpu.h"
 
 namespace vigil::ingest {
 namespace {
@@ -42,6 +45,52 @@ bool LineReader::Next(Line* line) {
     return true;
   }
   return false;
+}
+
+namespace {
+
+// The first line end in [from, end), or null. ChunkPool::kPadding bytes behind `end` are read.
+VIGIL_INLINE const char* FindLineEnd(const char* from, const char* end) {
+#if VIGIL_HAVE_AVX2
+  const __m256i wanted = _mm256_set1_epi8('\n');
+  for (; from < end; from += 64) {
+    const auto* p = reinterpret_cast<const __m256i*>(from);
+    const __m256i a = _mm256_cmpeq_epi8(_mm256_loadu_si256(p), wanted);
+    const __m256i b = _mm256_cmpeq_epi8(_mm256_loadu_si256(p + 1), wanted);
+    const __m256i any = _mm256_or_si256(a, b);
+    if (_mm256_testz_si256(any, any) != 0) continue;
+    const uint64_t bits = static_cast<uint32_t>(_mm256_movemask_epi8(a)) |
+                          uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(b))} << 32;
+    from += std::countr_zero(bits);
+    return from < end ? from : nullptr;
+  }
+  return nullptr;
+#else
+  return static_cast<const char*>(std::memchr(from, '\n', static_cast<size_t>(end - from)));
+#endif
+}
+
+}  // namespace
+
+size_t LineReader::NextGroup(Line* lines, size_t most) {
+  size_t count = 0;
+  const char* const data = chunk_->data.get();
+  const char* const end = data + chunk_->size;
+  // Plain lines that are there already; what is special about others is Next()'s business.
+  while (lines_ > 0 && count < most && scanned_ == begin_) {
+    const char* const start = data + begin_;
+    const char* const stop = FindLineEnd(start, end);
+    if (stop == nullptr || stop == start || static_cast<unsigned char>(*start) <= ' ' ||
+        stop[-1] == '\r' || static_cast<size_t>(stop - start) > options_.max_line) {
+      break;
+    }
+    begin_ = scanned_ = static_cast<size_t>(stop - data) + 1;
+    lines[count++] = {.text = {start, static_cast<size_t>(stop - start)},
+                      .number = ++lines_,
+                      .record = records_++};
+  }
+  if (count > 0) return count;
+  return Next(lines) ? 1 : 0;
 }
 
 // The next line, blank or not; a line over the limit is cut to one byte more than the limit.

@@ -51,6 +51,7 @@ class FileSource : public cep::Source {
 
   const FileSourceOptions options_;
   LineReader lines_;
+  std::vector<Line> split_;  // scratch of SplitLines()
   std::unique_ptr<Codec> codec_;
   uint64_t header_records_ = 0;  // records of the line reader that are no records of the source
   std::vector<RawRecord> records_;
