@@ -88,7 +88,7 @@ uint64_t JsonCodec::DecodePlain(size_t count, cep::Batch* batch) {
   const uint32_t first = batch->rows;
   if (projection_.time() < 0) std::fill_n(batch->ts.get() + first, count, 0);
   for (const JsonLayoutParser::Use& use : layouts_.uses()) {
-    const auto text_of = [&](size_t line) { return layouts_.TextOf(line, use); };
+    const JsonLayoutParser::TextsOfRun text_of = layouts_.TextsOf(use);
     if (static_cast<int>(use.place) == projection_.time()) {
       for (size_t i = 0; i < count; ++i) {
         int64_t* const ms = &batch->ts[first + i];

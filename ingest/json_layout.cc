@@ -87,9 +87,16 @@ size_t JsonLayoutParser::Match(size_t first, size_t most) {
   size_t matched = 1;
   while (matched < most && Matches(layout, matched)) ++matched;
   valid_json_ = ~uint64_t{0} >> (64 - matched);
-  size_t count = 0;
-  while (count < matched && AreTokens(layout.unread_scalars, count)) ++count;
-  return count;
+  uint64_t odd = 0;  // lines with unusual scalars
+  for (const uint32_t field : layout.unread_scalars) {
+    const TextsOfRun texts = TextsOf({.field = field});
+    for (size_t i = 0; i < matched; ++i) odd |= uint64_t{!IsPlainScalar(texts(i))} << i;
+  }
+  for (; odd != 0; odd &= odd - 1) {
+    const auto line = static_cast<size_t>(std::countr_zero(odd));
+    if (!AreTokens(layout.unread_scalars, line)) return line;
+  }
+  return matched;
 }
 
 bool JsonLayoutParser::CheckReadScalars(size_t line) {
@@ -98,7 +105,7 @@ bool JsonLayoutParser::CheckReadScalars(size_t line) {
 
 void JsonLayoutParser::CopyTexts(size_t line, FieldTexts* texts) const {
   std::fill(texts->begin(), texts->end(), std::string_view());
-  for (const Use& use : uses()) (*texts)[use.place] = TextOf(line, use);
+  for (const Use& use : uses()) (*texts)[use.place] = TextsOf(use)(line);
 }
 
 // Makes the layout that accepts the run's first line the current one.
@@ -191,15 +198,17 @@ VIGIL_AVX512 uint32_t* JsonLayoutParser::ScanLine512(std::string_view line, uint
   uint32_t* out = colons;
   uint32_t quotes = 0;
   uint64_t carry = 0;
-  uint64_t odd = 0;
+  // Bytes beyond ASCII are negative, so the least byte tells of them and of control characters; the
+  // least one after an exclusive or is zero where there is a backslash.
+  __m512i least = _mm512_set1_epi8('x');
+  __m512i least_xored = least;
   for (uint32_t base = 0; base < size; base += 64) {
     const uint64_t valid = _bzhi_u64(~uint64_t{0}, std::min(size - base, 64u));
-    const __m512i bytes = _mm512_loadu_si512(line.data() + base);
-    // Bytes beyond ASCII are negative, so one comparison finds them and control characters.
-    odd |= _mm512_mask_cmplt_epi8_mask(valid, bytes, _mm512_set1_epi8(' ')) |
-           _mm512_mask_cmpeq_epi8_mask(valid, bytes, _mm512_set1_epi8('\\'));
-    const uint64_t quote_bits = _mm512_mask_cmpeq_epi8_mask(valid, bytes, _mm512_set1_epi8('"'));
-    const uint64_t colon_bits = _mm512_mask_cmpeq_epi8_mask(valid, bytes, _mm512_set1_epi8(':'));
+    const __m512i bytes = _mm512_mask_loadu_epi8(_mm512_set1_epi8('x'), valid, line.data() + base);
+    least = _mm512_min_epi8(least, bytes);
+    least_xored = _mm512_min_epu8(least_xored, _mm512_xor_si512(bytes, _mm512_set1_epi8('\\')));
+    const uint64_t quote_bits = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"'));
+    const uint64_t colon_bits = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(':'));
     quotes += static_cast<uint32_t>(std::popcount(quote_bits));
     const uint64_t ends = NameEnds(quote_bits, colon_bits, &carry);
     const auto count = static_cast<uint32_t>(std::popcount(ends));
@@ -214,7 +223,9 @@ VIGIL_AVX512 uint32_t* JsonLayoutParser::ScanLine512(std::string_view line, uint
     if (out > colons + kMaxFields) return colons;
   }
   result->quotes = quotes;
-  return EndScan(line, colons, out, odd != 0, result);
+  const bool is_odd = _mm512_cmplt_epi8_mask(least, _mm512_set1_epi8(' ')) != 0 ||
+                      _mm512_testn_epi8_mask(least_xored, least_xored) != 0;
+  return EndScan(line, colons, out, is_odd, result);
 }
 
 // Ends the list of colons; of a line with odd bytes checks that they are UTF-8.

@@ -49,6 +49,28 @@ class JsonLayoutParser {
     uint32_t quote = 0;  // 1 for a string: its quotes belong to the value's text
   };
 
+  // The texts of one field of a run, by line.
+  class TextsOfRun {
+   public:
+    std::string_view operator()(size_t line) const {
+      const uint32_t start = starts_[line * step_] - quote_;
+      const uint32_t end = ends_[line * step_] + quote_;
+      return {lines_[line].data() + start, end - start};
+    }
+
+   private:
+    friend class JsonLayoutParser;
+    TextsOfRun(const std::string_view* lines, const uint32_t* starts, const uint32_t* ends,
+               size_t step, uint32_t quote)
+        : lines_(lines), starts_(starts), ends_(ends), step_(step), quote_(quote) {}
+
+    const std::string_view* lines_;
+    const uint32_t* starts_;
+    const uint32_t* ends_;
+    size_t step_;
+    uint32_t quote_;
+  };
+
   // `projection` is borrowed and outlives the parser.
   explicit JsonLayoutParser(const Projection& projection, SimdLevel simd = BestSimdLevel());
 
@@ -63,11 +85,9 @@ class JsonLayoutParser {
 
   // The fields of the run's lines. Of two uses with one place the later one counts.
   const std::vector<Use>& uses() const { return layouts_[current_].uses; }
-  std::string_view TextOf(size_t line, const Use& use) const {
-    const uint32_t* starts = Starts(line);
-    const char* start = lines_[first_ + line].data() + starts[stride_ + use.field] - use.quote;
-    const char* end = lines_[first_ + line].data() + starts[use.field + 1] + use.quote;
-    return {start, static_cast<size_t>(end - start)};
+  TextsOfRun TextsOf(const Use& use) const {
+    return {&lines_[first_], Starts(0) + stride_ + use.field, Starts(0) + use.field + 1,
+            2 * stride_, use.quote};
   }
   // Whether they have all of the projection's fields.
   bool has_all() const { return layouts_[current_].has_all; }

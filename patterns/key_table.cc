@@ -5,16 +5,16 @@
 namespace vigil::patterns {
 
 void KeyTable::Place(Slot slot) {
-  size_t i = slot.hash & (slots_.size() - 1);
-  while (tags_[i] != 0) i = (i + 1) & (slots_.size() - 1);
+  size_t i = slot.hash & Mask();
+  while (tags_[i] != 0) i = (i + 1) & Mask();
   slots_[i] = slot;
-  tags_[i] = TagOf(slot.hash);
+  SetTag(i, TagOf(slot.hash));
 }
 
 void KeyTable::Grow() {
   std::vector<Slot> old(slots_.size() * 2);
   old.swap(slots_);
-  tags_.assign(slots_.size(), 0);
+  tags_.assign(slots_.size() + kMirrored, 0);
   for (const Slot& slot : old) {
     if (slot.entry != nullptr) Place(slot);
   }
@@ -38,7 +38,7 @@ KeyEntry* KeyTable::Insert(uint64_t hash, std::string key) {
 }
 
 void KeyTable::Erase(KeyEntry* entry) {
-  const size_t mask = slots_.size() - 1;
+  const size_t mask = Mask();
   size_t i = entry->hash & mask;
   while (slots_[i].entry != entry) {
     CEP_DCHECK(slots_[i].entry != nullptr);
@@ -50,11 +50,11 @@ void KeyTable::Erase(KeyEntry* entry) {
     const bool stays = i <= j ? (i < home && home <= j) : (i < home || home <= j);
     if (stays) continue;
     slots_[i] = slots_[j];
-    tags_[i] = tags_[j];
+    SetTag(i, tags_[j]);
     i = j;
   }
   slots_[i] = Slot();
-  tags_[i] = 0;
+  SetTag(i, 0);
   entry->blocks.clear();
   free_.push_back(entry);
   --count_;

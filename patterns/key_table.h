@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <immintrin.h>
 #include <limits>
 #include <memory>
 #include <string>
@@ -55,24 +56,31 @@ static_assert(sizeof(KeyEntry) == 128);
 
 class KeyTable {
  public:
-  KeyTable() : slots_(1024), tags_(1024) {}
+  KeyTable() : slots_(1024), tags_(1024 + kMirrored) {}
 
-  void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
-  // Fetches the entry that a later Find() will most likely compare with; false if there is none.
-  bool PrefetchEntry(uint64_t hash) const {
-    const Slot& slot = slots_[hash & (slots_.size() - 1)];
-    if (slot.hash != hash) return false;
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & Mask()]); }
+  // Fetches the entry that a later Find() will most likely compare with; null if there is none. It
+  // stays readable: one that is erased has no blocks.
+  const KeyEntry* PrefetchEntry(uint64_t hash) const {
+    const Slot& slot = slots_[hash & Mask()];
+    if (slot.hash != hash || slot.entry == nullptr) return nullptr;
     PrefetchEntry(slot.entry);
-    return true;
+    return slot.entry;
   }
 
   // False if no key has this hash; true if one has, and in one case of a hundred by chance. Reads
-  // tags only, a sixteenth of the slots' memory.
+  // tags only, a sixteenth of the slots' memory; without a branch, as long as keys do not crowd.
   bool MayContain(uint64_t hash) const {
-    const uint8_t tag = TagOf(hash);
-    for (size_t i = hash & (tags_.size() - 1);; i = (i + 1) & (tags_.size() - 1)) {
-      if (tags_[i] == 0) return false;
-      if (tags_[i] == tag) return true;
+    const __m128i wanted = _mm_set1_epi8(static_cast<char>(TagOf(hash)));
+    for (size_t i = hash & Mask();; i = (i + kMirrored) & Mask()) {
+      const __m128i tags = _mm_loadu_si128(reinterpret_cast<const __m128i*>(&tags_[i]));
+      const auto empty =
+          static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_setzero_si128())));
+      const auto equal = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(tags, wanted)));
+      // Those before the first empty place.
+      if (empty != 0) [[likely]]
+        return (equal & ((empty & -empty) - 1)) != 0;
+      if (equal != 0) return true;
     }
   }
 
@@ -86,7 +94,7 @@ class KeyTable {
   template <typename Equals>
   KeyEntry* Find(uint64_t hash, Equals equals) const {
     const uint8_t tag = TagOf(hash);
-    for (size_t i = hash & (tags_.size() - 1);; i = (i + 1) & (tags_.size() - 1)) {
+    for (size_t i = hash & Mask();; i = (i + 1) & Mask()) {
       if (tags_[i] == 0) return nullptr;
       if (tags_[i] != tag) continue;
       const Slot& slot = slots_[i];
@@ -112,11 +120,19 @@ class KeyTable {
   // shard.
   static uint8_t TagOf(uint64_t hash) { return static_cast<uint8_t>(hash >> 32 | 0x80); }
 
+  // So many tags from the table's start stand at its end again, for MayContain().
+  static constexpr size_t kMirrored = 16;
+
+  size_t Mask() const { return slots_.size() - 1; }
+  void SetTag(size_t i, uint8_t tag) {
+    tags_[i] = tag;
+    if (i < kMirrored) tags_[slots_.size() + i] = tag;
+  }
   void Grow();
   void Place(Slot slot);
 
   std::vector<Slot> slots_;
-  std::vector<uint8_t> tags_;  // of the slots
+  std::vector<uint8_t> tags_;  // of the slots, and the first ones again
   std::deque<KeyEntry> entries_;
   std::vector<KeyEntry*> free_;
   size_t count_ = 0;

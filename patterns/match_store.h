@@ -54,6 +54,13 @@ class MatchStore {
   // Drops a reference; frees what nothing refers to any more. O(nodes freed).
   void Unref(uint32_t node);
   const PathNode& node(uint32_t id) const { return nodes_[id]; }
+  void PrefetchNode(uint32_t node) const {
+    if (node != kNoNode) __builtin_prefetch(&nodes_[node], 1);
+  }
+  // Reads the node: after PrefetchNode().
+  void PrefetchEvent(uint32_t node) const {
+    if (node != kNoNode) __builtin_prefetch(&events_[nodes_[node].event], 1);
+  }
   const cep::CapturedEvent& EventOf(const PathNode& node) const {
     return *events_[node.event].event;
   }

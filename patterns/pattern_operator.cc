@@ -7,9 +7,12 @@
 namespace vigil::patterns {
 namespace {
 
-// Rows ahead at which a key's slot, and then its entry, are fetched into the cache.
+// Rows ahead at which a key's slot, its entry, the node of its first partial match and that one's
+// event are fetched into the cache.
 constexpr size_t kSlotAhead = 24;
 constexpr size_t kEntryAhead = 12;
+constexpr size_t kNodeAhead = 8;
+constexpr size_t kEventAhead = 4;
 constexpr size_t kPrefetchBytes = 512;
 // Queued due times ahead at which an entry is fetched.
 constexpr size_t kDueAhead = 8;
@@ -81,7 +84,7 @@ void PatternOperator::CollectRows(const cep::OrderedBlock& rows, Space* space) {
       if (hash == cep::kNoKey) continue;
       size_t same = first;
       while (same < keyed_rows_.size() && keyed_rows_[same].hash != hash) ++same;
-      if (same == keyed_rows_.size()) keyed_rows_.push_back({hash, row, 0});
+      if (same == keyed_rows_.size()) keyed_rows_.push_back({hash, row, 0, nullptr});
       keyed_rows_[same].variants |= 1u << v;
     }
   });
@@ -95,12 +98,16 @@ void PatternOperator::CollectSingleKeys(const cep::OrderedBlock& rows, const cep
   ForEachRow(starts_, [&](uint32_t row) {
     started_[StartedBit(hashes[row]) / 64] |= uint64_t{1} << (StartedBit(hashes[row]) % 64);
   });
+  keyed_rows_.resize(cep::kBatchRows + 1);
+  size_t kept = 0;
   ForEachRow(touched, [&](uint32_t row) {
+    // Which rows are kept is hard to predict: they are all written, and overwritten if not kept.
     const uint64_t hash = hashes[row];
     const bool may_start = (started_[StartedBit(hash) / 64] >> (StartedBit(hash) % 64)) & 1;
-    if (hash == cep::kNoKey || (!may_start && !space.table.MayContain(hash))) return;
-    keyed_rows_.push_back({hash, row, 1});
+    keyed_rows_[kept] = {hash, row, 1, nullptr};
+    kept += (hash != cep::kNoKey) & (may_start | space.table.MayContain(hash));
   });
+  keyed_rows_.resize(kept);
 }
 
 const cep::KeyExpr& PatternOperator::ExprOf(const Space& space, uint32_t variants) const {
@@ -181,7 +188,9 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
     uint32_t last_row = UINT32_MAX;
     for (size_t i = 0; i < n; ++i) {
       if (i + kSlotAhead < n) space.table.Prefetch(keyed_rows_[i + kSlotAhead].hash);
-      if (i + kEntryAhead < n) PrefetchRow(rows, keyed_rows_[i + kEntryAhead], space);
+      if (i + kEntryAhead < n) PrefetchRow(rows, &keyed_rows_[i + kEntryAhead], space);
+      if (i + kNodeAhead < n) PrefetchNode(keyed_rows_[i + kNodeAhead].likely);
+      if (i + kEventAhead < n) PrefetchEvent(keyed_rows_[i + kEventAhead].likely);
       const KeyedRow& keyed = keyed_rows_[i];
       if (keyed.row != last_row) {
         store_.Release(context_.captured);
@@ -201,18 +210,29 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
 
 // Fetches what processing a row a little later will read: its key's entry and, if it may start a
 // match and so be captured, the record itself, which was last touched when it was decoded.
-void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, const KeyedRow& keyed,
+void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, KeyedRow* keyed,
                                   const Space& space) const {
-  const bool may_be_there = space.table.PrefetchEntry(keyed.hash);
-  if (!starts_.Test(keyed.row)) {
-    if (may_be_there) PrefetchKey(rows, keyed.row, ExprOf(space, keyed.variants));
+  keyed->likely = space.table.PrefetchEntry(keyed->hash);
+  if (!starts_.Test(keyed->row)) {
+    if (keyed->likely != nullptr) PrefetchKey(rows, keyed->row, ExprOf(space, keyed->variants));
     return;
   }
-  const cep::RowRef ref = rows.refs[keyed.row];
+  const cep::RowRef ref = rows.refs[keyed->row];
   const std::string_view raw = ref.batch->raw[ref.row];
   for (size_t at = 0; at < raw.size() && at < kPrefetchBytes; at += 64) {
     __builtin_prefetch(raw.data() + at);
   }
+}
+
+// What dropping the first partial match of a key, the usual end of most, will touch.
+void PatternOperator::PrefetchNode(const KeyEntry* entry) const {
+  if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
+  store_.PrefetchNode(entry->blocks[0].runs[0].node);
+}
+
+void PatternOperator::PrefetchEvent(const KeyEntry* entry) const {
+  if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
+  store_.PrefetchEvent(entry->blocks[0].runs[0].node);
 }
 
 void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
