@@ -49,48 +49,67 @@ bool LineReader::Next(Line* line) {
 
 namespace {
 
-// The first line end in [from, end), or null. ChunkPool::kPadding bytes behind `end` are read.
-VIGIL_INLINE const char* FindLineEnd(const char* from, const char* end) {
+// Writes where the line ends in [from, end) are, the first `most` of them, to `ends`, which has
+// room for 64 more; returns how many. ChunkPool::kPadding bytes behind `end` are read.
+VIGIL_INLINE size_t FindLineEnds(const char* from, const char* end, size_t most,
+                                 const char** ends) {
+  size_t count = 0;
 #if VIGIL_HAVE_AVX2
   const __m256i wanted = _mm256_set1_epi8('\n');
-  for (; from < end; from += 64) {
+  for (; from < end && count < most; from += 64) {
     const auto* p = reinterpret_cast<const __m256i*>(from);
     const __m256i a = _mm256_cmpeq_epi8(_mm256_loadu_si256(p), wanted);
     const __m256i b = _mm256_cmpeq_epi8(_mm256_loadu_si256(p + 1), wanted);
-    const __m256i any = _mm256_or_si256(a, b);
-    if (_mm256_testz_si256(any, any) != 0) continue;
-    const uint64_t bits = static_cast<uint32_t>(_mm256_movemask_epi8(a)) |
-                          uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(b))} << 32;
-    from += std::countr_zero(bits);
-    return from < end ? from : nullptr;
+    uint64_t bits = static_cast<uint32_t>(_mm256_movemask_epi8(a)) |
+                    uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(b))} << 32;
+    // Whether a block holds one is hard to predict, so its place is written in any case; more than
+    // one are rare.
+    ends[count] = from + std::countr_zero(bits);
+    count += bits != 0 ? 1 : 0;
+    for (bits &= bits - 1; bits != 0; bits &= bits - 1) {
+      ends[count++] = from + std::countr_zero(bits);
+    }
   }
-  return nullptr;
+  while (count > 0 && ends[count - 1] >= end) --count;
 #else
-  return static_cast<const char*>(std::memchr(from, '\n', static_cast<size_t>(end - from)));
+  while (count < most) {
+    from = static_cast<const char*>(std::memchr(from, '\n', static_cast<size_t>(end - from)));
+    if (from == nullptr) break;
+    ends[count++] = from++;
+  }
 #endif
+  return std::min(count, most);
 }
 
 }  // namespace
 
 size_t LineReader::NextGroup(Line* lines, size_t most) {
-  size_t count = 0;
+  constexpr size_t kMost = 64;
+  const char* ends[kMost + 64];
   const char* const data = chunk_->data.get();
-  const char* const end = data + chunk_->size;
-  // Plain lines that are there already; what is special about others is Next()'s business.
-  while (lines_ > 0 && count < most && scanned_ == begin_) {
-    const char* const start = data + begin_;
-    const char* const stop = FindLineEnd(start, end);
-    if (stop == nullptr || stop == start || static_cast<unsigned char>(*start) <= ' ' ||
-        stop[-1] == '\r' || static_cast<size_t>(stop - start) > options_.max_line) {
+  size_t found = 0;
+  // The first line may have a byte order mark; of one that was looked at before the end is not in
+  // the chunk.
+  if (lines_ > 0 && scanned_ == begin_) {
+    found = FindLineEnds(data + begin_, data + chunk_->size, std::min(most, kMost), ends);
+  }
+  size_t count = 0;
+  // Plain lines; what is special about others is Next()'s business.
+  for (const char* start = data + begin_; count < found; start = ends[count++] + 1) {
+    const char* const stop = ends[count];
+    if (stop == start || static_cast<unsigned char>(*start) <= ' ' || stop[-1] == '\r' ||
+        static_cast<size_t>(stop - start) > options_.max_line) {
       break;
     }
-    begin_ = scanned_ = static_cast<size_t>(stop - data) + 1;
-    lines[count++] = {.text = {start, static_cast<size_t>(stop - start)},
-                      .number = ++lines_,
-                      .record = records_++};
+    lines[count] = {.text = {start, static_cast<size_t>(stop - start)},
+                    .number = lines_ + count + 1,
+                    .record = records_ + count};
   }
-  if (count > 0) return count;
-  return Next(lines) ? 1 : 0;
+  if (count == 0) return Next(lines) ? 1 : 0;
+  begin_ = scanned_ = static_cast<size_t>(ends[count - 1] - data) + 1;
+  lines_ += count;
+  records_ += count;
+  return count;
 }
 
 // The next line, blank or not; a line over the limit is cut to one byte more than the limit.
