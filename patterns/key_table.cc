@@ -20,7 +20,7 @@ void KeyTable::Grow() {
   }
 }
 
-KeyEntry* KeyTable::Insert(uint64_t hash, std::string key) {
+KeyEntry* KeyTable::Insert(uint64_t hash, std::string_view key) {
   if ((count_ + 1) * 2 > slots_.size()) Grow();
   KeyEntry* entry;
   if (free_.empty()) {
@@ -31,7 +31,7 @@ KeyEntry* KeyTable::Insert(uint64_t hash, std::string key) {
     if (!free_.empty()) PrefetchEntry(free_.back());
   }
   entry->hash = hash;
-  entry->key = std::move(key);
+  entry->bytes.assign(key.begin(), key.end());
   Place({hash, entry});
   ++count_;
   return entry;

@@ -19,18 +19,17 @@
 
 #include "cep/event/key.h"
 #include "patterns/match_store.h"
+#include "patterns/run_list.h"
 
 namespace vigil::patterns {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-using Runs = absl::InlinedVector<Run, 1>;
-
 // One key's state for one block of rules.
 struct BlockState {
   int64_t min_due = kNever;  // no run falls due earlier
   uint32_t block = 0;
-  Runs runs;  // by start, then by creation
+  RunList runs;
   // Complete matches held back by an earlier partial match (skip strategies), by start; null
   // without.
   std::unique_ptr<std::vector<Run>> held;
@@ -41,8 +40,10 @@ struct BlockState {
 // What most keys need, one partial match for one block of rules, lies in the entry itself.
 struct alignas(64) KeyEntry {
   absl::InlinedVector<BlockState, 1> blocks;
-  std::string key;  // typed bytes
+  absl::InlinedVector<char, 16> bytes;
   uint64_t hash = 0;
+
+  std::string_view key() const { return {bytes.data(), bytes.size()}; }  // typed bytes
 
   BlockState* Find(uint32_t block) {
     for (BlockState& state : blocks) {
@@ -98,12 +99,12 @@ class KeyTable {
       if (tags_[i] == 0) return nullptr;
       if (tags_[i] != tag) continue;
       const Slot& slot = slots_[i];
-      if (slot.hash == hash && equals(std::string_view(slot.entry->key))) return slot.entry;
+      if (slot.hash == hash && equals(slot.entry->key())) return slot.entry;
     }
   }
 
   // A new entry; the key must not be there. The entry stays where it is until Erase().
-  KeyEntry* Insert(uint64_t hash, std::string key);
+  KeyEntry* Insert(uint64_t hash, std::string_view key);
   // Removes an entry without state. Pointers to it stay readable: it becomes an entry without
   // blocks.
   void Erase(KeyEntry* entry);

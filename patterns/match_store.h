@@ -20,24 +20,32 @@ namespace vigil::patterns {
 inline constexpr uint32_t kNoNode = UINT32_MAX;
 inline constexpr uint32_t kNoEvent = UINT32_MAX;
 
+inline constexpr uint32_t kRunOperands = 2;
+
 // A partial match, for one or several rules of a block.
 struct Run {
-  uint64_t rules = 0;       // the rules of the block for which it stands
-  int64_t start_ts = 0;     // event time of its first event
-  int64_t last_ts = 0;      // ... of its last
-  uint64_t start_seq = 0;   // the first event's number in the shard's order
+  uint64_t rules = 0;      // the rules of the block for which it stands
+  int64_t start_ts = 0;    // event time of its first event
+  int64_t last_ts = 0;     // ... of its last
+  uint64_t start_seq = 0;  // the first event's number in the shard's order
+  // What its state compares the current event with (StageComparison), encoded: so that most partial
+  // matches that an event leaves alone can be told without a look at their events.
+  uint64_t operands[kRunOperands] = {};
   uint32_t node = kNoNode;  // its path
   uint16_t state = 0;
-  uint16_t length = 0;  // events on the path, saturating
+  uint16_t known = 0;  // the operands that are set, a bit each
 };
+static_assert(sizeof(Run) == 56);
 
 // One accepted event on a path.
 struct PathNode {
   uint32_t event = kNoEvent;
   uint32_t parent = kNoNode;
   uint32_t refs = 0;
-  uint32_t stage = 0;
+  uint16_t stage = 0;
+  uint16_t length = 0;  // events on the path, saturating
 };
+static_assert(sizeof(PathNode) == 16);
 
 class MatchStore {
  public:

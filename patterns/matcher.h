@@ -112,18 +112,23 @@ class Matcher {
   void CountErrors(uint32_t leaf, uint64_t rules);
   void FillStages(const Run& run);
 
+  enum class Outcome : uint8_t { kStays, kDies, kStep };
+  Outcome OutcomeFor(const Run& run);
+  void LoadRowOperands(uint32_t state);
+  void FillOperands(Run* run);
   void Step(const Run& run, bool is_start);
   void CollectEdges(const Run& run);
   uint64_t ReachesFinal(uint32_t state, uint64_t rules, const Run& run);
   void StepAll(const BlockState& state);
   bool CaptureIfTaken();
   void Commit(BlockState* state);
+  void Splice(RunList* runs);
+  void UpdateDue(BlockState* state);
   void EnforceRunLimits(BlockState* state);
 
   void Complete(std::string_view key, int64_t instant, BlockState* state);
   void EmitHeld(std::string_view key, int64_t instant, BlockState* state);
-  template <typename RunList>
-  void RemoveUnused(RunList* runs);
+  void RemoveUnused(BlockState* state);
   bool PruningBound(const Run& match, uint64_t* seq, bool* inclusive) const;
   void Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t instant, int64_t at,
             std::string_view key);
@@ -137,13 +142,31 @@ class Matcher {
   MatchStore* store_;
   bool has_due_ = false;
   bool skips_ = false;
-  // What an event does to a run in a state if it satisfies none of the leaves that the state asks.
-  enum class Unmatched : uint8_t { kStays, kDies, kStep };
-  struct StateRows {
-    Unmatched unmatched = Unmatched::kStep;
-    std::vector<uint32_t> leaves;
-    cep::RowBits possible;  // rows at which one of the leaves may hold
+  bool has_step_within_ = false;
+  // A field of the row, or of an event on a run's path, as comparisons want it.
+  struct Operand {
+    uint64_t bits = 0;
+    bool is_known = false;
   };
+  static Operand OperandOf(const cep::Value& value, cep::ColumnKind kind);
+  struct Comparison {
+    cep::StageComparison what;
+    Operand row;  // of the row at hand, once loaded
+  };
+  // What is known of a state without a full step.
+  struct StateRows {
+    // What an event does to a run there if it satisfies none of the leaves that the state asks.
+    Outcome unmatched = Outcome::kStep;
+    std::vector<uint32_t> leaves;  // but for compared_leaf
+    cep::RowBits possible;         // rows at which one of the leaves may hold
+    // A leaf that no event satisfies if one of the comparisons fails, or -1.
+    int compared_leaf = -1;
+    cep::RowBits compared_possible;       // rows at which what it asks of the event alone may hold
+    std::vector<Comparison> comparisons;  // at most kRunOperands
+    uint64_t loaded_for = UINT64_MAX;     // sequence number of the row whose operands are loaded
+  };
+  static bool IsFalse(const Comparison& comparison, uint64_t operand);
+  void FindComparisons(StateRows* rows) const;
   void ClassifyStates();
 
   std::vector<StateRows> state_rows_;  // by state; empty for large programs
@@ -157,12 +180,21 @@ class Matcher {
   std::vector<LeafCache> cache_;
   uint32_t run_epoch_ = 0;
   uint32_t takes_ = 0;
+  // Runs that do not stay as they are, by place, and what becomes of them: the children up to
+  // `end`. A match that starts is a change of the place behind all runs.
+  struct Change {
+    uint32_t place;
+    uint32_t end;
+  };
+  std::vector<Change> changes_;
   std::vector<Child> children_;
   std::vector<Taken> edges_;
   std::vector<Visit> visits_;
   std::vector<Visit> seen_;
   std::vector<uint32_t> take_nodes_;
-  Runs new_runs_;
+  std::vector<Run> kept_;           // those of children_ that become runs
+  std::vector<uint32_t> kept_end_;  // by change, in kept_
+  std::vector<Run> new_runs_;
   bool refuses_ = false;  // the event is not valid: no stage accepts it
   std::vector<Run> completed_;
   std::vector<uint64_t> emitted_;  // per bit, matches reported for this event

@@ -141,11 +141,11 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   const bool starts = matcher.start_rows().Test(context->row);
   if (state == nullptr && !starts) return;
   if (state != nullptr && state->min_due <= context->ts) {
-    matcher.AdvanceTime(context->ts, (*entry)->key, state, out);
+    matcher.AdvanceTime(context->ts, (*entry)->key(), state, out);
   }
   if (!matcher.touched_rows().Test(context->row)) return;
   if (state != nullptr) {
-    if (matcher.ProcessRow(context, (*entry)->key, state, out)) QueueDue(*entry, space);
+    if (matcher.ProcessRow(context, (*entry)->key(), state, out)) QueueDue(*entry, space);
     return;
   }
   std::string key;
@@ -154,9 +154,9 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   }
   fresh_.block = block;
   const bool may_fall_due = matcher.ProcessRow(
-      context, *entry == nullptr ? std::string_view(key) : (*entry)->key, &fresh_, out);
+      context, *entry == nullptr ? std::string_view(key) : (*entry)->key(), &fresh_, out);
   if (fresh_.empty()) return;
-  if (*entry == nullptr) *entry = space->table.Insert(keyed.hash, std::move(key));
+  if (*entry == nullptr) *entry = space->table.Insert(keyed.hash, key);
   (*entry)->blocks.push_back(std::move(fresh_));
   fresh_ = BlockState();
   if (may_fall_due) QueueDue(*entry, space);
@@ -245,7 +245,7 @@ void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
         bool has_empty = false;
         for (BlockState& state : entry->blocks) {
           if (state.min_due <= watermark) {
-            matchers_[state.block]->AdvanceTime(watermark, entry->key, &state, out);
+            matchers_[state.block]->AdvanceTime(watermark, entry->key(), &state, out);
           }
           has_empty |= state.empty();
         }

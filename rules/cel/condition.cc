@@ -21,8 +21,11 @@ using cep::ValueTag;
 
 class CompiledExpression final : public cep::Expression {
  public:
-  CompiledExpression(std::shared_ptr<const Program> program, std::string text)
-      : program_(std::move(program)), text_(std::move(text)) {}
+  CompiledExpression(std::shared_ptr<const Program> program, std::string text,
+                     std::vector<cep::StageComparison> needed)
+      : program_(std::move(program)), text_(std::move(text)) {
+    needed_ = std::move(needed);
+  }
 
   Value Eval(const cep::EvalContext& context) const override { return program_->Run(context); }
   const std::string& text() const override { return text_; }
@@ -36,6 +39,51 @@ const Expr& SkipInlined(const Expr& expr) {
   const Expr* at = &expr;
   while (at->ref == RefKind::kInlined) at = at->args[0];
   return *at;
+}
+
+// The field that `expr` reads of the one event of a stage, as far as a StageComparison says it.
+bool IsFieldOfStage(const Expr& expr, cep::StageComparison* out) {
+  if (expr.ref != RefKind::kEventField || expr.kind != ExprKind::kSelect) return false;
+  const Expr& stage = SkipInlined(*expr.args[0]);
+  if (stage.ref != RefKind::kStage) return false;
+  out->stage = stage.index;
+  out->stage_slot = expr.index;
+  return true;
+}
+
+// Fills in the kind; false if the fields cannot be compared by a StageComparison.
+bool SetKind(const cep::Layout& layout, cep::StageComparison* comparison) {
+  const cep::ColumnKind kind = layout.slots()[comparison->slot].kind;
+  if (kind != layout.slots()[comparison->stage_slot].kind) return false;
+  comparison->kind = kind;
+  const bool is_equality = comparison->op == CompareOp::kEq || comparison->op == CompareOp::kNe;
+  return kind == cep::ColumnKind::kInt || kind == cep::ColumnKind::kDouble ||
+         (kind == cep::ColumnKind::kString && is_equality);
+}
+
+// The comparisons among the terms of the conjunction `root`.
+std::vector<cep::StageComparison> FindNeeded(const Expr& root, const cep::Layout* layout) {
+  if (layout == nullptr) return {};
+  std::vector<const Expr*> terms;
+  CollectConjuncts(root, terms);
+  std::vector<cep::StageComparison> needed;
+  for (const Expr* term : terms) {
+    if (term->kind != ExprKind::kCompare || term->op == CompareOp::kIn) continue;
+    const Expr* field = &SkipInlined(*term->args[0]);
+    const Expr* other = &SkipInlined(*term->args[1]);
+    cep::StageComparison comparison;
+    comparison.op = term->op;
+    if (field->ref == RefKind::kEventField) {
+      std::swap(field, other);
+      comparison.op = Mirrored(comparison.op);
+    }
+    if (field->ref != RefKind::kField || field->kind == ExprKind::kHas) continue;
+    comparison.slot = field->index;
+    if (IsFieldOfStage(*other, &comparison) && SetKind(*layout, &comparison)) {
+      needed.push_back(comparison);
+    }
+  }
+  return needed;
 }
 
 // Whether an atom may compare with it: scalars with an order or equality that columns can decide.
@@ -247,7 +295,8 @@ class Builder {
 std::shared_ptr<const cep::Expression> MakeExpression(const Expr& root, const cep::Layout* layout) {
   std::shared_ptr<const Program> program = EmitProgram(root, layout);
   if (program == nullptr) return nullptr;
-  return std::make_shared<CompiledExpression>(std::move(program), ToText(root));
+  return std::make_shared<CompiledExpression>(std::move(program), ToText(root),
+                                              FindNeeded(root, layout));
 }
 
 void CollectConjuncts(const Expr& root, std::vector<const Expr*>& out) {
