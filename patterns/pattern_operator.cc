@@ -7,15 +7,19 @@
 namespace vigil::patterns {
 namespace {
 
-// Rows ahead at which a key's slot, its entry, the node of its first partial match and that one's
-// event are fetched into the cache.
+// Rows ahead at which a key's slot, its entry, its partial matches, the node of the first one and
+// that one's event are fetched into the cache.
 constexpr size_t kSlotAhead = 24;
 constexpr size_t kEntryAhead = 12;
-constexpr size_t kNodeAhead = 8;
-constexpr size_t kEventAhead = 4;
+constexpr size_t kRunsAhead = 9;
+constexpr size_t kNodeAhead = 6;
+constexpr size_t kEventAhead = 3;
 constexpr size_t kPrefetchBytes = 512;
-// Queued due times ahead at which an entry is fetched.
-constexpr size_t kDueAhead = 8;
+// Queued due times ahead at which the same are fetched.
+constexpr size_t kDueEntryAhead = 16;
+constexpr size_t kDueRunsAhead = 12;
+constexpr size_t kDueNodeAhead = 8;
+constexpr size_t kDueEventAhead = 4;
 
 // Fetches a text that the key is compared with.
 void PrefetchKey(const cep::OrderedBlock& rows, uint32_t row, const cep::KeyExpr& expr) {
@@ -176,6 +180,28 @@ void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const Keyed
   }
 }
 
+// Always inline: GCC takes a function that only prefetches for one without effect and drops its
+// calls.
+//
+// What going through a key's partial matches, and dropping the first one, will touch.
+inline void PatternOperator::PrefetchRuns(const KeyEntry* entry) {
+  if (entry == nullptr || entry->blocks.empty()) return;
+  const RunList& runs = entry->blocks[0].runs;
+  const char* bytes = reinterpret_cast<const char*>(runs.begin());
+  const size_t size = std::min(runs.size() * sizeof(Run), kPrefetchBytes);
+  for (size_t at = 0; at < size; at += 64) __builtin_prefetch(bytes + at);
+}
+
+inline void PatternOperator::PrefetchNode(const KeyEntry* entry) const {
+  if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
+  store_.PrefetchNode(entry->blocks[0].runs.front().node);
+}
+
+inline void PatternOperator::PrefetchEvent(const KeyEntry* entry) const {
+  if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
+  store_.PrefetchEvent(entry->blocks[0].runs.front().node);
+}
+
 void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) {
   if (rows.rows == 0) return;
   results_.Evaluate(rows);
@@ -189,6 +215,7 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
     for (size_t i = 0; i < n; ++i) {
       if (i + kSlotAhead < n) space.table.Prefetch(keyed_rows_[i + kSlotAhead].hash);
       if (i + kEntryAhead < n) PrefetchRow(rows, &keyed_rows_[i + kEntryAhead], space);
+      if (i + kRunsAhead < n) PrefetchRuns(keyed_rows_[i + kRunsAhead].likely);
       if (i + kNodeAhead < n) PrefetchNode(keyed_rows_[i + kNodeAhead].likely);
       if (i + kEventAhead < n) PrefetchEvent(keyed_rows_[i + kEventAhead].likely);
       const KeyedRow& keyed = keyed_rows_[i];
@@ -224,24 +251,18 @@ void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, KeyedRow* keyed
   }
 }
 
-// What dropping the first partial match of a key, the usual end of most, will touch.
-void PatternOperator::PrefetchNode(const KeyEntry* entry) const {
-  if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
-  store_.PrefetchNode(entry->blocks[0].runs[0].node);
-}
-
-void PatternOperator::PrefetchEvent(const KeyEntry* entry) const {
-  if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
-  store_.PrefetchEvent(entry->blocks[0].runs[0].node);
-}
-
 void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
   for (Space& space : spaces_) {
     for (std::deque<Due>& queue : space.due) {
       while (!queue.empty() && queue.front().at <= watermark) {
         KeyEntry* entry = queue.front().entry;
         queue.pop_front();
-        if (queue.size() > kDueAhead) KeyTable::PrefetchEntry(queue[kDueAhead].entry);
+        if (queue.size() > kDueEntryAhead) {
+          KeyTable::PrefetchEntry(queue[kDueEntryAhead].entry);
+          PrefetchRuns(queue[kDueRunsAhead].entry);
+          PrefetchNode(queue[kDueNodeAhead].entry);
+          PrefetchEvent(queue[kDueEventAhead].entry);
+        }
         bool has_empty = false;
         for (BlockState& state : entry->blocks) {
           if (state.min_due <= watermark) {

@@ -62,8 +62,9 @@ class PatternOperator : public cep::Operator {
   // Where a key's hash is marked in started_; other bits than those that place it in the table.
   static uint32_t StartedBit(uint64_t hash) { return (hash >> 40) % kStartedBits; }
   void PrefetchRow(const cep::OrderedBlock& rows, KeyedRow* keyed, const Space& space) const;
-  void PrefetchNode(const KeyEntry* entry) const;
-  void PrefetchEvent(const KeyEntry* entry) const;
+  [[gnu::always_inline]] static void PrefetchRuns(const KeyEntry* entry);
+  [[gnu::always_inline]] void PrefetchNode(const KeyEntry* entry) const;
+  [[gnu::always_inline]] void PrefetchEvent(const KeyEntry* entry) const;
   void ProcessKeyedRow(const cep::OrderedBlock& rows, const KeyedRow& keyed, Space* space,
                        cep::MatchSink* out);
   void ProcessBlock(uint32_t block, RowContext* context, Space* space, KeyEntry** entry,
