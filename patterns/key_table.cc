@@ -1,5 +1,7 @@
 #include "patterns/key_table.h"
 
+#include <algorithm>
+
 #include "cep/base/check.h"
 
 namespace vigil::patterns {
@@ -12,7 +14,7 @@ void KeyTable::Place(Slot slot) {
 }
 
 void KeyTable::Grow() {
-  std::vector<Slot> old(slots_.size() * 2);
+  std::vector<Slot, LargeAllocator<Slot>> old(slots_.size() * 2);
   old.swap(slots_);
   tags_.assign(slots_.size() + kMirrored, 0);
   for (const Slot& slot : old) {
@@ -20,11 +22,19 @@ void KeyTable::Grow() {
   }
 }
 
+KeyEntry* KeyTable::NewEntry() {
+  if (entries_.empty() || entries_.back().size() == entries_.back().capacity()) {
+    const size_t last = entries_.empty() ? kFirstInChunk / 2 : entries_.back().capacity();
+    entries_.emplace_back().reserve(std::min(last * 2, kMostInChunk));
+  }
+  return &entries_.back().emplace_back();
+}
+
 KeyEntry* KeyTable::Insert(uint64_t hash, std::string_view key) {
   if ((count_ + 1) * 2 > slots_.size()) Grow();
   KeyEntry* entry;
   if (free_.empty()) {
-    entry = &entries_.emplace_back();
+    entry = NewEntry();
   } else {
     entry = free_.back();
     free_.pop_back();

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <immintrin.h>
 #include <limits>
 #include <memory>
@@ -17,6 +16,7 @@
 
 #include <absl/container/inlined_vector.h>
 
+#include "cep/base/large_memory.h"
 #include "cep/event/key.h"
 #include "patterns/match_store.h"
 #include "patterns/run_list.h"
@@ -130,11 +130,15 @@ class KeyTable {
     if (i < kMirrored) tags_[slots_.size() + i] = tag;
   }
   void Grow();
+  KeyEntry* NewEntry();
   void Place(Slot slot);
 
-  std::vector<Slot> slots_;
-  std::vector<uint8_t> tags_;  // of the slots, and the first ones again
-  std::deque<KeyEntry> entries_;
+  std::vector<Slot, LargeAllocator<Slot>> slots_;
+  std::vector<uint8_t, LargeAllocator<uint8_t>> tags_;  // of the slots, and the first ones again
+  // Entries in chunks, each twice the one before up to kMostInChunk.
+  static constexpr size_t kFirstInChunk = 64;
+  static constexpr size_t kMostInChunk = 16384;
+  std::vector<std::vector<KeyEntry, LargeAllocator<KeyEntry>>> entries_;
   std::vector<KeyEntry*> free_;
   size_t count_ = 0;
 };

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cep/base/large_memory.h"
 #include "cep/event/captured_event.h"
 #include "cep/runtime/ordered_block.h"
 #include "patterns/block_allocator.h"
@@ -79,6 +80,9 @@ class MatchStore {
   // Drops a reference; kNoEvent is fine.
   void Release(uint32_t event);
 
+  // Memory for lists of runs; outlives them.
+  BlockAllocator* memory() { return &memory_; }
+
   size_t live_nodes() const { return nodes_.size() - free_nodes_.size(); }
 
  private:
@@ -88,11 +92,11 @@ class MatchStore {
     uint32_t size = 0;
   };
 
-  std::vector<PathNode> nodes_;
+  std::vector<PathNode, LargeAllocator<PathNode>> nodes_;
   std::vector<uint32_t> free_nodes_;
-  std::vector<EventSlot> events_;
+  std::vector<EventSlot, LargeAllocator<EventSlot>> events_;
   std::vector<uint32_t> free_events_;
-  BlockAllocator memory_;  // of the events
+  BlockAllocator memory_;  // of the events and the lists of runs
   std::string json_;       // scratch of Capture()
 };
 

@@ -648,7 +648,7 @@ void Matcher::Commit(BlockState* state) {
 void Matcher::Splice(RunList* runs) {
   if (changes_.empty()) return;
   if (changes_.size() == 1 && changes_[0].place == runs->size()) {
-    for (const Run& run : kept_) runs->push_back(run);
+    for (const Run& run : kept_) runs->push_back(run, store_->memory());
     return;
   }
   new_runs_.clear();
@@ -663,7 +663,7 @@ void Matcher::Splice(RunList* runs) {
   }
   new_runs_.insert(new_runs_.end(), runs->begin() + from, runs->end());
   runs->truncate(first);
-  for (const Run& run : new_runs_) runs->push_back(run);
+  for (const Run& run : new_runs_) runs->push_back(run, store_->memory());
 }
 
 void Matcher::UpdateDue(BlockState* state) {

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -40,8 +39,9 @@ class RunList {
   const Run& operator[](size_t i) const { return begin()[i]; }
   const Run& front() const { return *begin(); }
 
-  void push_back(const Run& run) {
-    if (size_ == capacity()) MakeRoom(size_ + 1);
+  // `memory` outlives the list, and is the same one each time.
+  void push_back(const Run& run, BlockAllocator* memory) {
+    if (size_ == capacity()) MakeRoom(size_ + 1, memory);
     begin()[size_++] = run;
   }
   void pop_front(uint32_t count) {
@@ -56,19 +56,11 @@ class RunList {
     size_ = count;
     if (size_ == 0) Free();
   }
-  // Replaces all by [from, from + count).
-  void assign(const Run* from, uint32_t count) {
-    size_ = 0;
-    if (count > capacity()) MakeRoom(count);
-    std::copy(from, from + count, begin());
-    size_ = count;
-    if (size_ == 0) Free();
-  }
-  void swap(RunList& other) { std::swap(*this, other); }
 
  private:
   struct Heap {
     Run* runs;
+    BlockAllocator* memory;
     uint32_t first;     // those before it have been taken off
     uint32_t capacity;  // of `runs`
   };
@@ -78,24 +70,23 @@ class RunList {
   uint32_t capacity() const { return is_inline() ? 1 : heap_.capacity - heap_.first; }
 
   // Room for `count` runs from the first one on.
-  void MakeRoom(uint32_t count) {
+  void MakeRoom(uint32_t count, BlockAllocator* memory) {
     if (!is_inline() && count <= heap_.capacity && heap_.first >= heap_.capacity / 2) {
       std::memmove(heap_.runs, begin(), size_ * sizeof(Run));
       heap_.first = 0;
       return;
     }
     const uint32_t room = std::max(count, size_ * 2);
-    std::allocator<Run> allocator;
-    Run* runs = allocator.allocate(room);
+    auto* runs = static_cast<Run*>(memory->Allocate(room * sizeof(Run)));
     std::memcpy(runs, begin(), size_ * sizeof(Run));
     const uint32_t size = size_;
     Free();
-    heap_ = {runs, 0, room};
+    heap_ = {runs, memory, 0, room};
     is_heap_ = true;
     size_ = size;
   }
   void Free() {
-    if (is_heap_) std::allocator<Run>().deallocate(heap_.runs, heap_.capacity);
+    if (is_heap_) heap_.memory->Free(heap_.runs, heap_.capacity * sizeof(Run));
     is_heap_ = false;
     size_ = 0;
   }
