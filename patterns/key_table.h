@@ -18,6 +18,7 @@
 
 #include "cep/base/large_memory.h"
 #include "cep/event/key.h"
+#include "patterns/grouped_runs.h"
 #include "patterns/match_store.h"
 #include "patterns/run_list.h"
 
@@ -25,16 +26,24 @@ namespace vigil::patterns {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
+// What few keys need.
+struct RareState {
+  // Complete matches held back by an earlier partial match (skip strategies), by start.
+  std::vector<Run> held;
+  // The partial matches of a key that has many, in place of BlockState::runs.
+  std::unique_ptr<GroupedRuns> grouped;
+};
+
 // One key's state for one block of rules.
 struct BlockState {
   int64_t min_due = kNever;  // no run falls due earlier
   uint32_t block = 0;
   RunList runs;
-  // Complete matches held back by an earlier partial match (skip strategies), by start; null
-  // without.
-  std::unique_ptr<std::vector<Run>> held;
+  std::unique_ptr<RareState> rare;  // null if there is nothing in it
 
-  bool empty() const { return runs.empty() && held == nullptr; }
+  bool empty() const { return runs.empty() && rare == nullptr; }
+  bool has_held() const { return rare != nullptr && !rare->held.empty(); }
+  GroupedRuns* grouped() const { return rare == nullptr ? nullptr : rare->grouped.get(); }
 };
 
 // What most keys need, one partial match for one block of rules, lies in the entry itself.

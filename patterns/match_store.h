@@ -77,8 +77,11 @@ class MatchStore {
   // Copies the row, with one reference, the caller's. Returns kNoEvent if the record is not valid
   // as a whole; then `why` says where.
   uint32_t Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why);
+  // Adds a reference.
+  void Keep(uint32_t event) { ++events_[event].refs; }
   // Drops a reference; kNoEvent is fine.
   void Release(uint32_t event);
+  const cep::CapturedEvent& event(uint32_t id) const { return *events_[id].event; }
 
   // Memory for lists of runs; outlives them.
   BlockAllocator* memory() { return &memory_; }

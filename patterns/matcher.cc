@@ -15,12 +15,6 @@ namespace {
 // Texts of up to so many bytes are operands as they are.
 constexpr uint32_t kShortText = 7;
 
-// Calls f(bit) for each bit set in `mask`.
-template <typename F>
-void ForEachBit(uint64_t mask, F f) {
-  for (; mask != 0; mask &= mask - 1) f(static_cast<uint32_t>(std::countr_zero(mask)));
-}
-
 int64_t SaturatingAdd(int64_t a, int64_t b) {
   int64_t sum;
   return __builtin_add_overflow(a, b, &sum) ? kNever : sum;
@@ -551,7 +545,7 @@ Matcher::Outcome Matcher::OutcomeFor(const Run& run) {
   return Outcome::kStep;
 }
 
-void Matcher::StepAll(const BlockState& state) {
+void Matcher::StepAll(const Run* runs, uint32_t size) {
   changes_.clear();
   children_.clear();
   takes_ = 0;
@@ -559,8 +553,6 @@ void Matcher::StepAll(const BlockState& state) {
   const auto note_change = [&](uint32_t place) {
     changes_.push_back({place, static_cast<uint32_t>(children_.size())});
   };
-  const Run* runs = state.runs.begin();
-  const uint32_t size = state.runs.size();
   for (uint32_t i = 0; i < size; ++i) {
     const Outcome outcome = OutcomeFor(runs[i]);
     if (outcome == Outcome::kStays) continue;
@@ -701,21 +693,23 @@ bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* 
   out_ = out;
   refuses_ = false;
   for (LeafCache& cache : cache_) cache.counted = 0;
-  StepAll(*state);
+  if (state->grouped() != nullptr) return ProcessGrouped(key, state);
+  StepAll(state->runs.begin(), state->runs.size());
   if (changes_.empty()) return false;
   if (!CaptureIfTaken()) {
     refuses_ = true;
-    StepAll(*state);
+    StepAll(state->runs.begin(), state->runs.size());
   }
   Commit(state);
-  if (!completed_.empty() || state->held != nullptr) {
+  if (!completed_.empty() || state->has_held()) {
     std::fill(emitted_.begin(), emitted_.end(), 0);
     Complete(key, context->ts, state);
   }
   // A run that left the event out may now wait under a stage's `within` that has passed already.
   if (state->min_due <= context->ts) ExpireAt(context->ts, context->ts, key, state);
   arena_.Reset();
-  return has_due_ && takes_ > 0 && !state->runs.empty();
+  if (state->runs.size() > block_.group_above) Group(state);
+  return has_due_ && takes_ > 0 && !state->empty();
 }
 
 // --- completion and skipping
@@ -728,6 +722,12 @@ void Matcher::Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t 
     path_.push_back({store_->node(n).stage, &store_->EventOf(store_->node(n))});
   }
   std::reverse(path_.begin(), path_.end());
+  EmitPath(kind, rules, instant, at, key);
+}
+
+// Reports path_ for the rules, as far as their limit allows.
+void Matcher::EmitPath(cep::MatchKind kind, uint64_t rules, int64_t instant, int64_t at,
+                       std::string_view key) {
   cep::Match match;
   match.kind = kind;
   match.instant = instant;
@@ -754,11 +754,9 @@ void Matcher::Complete(std::string_view key, int64_t instant, BlockState* state)
     completed_.clear();
     return;
   }
-  if (!completed_.empty() && state->held == nullptr) {
-    state->held = std::make_unique<std::vector<Run>>();
-  }
+  if (state->rare == nullptr) state->rare = std::make_unique<RareState>();
   for (const Run& run : completed_) {
-    std::vector<Run>& held = *state->held;
+    std::vector<Run>& held = state->rare->held;
     const auto place =
         std::upper_bound(held.begin(), held.end(), run,
                          [](const Run& a, const Run& b) { return a.start_seq < b.start_seq; });
@@ -771,7 +769,7 @@ void Matcher::Complete(std::string_view key, int64_t instant, BlockState* state)
 // Emits, earliest start first, each complete match that no partial match with an earlier start
 // holds back.
 void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state) {
-  std::vector<Run>& held = *state->held;
+  std::vector<Run>& held = state->rare->held;
   for (size_t i = 0; i < held.size(); ++i) {
     const Run match = held[i];
     uint64_t blocked = 0;
@@ -801,8 +799,8 @@ void Matcher::RemoveUnused(BlockState* state) {
   RunList& runs = state->runs;
   runs.truncate(
       static_cast<uint32_t>(std::remove_if(runs.begin(), runs.end(), is_unused) - runs.begin()));
-  std::erase_if(*state->held, is_unused);
-  if (state->held->empty()) state->held.reset();
+  std::erase_if(state->rare->held, is_unused);
+  if (state->rare->held.empty()) state->rare.reset();
 }
 
 // Up to which start the strategy prunes after this match; false if it prunes nothing.
@@ -870,12 +868,13 @@ void Matcher::ExpireAt(int64_t now, int64_t not_before, std::string_view key, Bl
     runs.pop_front(expired);
   }
   UpdateDue(state);
-  if (!completed_.empty() || state->held != nullptr) Complete(key, latest, state);
+  if (!completed_.empty() || state->has_held()) Complete(key, latest, state);
 }
 
 void Matcher::AdvanceTime(int64_t now, std::string_view key, BlockState* state,
                           cep::MatchSink* out) {
   out_ = out;
+  if (state->grouped() != nullptr) return AdvanceGrouped(now, state);
   while (state->min_due <= now && state->min_due != kNever) {
     UpdateDue(state);
     const int64_t due = state->min_due;

@@ -119,7 +119,7 @@ class Matcher {
   void Step(const Run& run, bool is_start);
   void CollectEdges(const Run& run);
   uint64_t ReachesFinal(uint32_t state, uint64_t rules, const Run& run);
-  void StepAll(const BlockState& state);
+  void StepAll(const Run* runs, uint32_t size);
   bool CaptureIfTaken();
   void Commit(BlockState* state);
   void Splice(RunList* runs);
@@ -129,9 +129,20 @@ class Matcher {
   void Complete(std::string_view key, int64_t instant, BlockState* state);
   void EmitHeld(std::string_view key, int64_t instant, BlockState* state);
   void RemoveUnused(BlockState* state);
+  // Of keys with many partial matches (matcher_grouped.cc).
+  void Group(BlockState* state);
+  bool ProcessGrouped(std::string_view key, BlockState* state);
+  void CommitGrouped(GroupedRuns* grouped);
+  void CompleteGrouped(const GroupedRuns& grouped, std::string_view key);
+  void AdvanceGrouped(int64_t now, BlockState* state);
+  void UpdateGroupedDue(BlockState* state);
+  int64_t FloorAt(int64_t now) const;
+
   bool PruningBound(const Run& match, uint64_t* seq, bool* inclusive) const;
   void Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t instant, int64_t at,
             std::string_view key);
+  void EmitPath(cep::MatchKind kind, uint64_t rules, int64_t instant, int64_t at,
+                std::string_view key);
   // Ends runs that fall due at or before `now`; what comes of it is dated `not_before` at the
   // earliest.
   void ExpireAt(int64_t now, int64_t not_before, std::string_view key, BlockState* state);
@@ -197,6 +208,7 @@ class Matcher {
   std::vector<Run> new_runs_;
   bool refuses_ = false;  // the event is not valid: no stage accepts it
   std::vector<Run> completed_;
+  std::vector<Run> new_groups_;
   std::vector<uint64_t> emitted_;  // per bit, matches reported for this event
   std::vector<cep::MatchEvent> path_;
   std::vector<const cep::CapturedEvent*> stage_events_;
