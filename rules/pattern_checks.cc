@@ -105,6 +105,15 @@ void CheckLoop(const Context& c) {
   }
 }
 
+// Whether a round of the group may accept no event at all. Recursion is bounded by the nesting that
+// YAML files may have.
+bool MembersMayBeAbsent(const StageDraft& group) {
+  return !group.members.empty() &&
+         std::all_of(group.members.begin(), group.members.end(), [](const StageDraft& member) {
+           return member.may_be_absent() || member.stage.is_negated() || MembersMayBeAbsent(member);
+         });
+}
+
 void CheckGroup(const Context& c) {
   const StageDraft& s = c.stage;
   if (!s.is_group) return;
@@ -113,10 +122,7 @@ void CheckGroup(const Context& c) {
     c.Report(Code::kNotOnGroup, key, "a group cannot have " + Quote(key),
              "give it to the stages in the group");
   }
-  const bool may_be_empty = std::all_of(
-      s.members.begin(), s.members.end(),
-      [](const StageDraft& member) { return member.may_be_absent() || member.stage.is_negated(); });
-  if (s.is_open_ended() && may_be_empty && !s.members.empty()) {
+  if (s.is_open_ended() && MembersMayBeAbsent(s)) {
     c.Report(Code::kEmptyLoop, "times",
              "the group " + Called(s) + " repeats without end and all of its stages are optional",
              "make one of them required, or give a largest number of rounds");
