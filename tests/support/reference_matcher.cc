@@ -136,10 +136,10 @@ class Reference {
     if (Holds(stage, places_.GroupAround(place), event, partial.history)) {
       out->is_forbidden = true;
     } else if (stage.contiguity == Contiguity::kNotFollowedBy) {
-      out->partials.push_back(partial);
+      if (!partial.history.empty()) out->partials.push_back(partial);
     } else if (std::optional<Place> next = places_.AfterNegation(place); next.has_value()) {
       if (next->is_complete()) {
-        out->complete.push_back(partial.history);
+        if (!partial.history.empty()) out->complete.push_back(partial.history);
       } else {
         Offer({partial.history, *std::move(next)}, event, out);
       }
