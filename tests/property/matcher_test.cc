@@ -2,8 +2,12 @@
 //
 // A failing sample prints its seed (random_case.h says how to run it again), its rule and its
 // stream. Left out and counted: rules that the loader refuses, samples that grow too large for the
-// reference, those whose outcome hangs on ties (ReferenceAnswer::hangs_on_ties), and patterns on
-// which Flink fails (IsErratic below).
+// reference, those whose outcome hangs on ties (ReferenceAnswer::hangs_on_ties), those
+// that reach a limit of the rule (the engine may hold one partial match several times, the
+// reference does not), and patterns on which Flink fails (IsErratic below). Also left out: a rule
+// with a skip strategy of which something falls due exactly at the last event's time. Flink then
+// takes that step by itself if the event belongs to the key, and with all that is left if it does
+// not.
 #include <algorithm>
 
 #include <catch2/catch.hpp>
@@ -51,11 +55,13 @@ void Compare(uint64_t seed, const PatternCase& made, Tally* tally) {
   }
   INFO("VIGIL_PROPERTY_SEED=" << seed << "\n" << made.ToString());
   const ReferenceResults expected = RunReferenceCase(loaded, made.events);
-  if (expected.hangs_on_ties || expected.is_too_large) {
+  uint64_t dropped = 0;
+  const Results actual = EngineResults(loaded, made.events, &dropped);
+  if (expected.hangs_on_ties || expected.is_due_at_end || expected.is_too_large || dropped > 0) {
     ++tally->left_out;
     return;
   }
-  CHECK(EngineResults(loaded, made.events) == expected.results);
+  CHECK(actual == expected.results);
   ++tally->compared;
   if (!expected.results.empty()) ++tally->with_results;
 }

@@ -70,10 +70,16 @@ class Reference {
                  history);
   }
 
+  bool IsLostBetweenRounds(const Place& place, uint32_t event, const History& history) const {
+    return place.ended_round > 0 &&
+           IsEnded(places_.GroupAround(place, place.ended_round), event, history);
+  }
+
   bool IsForbidden(const Place& place, uint32_t event, const History& history) const {
     const std::vector<Negation> negations = places_.NegationsAt(place);
     return std::any_of(negations.begin(), negations.end(), [&](const Negation& negation) {
-      return Holds(*negation.stage, negation.group, event, history);
+      return Holds(*negation.stage, negation.group, event, history) &&
+             !IsEnded(places_.GroupOf(negation.stage->index), event, history);
     });
   }
 
@@ -113,6 +119,7 @@ class Reference {
     const Place& place = partial.place;
     if (place.is_complete()) return;  // it was reported when its last event was accepted
     if (IsKeptByGreedy(place, event, partial.history)) return;
+    if (IsLostBetweenRounds(place, event, partial.history)) return;
     const Stage& stage = places_.StageAt(place);
     if (stage.is_negated()) return OfferToNegation(partial, event, out);
 
@@ -161,6 +168,7 @@ class Reference {
   bool MayEndAt(const Place& place, uint32_t event, const History& before) const {
     if (place.is_complete()) return true;
     if (IsKeptByGreedy(place, event, before)) return false;
+    if (IsLostBetweenRounds(place, event, before)) return false;
     const Stage& stage = places_.StageAt(place);
     if (stage.contiguity == Contiguity::kNotNext) {
       const std::optional<Place> next = places_.AfterNegation(place);
@@ -205,6 +213,9 @@ class Reference {
       int64_t due = kNever;
       for (const Partial& partial : partials_) due = std::min(due, DueOf(partial));
       if (due > now) return;
+      if (due == input_.newest_ts && pattern_.after_match.kind != SkipKind::kNoSkip) {
+        answer_.is_due_at_end = true;
+      }
       ExpireUpTo(due);
     }
   }

@@ -50,6 +50,8 @@ struct ReferenceAnswer {
   // Different matches that began with the same event completed together under a skip strategy:
   // which of them comes out first, and prunes the others, is not specified.
   bool hangs_on_ties = false;
+  // Under a skip strategy something fell due exactly at the time of the stream's last event.
+  bool is_due_at_end = false;
   bool is_too_large = false;  // given up: too many partial matches
 };
 

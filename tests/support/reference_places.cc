@@ -90,7 +90,9 @@ std::optional<Place> Places::Resolve(Place place) const {
 bool Places::FinishRound(Place* place) const {
   const Stage& group = StageOn(place->path, place->path.size() - 1);
   Frame& round = place->path.back();
-  if (IsLoop(group) && round.count == RequiredCount(group) && place->is_copy()) return false;
+  const bool is_in_loop = IsLoop(group) && round.count == RequiredCount(group);
+  if (is_in_loop && place->is_copy()) return false;
+  if (is_in_loop) place->ended_round = place->path.size();
   if (++round.count == group.times_max) {
     round = {round.stage + 1, 0};
     return true;
@@ -172,8 +174,10 @@ std::optional<Place> Places::AfterGroup(const Place& place, size_t depth) const 
 }
 
 Place Places::AfterLeavingOut(const Place& place) const {
-  if (!WaitsApartIfLeftOut(place)) return place;
-  Place next;
+  Place next = place;
+  next.ended_round = 0;
+  if (!WaitsApartIfLeftOut(place)) return next;
+  next = {};
   next.path = place.path;
   next.waits_apart = true;
   return next;

@@ -32,6 +32,9 @@ struct Place {
   // Negations, by Stage::index, that no longer hold since an optional stage behind them accepted.
   std::set<uint32_t> lifted;
   bool is_after_until = false;  // a greedy stage has ended by its `until`
+  // Not 0: a round has just ended of the open-ended group of the path's first frames, this many. An
+  // event that ends the group around that one ends the partial match.
+  size_t ended_round = 0;
   auto operator<=>(const Place&) const = default;
 
   bool is_complete() const { return path.empty(); }
@@ -45,7 +48,8 @@ bool IsLoop(const patterns::Stage& stage);
 // Greedy where it matters: the stage may take more events or go on.
 bool IsGreedyRange(const patterns::Stage& stage);
 
-// A negation in force, and the group on whose level that is (null: none), whose `until` lifts it.
+// A negation in force, and the group on whose level that is (null: none), whose `until` lifts it,
+// as that of its own group does.
 struct Negation {
   const patterns::Stage* stage = nullptr;
   const patterns::Stage* group = nullptr;

@@ -76,6 +76,7 @@ class RuleRun {
         stages_.push_back(stage);
         where_.try_emplace(stage, stage->where, *loaded.rules);
       }
+      if (!stage->is_group() || stage->until != nullptr) asking_.push_back(stage);
       if (stage->until != nullptr) until_.try_emplace(stage, *stage->until, *loaded.rules);
     }
   }
@@ -84,7 +85,7 @@ class RuleRun {
   std::set<std::string> Keys() const {
     std::set<std::string> keys;
     for (uint32_t row = 0; row < rows_.batch().rows; ++row) {
-      for (const patterns::Stage* stage : stages_) {
+      for (const patterns::Stage* stage : asking_) {
         std::string key;
         if (cep::AppendKey(rows_.batch(), row, KeyOf(*stage), &key)) keys.insert(key);
       }
@@ -106,6 +107,7 @@ class RuleRun {
     };
     const ReferenceAnswer answer = RunReference(input);
     out->hangs_on_ties |= answer.hangs_on_ties;
+    out->is_due_at_end |= answer.is_due_at_end;
     out->is_too_large |= answer.is_too_large;
     ResultParts parts;
     parts.rule = &rule_.info;
@@ -132,7 +134,7 @@ class RuleRun {
   void SelectRows(const std::string& key) {
     selected_.clear();
     for (uint32_t row = 0; row < rows_.batch().rows; ++row) {
-      if (std::any_of(stages_.begin(), stages_.end(),
+      if (std::any_of(asking_.begin(), asking_.end(),
                       [&](const patterns::Stage* stage) { return HasKey(*stage, row, key); })) {
         selected_.push_back(row);
       }
@@ -167,6 +169,7 @@ class RuleRun {
   const rules::CompiledRule& rule_;
   const CaseRows& rows_;
   std::vector<const patterns::Stage*> stages_;  // by Stage::index
+  std::vector<const patterns::Stage*> asking_;  // with a condition: also groups with `until`
   std::map<const patterns::Stage*, WholeCondition> where_;
   std::map<const patterns::Stage*, WholeCondition> until_;  // of groups too
   std::vector<uint32_t> selected_;                          // rows of the current key
