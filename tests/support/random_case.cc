@@ -14,11 +14,22 @@ constexpr std::string_view kFields =
     R"({"id":"int","ts":"int","user":"string","peer":"string","shop":"string","kind":"string",)"
     R"("value":"int","score":"int"})";
 
-// The same sequence on every platform, which the distributions of <random> do not promise.
+// The same sequence on every platform, which the distributions of <random> do not promise. Or
+// choices read from bytes, two for each, zeros behind their end.
 class Random {
  public:
   explicit Random(uint64_t seed) : engine_(seed) {}
-  uint32_t Below(uint32_t bound) { return static_cast<uint32_t>(engine_() % bound); }
+  explicit Random(std::string_view bytes) : bytes_(bytes), is_from_bytes_(true) {}
+
+  uint32_t Below(uint32_t bound) {
+    if (!is_from_bytes_) return static_cast<uint32_t>(engine_() % bound);
+    uint32_t choice = 0;
+    for (int i = 0; i < 2 && !bytes_.empty(); ++i) {
+      choice = choice << 8 | static_cast<uint8_t>(bytes_.front());
+      bytes_.remove_prefix(1);
+    }
+    return choice % bound;
+  }
   uint32_t Between(uint32_t low, uint32_t high) { return low + Below(high - low + 1); }
   bool Percent(uint32_t chance) { return Below(100) < chance; }
   template <typename T, size_t N>
@@ -28,6 +39,8 @@ class Random {
 
  private:
   std::mt19937_64 engine_;
+  std::string_view bytes_;
+  bool is_from_bytes_ = false;
 };
 
 // An earlier stage, as conditions may name it.
@@ -40,8 +53,8 @@ struct Named {
 // another.
 class RuleWriter {
  public:
-  RuleWriter(uint64_t shape_seed, uint64_t constant_seed, bool always_within)
-      : shape_(shape_seed), constants_(constant_seed), always_within_(always_within) {}
+  RuleWriter(Random* shape, Random* constants, bool always_within)
+      : shape_(*shape), constants_(*constants), always_within_(always_within) {}
 
   std::string Write(std::string_view name) {
     ChooseBounds();
@@ -233,8 +246,8 @@ class RuleWriter {
     }
   }
 
-  Random shape_;
-  Random constants_;
+  Random& shape_;
+  Random& constants_;
   const bool always_within_;
   uint32_t within_ms_ = 0;
   bool has_stage_keys_ = false;
@@ -278,10 +291,21 @@ PatternCase RandomCase(uint64_t seed, const RandomOptions& options) {
   made.fields = kFields;
   const uint64_t shape_seed = random.Below(1u << 31);
   for (uint32_t i = 0; i < options.rules; ++i) {
-    RuleWriter writer(shape_seed, random.Below(1u << 31), options.always_within);
+    Random shape(shape_seed);
+    Random constants(uint64_t{random.Below(1u << 31)});
+    RuleWriter writer(&shape, &constants, options.always_within);
     made.rules.push_back(writer.Write(fmt::format("r{}", i)));
   }
   made.events = RandomEvents(&random, options);
+  return made;
+}
+
+PatternCase CaseFromBytes(std::string_view bytes) {
+  Random random(bytes);
+  PatternCase made;
+  made.fields = kFields;
+  made.rules.push_back(RuleWriter(&random, &random, false).Write("r"));
+  made.events = RandomEvents(&random, {});
   return made;
 }
 
