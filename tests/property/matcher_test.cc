@@ -40,5 +40,43 @@ TEST_CASE("Matcher: equals the reference for random patterns and streams", "[pro
   CHECK(left_out < compared / 10);
 }
 
+struct Corrected {
+  std::string_view why;
+  std::string rule;
+  std::vector<std::string> events;
+  Results results;
+};
+
+TEST_CASE("Matcher: what it once got wrong", "[property]") {
+  const std::vector<Corrected> corrected = {
+      {"until ends a greedy stage that is left out behind not_followed_by",
+       R"({"rule":"r","key":"user","pattern":[{"begin":"a","where":"kind == 'a'"},)"
+       R"({"not_followed_by":"x","where":"kind == 'x'"},)"
+       R"({"followed_by":"b","where":"kind == 'b'","times":"0..","greedy":true,"until":"value == 9"},)"
+       R"({"followed_by":"c","where":"kind == 'c'"}],"on_timeout":{}})",
+       {R"({"id":1,"ts":1,"user":"A","peer":"A","kind":"a","value":1})",
+        R"({"id":2,"ts":2,"user":"A","peer":"A","kind":"c","value":9})"},
+       {"r match A a=1,;c=2,;"}},
+      {"until of a group whose stages all have keys of their own",
+       R"({"rule":"r","key":"user","pattern":[{"begin":"g","times":"1..","until":"kind == 'b'",)"
+       R"("group":[{"begin":"a","key":"peer"}]}],"on_timeout":{}})",
+       {R"({"id":1,"ts":1,"user":"A","peer":"A","kind":"a","value":1})",
+        R"({"id":2,"ts":2,"user":"A","peer":"A","kind":"b","value":1})"},
+       {"r match A a=1,;"}},
+  };
+  for (const Corrected& once : corrected) {
+    PatternCase made;
+    made.fields =
+        R"({"id":"int","ts":"int","user":"string","peer":"string","kind":"string","value":"int"})";
+    made.rules = {once.rule};
+    for (const std::string& event : once.events) made.events.push_back(ParseCaseEvent(event));
+    INFO(once.why);
+    const Comparison comparison = CompareCase(made);
+    REQUIRE(comparison.verdict == Verdict::kCompared);
+    CHECK(comparison.engine == once.results);
+    CHECK(comparison.reference == once.results);
+  }
+}
+
 }  // namespace
 }  // namespace vigil::testing
