@@ -7,45 +7,15 @@
 #include "patterns/program.h"
 #include "rules/cel/suggest.h"
 #include "rules/duration.h"
+#include "rules/pattern_warnings.h"
+#include "rules/stage_context.h"
 
 namespace vigil::rules {
 namespace {
 
 using patterns::Contiguity;
 
-std::string Quote(std::string_view name) { return "`" + std::string(name) + "`"; }
-
-// `stage` for messages: with its name, if it has one.
-std::string Called(const StageDraft& stage) {
-  return stage.stage.name.empty() ? "this stage" : Quote(stage.stage.name);
-}
-
-// What the groups around a stage make of it.
-struct Surroundings {
-  bool is_pattern = true;      // none is around it
-  bool begins_first = true;    // it, or a group that begins with it, begins the pattern
-  bool repeats = false;        // one of them
-  bool ends_by_until = false;  // one of them
-};
-
-// A stage among its neighbours.
-struct Context {
-  const RuleDraft& rule;
-  const std::vector<StageDraft>& level;
-  size_t position;
-  const StageDraft& stage;
-  const StageDraft* previous;  // on the same level; null for the first
-  bool is_first;
-  bool is_last_of_pattern;
-  Surroundings around;
-  Reporter& reporter;
-
-  void Report(Code code, std::string_view key, std::string message, std::string hint = "") const {
-    reporter.Report(code, stage.PlaceOfKey(key), std::move(message), std::move(hint));
-  }
-};
-
-void CheckBegin(const Context& c) {
+void CheckBegin(const StageContext& c) {
   const StageDraft& s = c.stage;
   if (s.keyword.empty()) return;  // reported
   const bool is_begin = s.stage.contiguity == Contiguity::kBegin;
@@ -62,7 +32,7 @@ void CheckBegin(const Context& c) {
   }
 }
 
-void CheckNegation(const Context& c) {
+void CheckNegation(const StageContext& c) {
   const StageDraft& s = c.stage;
   if (!s.stage.is_negated()) return;
   for (const std::string_view key : {"times", "optional", "greedy", "repeat", "until", "group"}) {
@@ -86,7 +56,7 @@ void CheckNegation(const Context& c) {
   }
 }
 
-void CheckGreedy(const Context& c) {
+void CheckGreedy(const StageContext& c) {
   const StageDraft& s = c.stage;
   if (s.stage.greedy && !s.stage.is_negated()) {
     if (s.is_group) {
@@ -104,7 +74,7 @@ void CheckGreedy(const Context& c) {
   }
 }
 
-void CheckLoop(const Context& c) {
+void CheckLoop(const StageContext& c) {
   const StageDraft& s = c.stage;
   if (s.stage.is_negated()) return;  // reported
   if (s.Has("until") && !s.is_open_ended()) {
@@ -125,7 +95,7 @@ bool MembersMayBeAbsent(const StageDraft& group) {
          });
 }
 
-void CheckGroup(const Context& c) {
+void CheckGroup(const StageContext& c) {
   const StageDraft& s = c.stage;
   if (!s.is_group) return;
   for (const std::string_view key : {"where", "within", "key"}) {
@@ -140,7 +110,7 @@ void CheckGroup(const Context& c) {
   }
 }
 
-void CheckStepWithin(const Context& c) {
+void CheckStepWithin(const StageContext& c) {
   const int64_t whole_ms = c.rule.pattern.within_ms;
   const int64_t step_ms = c.stage.stage.within_ms;
   if (whole_ms == 0 || step_ms <= whole_ms) return;
@@ -149,141 +119,16 @@ void CheckStepWithin(const Context& c) {
                " is longer than the rule's " + FormatDuration(whole_ms));
 }
 
-void CheckOptional(const Context& c) {
+void CheckOptional(const StageContext& c) {
   const patterns::Stage& s = c.stage.stage;
   if (!s.optional || !s.has_times || s.times_min > 0 || s.times_max == patterns::kUnbounded) return;
   c.Report(Code::kOptionalTwice, "optional", Called(c.stage) + " is optional twice",
            "its `times` begins at 0; leave one of the two away");
 }
 
-// A strict loop ends with the first event that does not fit.
-void WarnOfEndlessLoop(const Context& c) {
-  const StageDraft& s = c.stage;
-  if (!s.is_open_ended() || s.stage.is_negated()) return;
-  const bool breaks = s.stage.repeat == patterns::Repeat::kStrict && s.where != nullptr;
-  const bool ends = s.Has("until") || c.around.ends_by_until || c.rule.pattern.within_ms > 0;
-  if (ends || breaks) return;
-  const std::string which = c.is_last_of_pattern ? "the last stage " : "the stage ";
-  c.Report(Code::kEndlessLoop, "times", which + Called(s) + " repeats without end",
-           "give the rule a `within`, the stage an `until` or a largest number");
-}
-
-// The parts that `&&` joins at the outermost level, without spaces around them; empty if the
-// condition is not such a list.
-std::vector<std::string_view> Conjuncts(std::string_view text) {
-  std::vector<std::string_view> parts;
-  int depth = 0;
-  char quote = 0;
-  size_t begin = 0;
-  const auto add = [&](size_t end) {
-    std::string_view part = text.substr(begin, end - begin);
-    while (!part.empty() && part.front() <= ' ') part.remove_prefix(1);
-    while (!part.empty() && part.back() <= ' ') part.remove_suffix(1);
-    parts.push_back(part);
-  };
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quote != 0) {
-      if (c == '\\') {
-        ++i;
-      } else if (c == quote) {
-        quote = 0;
-      }
-    } else if (c == '"' || c == '\'') {
-      quote = c;
-    } else if (c == '(' || c == '[' || c == '{') {
-      ++depth;
-    } else if (c == ')' || c == ']' || c == '}') {
-      --depth;
-    } else if (depth == 0 && (c == '?' || text.substr(i, 2) == "||" || text.substr(i, 2) == "//")) {
-      return {};
-    } else if (depth == 0 && text.substr(i, 2) == "&&") {
-      add(i);
-      begin = ++i + 1;
-    }
-  }
-  add(text.size());
-  return parts;
-}
-
-// Whether every event that satisfies `narrow` satisfies `wide`, as far as the texts show it.
-bool Covers(const Node* wide, const Node* narrow) {
-  if (wide == nullptr || wide->value == "true") return true;
-  if (narrow == nullptr) return false;
-  if (wide->value == narrow->value) return true;
-  const std::vector<std::string_view> parts = Conjuncts(wide->value);
-  const std::vector<std::string_view> given = Conjuncts(narrow->value);
-  return !parts.empty() && std::all_of(parts.begin(), parts.end(), [&](std::string_view part) {
-    return std::find(given.begin(), given.end(), part) != given.end();
-  });
-}
-
-// What comes behind a greedy stage sees only events that the stage does not accept. If that stage
-// may be left out it waits apart, and then sees all.
-void WarnOfShadowedExit(const Context& c) {
-  const patterns::Stage& greedy = c.stage.stage;
-  const bool is_range = std::max(greedy.times_min, 1u) != greedy.times_max;
-  if (!greedy.greedy || !is_range || c.stage.Has("until")) return;
-  if (c.position + 1 == c.level.size()) return;
-  const StageDraft& next = c.level[c.position + 1];
-  const bool has_same_key =
-      std::equal(c.stage.key.begin(), c.stage.key.end(), next.key.begin(), next.key.end(),
-                 [](const PlacedName& a, const PlacedName& b) { return a.name == b.name; });
-  if (next.is_group || next.stage.is_negated() || next.may_be_absent() || !has_same_key) return;
-  if (!Covers(c.stage.where, next.where)) return;
-  c.Report(Code::kShadowedExit, "greedy",
-           Called(c.stage) + " takes every event that " + Called(next) + " could accept",
-           "without `greedy` such an event goes to both; or let the conditions exclude each other");
-}
-
-// Whether a `not_followed_by` stands before the stage, or before optional stages before it.
-bool IsBehindNegation(const std::vector<StageDraft>& level, size_t position) {
-  while (position-- > 0) {
-    if (level[position].stage.contiguity == Contiguity::kNotFollowedBy) return true;
-    if (!level[position].may_be_absent()) return false;
-  }
-  return false;
-}
-
-// The optional stage before this one that lifts a negation: by accepting an event it leads to a
-// copy of what comes next, and copies have no bound of their own.
-const StageDraft* LiftsNegationBefore(const std::vector<StageDraft>& level, size_t position) {
-  while (position-- > 0 && level[position].may_be_absent()) {
-    if (IsBehindNegation(level, position) && !level[position].is_group) return &level[position];
-  }
-  return nullptr;
-}
-
-void WarnOfStepWithin(const Context& c) {
-  const StageDraft& s = c.stage;
-  if (s.stage.within_ms == 0 || s.is_group) return;
-  const auto warn = [&](std::string message, std::string hint) {
-    c.Report(Code::kStepNotEnforced, "within", std::move(message), std::move(hint));
-  };
-  if (c.is_first && c.around.begins_first && !c.around.repeats && !s.stage.has_times) {
-    warn("`within` of the first stage " + Called(s) + " bounds nothing",
-         "it counts from the stage before; the rule's `within` bounds the whole match");
-  } else if (s.stage.has_times && s.stage.times_max == 1 && !c.around.repeats) {
-    warn("`within` of " + Called(s) + " bounds nothing",
-         "with `times` it does not bound the last repetition; leave `times` away");
-  } else if (s.may_be_absent()) {
-    warn("`within` of the optional stage " + Called(s) + " ends with the first event left out",
-         "from then on only the rule's `within` bounds it");
-  } else if (const StageDraft* lifting = LiftsNegationBefore(c.level, c.position)) {
-    warn("`within` of " + Called(s) + " does not hold once " + Called(*lifting) +
-             " has accepted an event",
-         "an optional stage behind `not_followed_by` lifts what held before; the rule's `within` "
-         "stays");
-  } else if (c.previous != nullptr && c.previous->stage.greedy && c.previous->Has("until")) {
-    warn("`within` of " + Called(s) + " does not hold once the `until` of " + Called(*c.previous) +
-             " has ended it",
-         "the rule's `within` stays");
-  }
-}
-
-constexpr void (*kStageChecks[])(const Context&) = {
-    CheckBegin,      CheckNegation, CheckGreedy,       CheckLoop,          CheckGroup,
-    CheckStepWithin, CheckOptional, WarnOfEndlessLoop, WarnOfShadowedExit, WarnOfStepWithin,
+constexpr void (*kStageChecks[])(const StageContext&) = {
+    CheckBegin, CheckNegation,   CheckGreedy,   CheckLoop,
+    CheckGroup, CheckStepWithin, CheckOptional, WarnOfStage,
 };
 
 class PatternChecker {
@@ -317,7 +162,7 @@ void PatternChecker::CheckLevel(const std::vector<StageDraft>& stages, const Sur
   for (size_t i = 0; i < stages.size(); ++i) {
     const StageDraft& stage = stages[i];
     const bool is_last_of_pattern = around.is_pattern && i + 1 == stages.size();
-    const Context context{
+    const StageContext context{
         rule_,  stages,   i, stage, i == 0 ? nullptr : &stages[i - 1], i == 0, is_last_of_pattern,
         around, reporter_};
     for (const auto check : kStageChecks) check(context);
