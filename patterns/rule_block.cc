@@ -253,9 +253,11 @@ uint32_t PatternsCompiler::KeySpaceIndex(const PatternRule& rule) {
       space.variants.push_back(index);
     }
   };
-  // The rule's own key is one of them only if some stage has no key of its own.
+  // The rule's own key is one of them only if some stage, or a group's `until`, has no key of its
+  // own.
   for (const Stage* stage : FlattenStages(*rule.pattern)) {
-    if (!stage->is_group()) add(stage->key_slots.empty() ? rule.key : stage->key_slots);
+    if (stage->is_group() && stage->until == nullptr) continue;
+    add(stage->key_slots.empty() ? rule.key : stage->key_slots);
   }
   std::sort(space.variants.begin(), space.variants.end());
   for (uint32_t i = 0; i < out_->key_spaces.size(); ++i) {
