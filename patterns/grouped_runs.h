@@ -63,10 +63,11 @@ class GroupedRuns {
   // saturates.
   uint64_t CountPaths(uint32_t node) const { return nodes_[node].paths; }
 
-  // Calls f(events, stages, count) for each path that started after `floor`: from its last event to
-  // the first. f returns false to stop. Cost: linear in what is handed out.
+  // Calls f(events, stages, count) for each path of up to `longest` events that started after
+  // `floor`: from its last event to the first. f returns false to stop. Returns how many longer
+  // paths were met, saturating. Cost: linear in what is handed out.
   template <typename F>
-  void ForEachPath(uint32_t node, int64_t floor, F f) const;
+  uint64_t ForEachPath(uint32_t node, int64_t floor, uint32_t longest, F f) const;
 
  private:
   static constexpr uint32_t kIsUnion = UINT32_MAX;
@@ -95,7 +96,7 @@ class GroupedRuns {
 };
 
 template <typename F>
-void GroupedRuns::ForEachPath(uint32_t root, int64_t floor, F f) const {
+uint64_t GroupedRuns::ForEachPath(uint32_t root, int64_t floor, uint32_t longest, F f) const {
   struct Visit {
     uint32_t node;
     uint32_t depth;
@@ -103,6 +104,7 @@ void GroupedRuns::ForEachPath(uint32_t root, int64_t floor, F f) const {
   std::vector<Visit> visits = {{root, 0}};
   std::vector<uint32_t> events;
   std::vector<uint32_t> stages;
+  uint64_t too_long = 0;
   while (!visits.empty()) {
     const Visit visit = visits.back();
     visits.pop_back();
@@ -113,6 +115,10 @@ void GroupedRuns::ForEachPath(uint32_t root, int64_t floor, F f) const {
       visits.push_back({node.a, visit.depth});
       continue;
     }
+    if (visit.depth == longest) {
+      if (__builtin_add_overflow(too_long, node.paths, &too_long)) too_long = UINT64_MAX;
+      continue;
+    }
     events.resize(visit.depth);
     stages.resize(visit.depth);
     events.push_back(node.a);
@@ -120,9 +126,10 @@ void GroupedRuns::ForEachPath(uint32_t root, int64_t floor, F f) const {
     if (node.b != kNoNode) {
       visits.push_back({node.b, visit.depth + 1});
     } else if (!f(events.data(), stages.data(), events.size())) {
-      return;
+      break;
     }
   }
+  return too_long;
 }
 
 }  // namespace vigil::patterns

@@ -611,7 +611,7 @@ void Matcher::Commit(BlockState* state) {
       if (child.took) {
         const uint32_t length = run.node == kNoNode ? 0 : store_->node(run.node).length;
         if (length >= block_.limits.events_per_match) {
-          ForEachBit(run.rules, [&](uint32_t bit) { ++counters_[bit].dropped_partials; });
+          CountDroppedHere(Limit::kEventsPerMatch, run.rules, 1);
           continue;
         }
         uint32_t& node = take_nodes_[child.take];
@@ -676,7 +676,7 @@ void Matcher::EnforceRunLimits(BlockState* state) {
     ForEachBit(run.rules, [&](uint32_t bit) {
       if (++counts[bit] <= block_.limits.partial_matches_per_key) return;
       run.rules &= ~(uint64_t{1} << bit);
-      ++counters_[bit].dropped_partials;
+      CountDroppedHere(Limit::kPartialMatchesPerKey, uint64_t{1} << bit, 1);
     });
     if (run.rules == 0) {
       store_->Unref(run.node);
@@ -685,6 +685,46 @@ void Matcher::EnforceRunLimits(BlockState* state) {
     }
   }
   state->runs.truncate(static_cast<uint32_t>(kept));
+}
+
+void Matcher::CountDropped(Limit limit, uint64_t rules, uint64_t count,
+                           const cep::Partition* partition, uint64_t offset, int64_t instant) {
+  struct About {
+    uint64_t RuleCounters::*counter;
+    const char* name;
+    uint32_t most;
+    const char* reason;
+  };
+  const Limits& limits = block_.limits;
+  const About about =
+      limit == Limit::kPartialMatchesPerKey
+          ? About{&RuleCounters::dropped_partials, "limits.partial_matches_per_key",
+                  limits.partial_matches_per_key, "a key has more partial matches, the newest go"}
+      : limit == Limit::kEventsPerMatch
+          ? About{&RuleCounters::dropped_long_partials, "limits.events_per_match",
+                  limits.events_per_match, "a partial match would have more events, it goes"}
+          : About{&RuleCounters::dropped_matches, "limits.matches_per_event",
+                  limits.matches_per_event, "an event completes more matches, the rest is dropped"};
+  ForEachBit(rules, [&](uint32_t bit) {
+    uint64_t& counter = counters_[bit].*about.counter;
+    if (__builtin_add_overflow(counter, count, &counter)) counter = UINT64_MAX;
+    if (!out_->WantsRuleError(block_.rules[bit], about.name)) return;
+    const std::string reason = "the limit of " + std::to_string(about.most) + ": " + about.reason;
+    cep::RuleError error;
+    error.rule = block_.rules[bit];
+    error.instant = instant;
+    error.partition = partition;
+    error.offset = offset;
+    error.expression = about.name;
+    error.reason = reason;
+    out_->OnRuleError(error);
+  });
+}
+
+void Matcher::CountDroppedHere(Limit limit, uint64_t rules, uint64_t count) {
+  const cep::RowRef ref = context_->rows->refs[context_->row];
+  CountDropped(limit, rules, count, ref.batch->partitions[ref.row], ref.batch->offsets[ref.row],
+               context_->ts);
 }
 
 bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* state,
@@ -737,7 +777,9 @@ void Matcher::EmitPath(cep::MatchKind kind, uint64_t rules, int64_t instant, int
   match.event_count = static_cast<uint32_t>(path_.size());
   ForEachBit(rules, [&](uint32_t bit) {
     if (++emitted_[bit] > block_.limits.matches_per_event) {
-      ++counters_[bit].dropped_matches;
+      const cep::CapturedEvent& last = *path_.back().event;
+      CountDropped(Limit::kMatchesPerEvent, uint64_t{1} << bit, 1, last.partition, last.offset,
+                   instant);
       return;
     }
     match.rule = block_.rules[bit];

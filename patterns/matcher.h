@@ -26,8 +26,10 @@ namespace vigil::patterns {
 struct RuleCounters {
   uint64_t evaluation_errors = 0;
   uint64_t invalid_events = 0;  // records that were not valid as a whole when the rule wanted them
-  uint64_t dropped_partials = 0;  // beyond partial_matches_per_key or events_per_match
-  uint64_t dropped_matches = 0;   // beyond matches_per_event
+  // Saturating where partial matches are grouped.
+  uint64_t dropped_partials = 0;       // beyond partial_matches_per_key
+  uint64_t dropped_long_partials = 0;  // beyond events_per_match
+  uint64_t dropped_matches = 0;        // beyond matches_per_event
 };
 
 // The row being processed, and what is known of it; shared by all blocks of a key space.
@@ -125,6 +127,12 @@ class Matcher {
   void Splice(RunList* runs);
   void UpdateDue(BlockState* state);
   void EnforceRunLimits(BlockState* state);
+  // Counts what a limit drops for the rules, `count` each, and reports it as long as samples are
+  // wanted, at the place of an event.
+  enum class Limit : uint8_t { kPartialMatchesPerKey, kEventsPerMatch, kMatchesPerEvent };
+  void CountDropped(Limit limit, uint64_t rules, uint64_t count, const cep::Partition* partition,
+                    uint64_t offset, int64_t instant);
+  void CountDroppedHere(Limit limit, uint64_t rules, uint64_t count);
 
   void Complete(std::string_view key, int64_t instant, BlockState* state);
   void EmitHeld(std::string_view key, int64_t instant, BlockState* state);
@@ -133,6 +141,7 @@ class Matcher {
   void Group(BlockState* state);
   bool ProcessGrouped(std::string_view key, BlockState* state);
   void CommitGrouped(GroupedRuns* grouped);
+  class SpelledMatches;
   void CompleteGrouped(const GroupedRuns& grouped, std::string_view key);
   void AdvanceGrouped(int64_t now, BlockState* state);
   void UpdateGroupedDue(BlockState* state);

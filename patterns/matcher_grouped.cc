@@ -12,10 +12,6 @@ namespace {
 
 constexpr int64_t kNothingIsOver = std::numeric_limits<int64_t>::min();
 
-void AddSaturating(uint64_t count, uint64_t* to) {
-  if (__builtin_add_overflow(*to, count, to)) *to = UINT64_MAX;
-}
-
 }  // namespace
 
 // Partial matches that started at or before it have been ended by `within`.
@@ -131,9 +127,7 @@ void Matcher::CommitGrouped(GroupedRuns* grouped) {
       if (child.is_final) {
         completed_.push_back(run);
       } else if (child.took && grouped->accepted() > block_.limits.partial_matches_per_key) {
-        const uint64_t paths = grouped->CountPaths(run.node);
-        ForEachBit(run.rules,
-                   [&](uint32_t bit) { AddSaturating(paths, &counters_[bit].dropped_partials); });
+        CountDroppedHere(Limit::kPartialMatchesPerKey, run.rules, grouped->CountPaths(run.node));
       } else {
         grouped->AddTo(run, &new_groups_);
       }
@@ -144,60 +138,73 @@ void Matcher::CommitGrouped(GroupedRuns* grouped) {
   grouped->groups().swap(new_groups_);
 }
 
+// Matches that an event has completed, spelled out.
+class Matcher::SpelledMatches {
+ public:
+  // Events are given from the last to the first.
+  void Add(const MatchStore& store, const uint32_t* events, const uint32_t* stages, size_t count,
+           uint64_t rules) {
+    for (size_t i = count; i-- > 0;) events_.push_back({stages[i], &store.event(events[i])});
+    matches_.push_back({events_.size() - count, events_.size(), rules});
+  }
+
+  bool is_large() const { return events_.size() > (1 << 20); }
+
+  // Hands them out in order of their events and forgets them.
+  template <typename F>
+  void Take(F f) {
+    const auto comes_before = [](const cep::MatchEvent& x, const cep::MatchEvent& y) {
+      return x.event->seq < y.event->seq;
+    };
+    const cep::MatchEvent* events = events_.data();
+    std::stable_sort(matches_.begin(), matches_.end(), [&](const Place& a, const Place& b) {
+      return std::lexicographical_compare(events + a.begin, events + a.end, events + b.begin,
+                                          events + b.end, comes_before);
+    });
+    for (const Place& match : matches_) f(events + match.begin, events + match.end, match.rules);
+    matches_.clear();
+    events_.clear();
+  }
+
+ private:
+  struct Place {
+    size_t begin;
+    size_t end;
+    uint64_t rules;
+  };
+  std::vector<Place> matches_;
+  std::vector<cep::MatchEvent> events_;
+};
+
 // Spells out the matches that the event has completed, by start and then by their events.
 void Matcher::CompleteGrouped(const GroupedRuns& grouped, std::string_view key) {
   const int64_t floor = FloorAt(context_->ts);
-  const uint64_t limit = block_.limits.matches_per_event;
   std::fill(emitted_.begin(), emitted_.end(), 0);
-  struct Path {
-    size_t end;  // in path_events
-    uint64_t rules;
-  };
-  std::vector<Path> paths;
-  std::vector<cep::MatchEvent> path_events;
-  for (const Run& run : completed_) {
-    uint64_t left = limit;
-    uint64_t spelled = 0;
-    grouped.ForEachPath(
-        run.node, floor, [&](const uint32_t* events, const uint32_t* stages, size_t count) {
-          if (left-- == 0) return false;
-          ++spelled;
-          if (count > block_.limits.events_per_match) {
-            ForEachBit(run.rules,
-                       [&](uint32_t bit) { AddSaturating(1, &counters_[bit].dropped_partials); });
-            return true;
-          }
-          for (size_t i = count; i-- > 0;) {
-            path_events.push_back({stages[i], &store_->event(events[i])});
-          }
-          paths.push_back({path_events.size(), run.rules});
-          return true;
-        });
-    const uint64_t all =
-        spelled < limit ? spelled : std::max(spelled, grouped.CountPaths(run.node));
-    ForEachBit(run.rules, [&](uint32_t bit) {
-      AddSaturating(all - spelled, &counters_[bit].dropped_matches);
+  SpelledMatches spelled;
+  const auto report = [&] {
+    spelled.Take([&](const cep::MatchEvent* begin, const cep::MatchEvent* end, uint64_t rules) {
+      path_.assign(begin, end);
+      EmitPath(cep::MatchKind::kMatch, rules, context_->ts, context_->ts, key);
     });
-  }
-  std::vector<uint32_t> order(paths.size());
-  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-  const auto events_of = [&](uint32_t i) {
-    const size_t begin = i == 0 ? 0 : paths[i - 1].end;
-    return std::pair{path_events.data() + begin, path_events.data() + paths[i].end};
   };
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    const auto [a_begin, a_end] = events_of(a);
-    const auto [b_begin, b_end] = events_of(b);
-    return std::lexicographical_compare(a_begin, a_end, b_begin, b_end,
-                                        [](const cep::MatchEvent& x, const cep::MatchEvent& y) {
-                                          return x.event->seq < y.event->seq;
-                                        });
-  });
-  for (const uint32_t i : order) {
-    const auto [begin, end] = events_of(i);
-    path_.assign(begin, end);
-    EmitPath(cep::MatchKind::kMatch, paths[i].rules, context_->ts, context_->ts, key);
+  for (const Run& run : completed_) {
+    uint64_t count = 0;
+    const uint64_t too_long =
+        grouped.ForEachPath(run.node, floor, block_.limits.events_per_match,
+                            [&](const uint32_t* events, const uint32_t* stages, size_t size) {
+                              if (count == block_.limits.matches_per_event) return false;
+                              ++count;
+                              spelled.Add(*store_, events, stages, size, run.rules);
+                              if (spelled.is_large()) report();
+                              return true;
+                            });
+    if (too_long > 0) CountDroppedHere(Limit::kEventsPerMatch, run.rules, too_long);
+    if (count < block_.limits.matches_per_event) continue;
+    const uint64_t all = grouped.CountPaths(run.node);
+    const uint64_t seen = too_long == UINT64_MAX ? too_long : count + too_long;
+    if (all > seen) CountDroppedHere(Limit::kMatchesPerEvent, run.rules, all - seen);
   }
+  report();
 }
 
 }  // namespace vigil::patterns

@@ -284,6 +284,7 @@ void PatternOperator::AddCounters(std::vector<RuleCounters>* by_rule) const {
       to.evaluation_errors += from.evaluation_errors;
       to.invalid_events += from.invalid_events;
       to.dropped_partials += from.dropped_partials;
+      to.dropped_long_partials += from.dropped_long_partials;
       to.dropped_matches += from.dropped_matches;
     }
   }

@@ -101,7 +101,7 @@ uint64_t DroppedBy(const std::vector<const patterns::PatternOperator*>& operator
   for (const patterns::PatternOperator* op : operators) op->AddCounters(&counters);
   uint64_t dropped = 0;
   for (const patterns::RuleCounters& rule : counters) {
-    dropped += rule.dropped_partials + rule.dropped_matches;
+    dropped += rule.dropped_partials + rule.dropped_long_partials + rule.dropped_matches;
   }
   return dropped;
 }
