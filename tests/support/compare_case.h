@@ -14,7 +14,8 @@ enum class Verdict : uint8_t {
   // (ReferenceAnswer::hangs_on_ties); a limit of the rule reached (the engine may hold one partial
   // match several times, the reference does not); a pattern on which Flink fails. Also a rule with
   // a skip strategy of which something falls due exactly at the last event's time: Flink takes that
-  // step by itself if the event belongs to the key, and with all that is left if it does not.
+  // step by itself if the event belongs to the key; the engine, which does not look at events that
+  // no stage asks for, may take it together with all that is left at the end of time.
   kLeftOut,
 };
 
