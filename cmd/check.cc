@@ -9,8 +9,8 @@
 #include "daemon/config.h"
 #include "daemon/formats.h"
 #include "rules/load.h"
-#include "rules/source_text.h"
 #include "rules/schema_file.h"
+#include "rules/source_text.h"
 
 namespace vigil::cmd {
 namespace {

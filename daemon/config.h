@@ -32,8 +32,8 @@ struct KafkaSourceConfig {
 struct FormatConfig {
   enum class Kind : uint8_t { kJson, kCsv, kAvro, kProtobuf };
   Kind kind = Kind::kJson;
-  std::string registry;     // kAvro, kProtobuf: a URL; empty: records carry no schema id
-  std::string user;         // for the registry, if not in its URL
+  std::string registry;  // kAvro, kProtobuf: a URL; empty: records carry no schema id
+  std::string user;      // for the registry, if not in its URL
   std::string password;
   std::string ca_file;      // for the registry's TLS
   std::string writer;       // kAvro without a registry: a file with the schema of records

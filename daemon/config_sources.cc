@@ -114,9 +114,8 @@ void SourceReader::ReadRegistry(const SectionReader& options, std::string_view o
                                 FormatConfig* format) {
   const bool has_registry = options.Has("registry");
   if (options.is_mapping() && has_registry == options.Has(other)) {
-    options.reporter().Report(
-        has_registry ? Code::kConflict : Code::kMissingKey, options.place(),
-        "the format has one of `registry` and `" + std::string(other) + "`");
+    options.reporter().Report(has_registry ? Code::kConflict : Code::kMissingKey, options.place(),
+                              "the format has one of `registry` and `" + std::string(other) + "`");
   }
   format->registry = ReadText(options, "registry");
   format->user = ReadText(options, "user");

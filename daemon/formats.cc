@@ -111,8 +111,7 @@ StatusOr<std::shared_ptr<ingest::SchemaRegistry>> FormatMaker::RegistryOf(
   std::shared_ptr<ingest::SchemaRegistry>& registry =
       registries_[absl::StrCat(config.registry, "\n", config.user)];
   if (registry == nullptr) {
-    ASSIGN_OR_RETURN(registry,
-                     ingest::SchemaRegistry::Create(OptionsOf(config, config.registry)));
+    ASSIGN_OR_RETURN(registry, ingest::SchemaRegistry::Create(OptionsOf(config, config.registry)));
   }
   return registry;
 }
@@ -126,9 +125,8 @@ StatusOr<Format> FormatMaker::MakeOne(const FormatConfig& config) {
   format.message = config.message;
   if (!config.descriptors.empty()) {
     ASSIGN_OR_RETURN(format.descriptors, ProtobufDescriptors::Load(config.descriptors));
-    const Status found = config.message.empty()
-                             ? format.descriptors->FindOnly().status()
-                             : format.descriptors->Find(config.message).status();
+    const Status found = config.message.empty() ? format.descriptors->FindOnly().status()
+                                                : format.descriptors->Find(config.message).status();
     if (!found.ok()) return Named(config.descriptors, found);
   }
   if (!config.writer.empty()) {

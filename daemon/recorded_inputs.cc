@@ -42,8 +42,8 @@ std::string UniquePlace(const std::string& path, std::set<std::string>* taken) {
   return place;
 }
 
-// Adds what `schema` has. Fields of different types together are double where both are numbers, else
-// dyn.
+// Adds what `schema` has. Fields of different types together are double where both are numbers,
+// else dyn.
 void AddFields(const cep::Schema& schema, std::vector<cep::Field>* fields) {
   const auto is_number = [](const cep::Type& type) {
     return type.kind == cep::TypeKind::kInt || type.kind == cep::TypeKind::kDouble;

@@ -23,7 +23,7 @@ struct InputOptions {
   std::vector<std::string> paths;  // `-` is standard input
   ingest::TimeSpec time;
   bool strict = false;
-  bool positions = false;  // records name their own partitions and offsets
+  bool positions = false;               // records name their own partitions and offsets
   std::vector<ingest::Format> formats;  // of `.pb` and `.avro` inputs (ingest::FileSourceOptions)
 };
 

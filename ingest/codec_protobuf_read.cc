@@ -341,7 +341,12 @@ bool ProtobufReader::ReadFields(const PbMessage& message, std::string_view bytes
     if ((p = AddTo(cell, field, wire, p, end, depth)) == nullptr) return false;
     if (field.oneof < 0 || !cell->is_set) continue;
     for (size_t i = 0; i < message.fields.size(); ++i) {
-      if (message.fields[i].oneof == field.oneof && &cells[i] != cell) cells[i] = Cell();
+      const PbField& other = message.fields[i];
+      if (other.oneof != field.oneof || &cells[i] == cell || !cells[i].is_set) continue;
+      // What does not count must be valid all the same.
+      Value ignored;
+      if (!Finish(other, cells[i], depth, &ignored)) return false;
+      cells[i] = Cell();
     }
   }
   return true;

@@ -125,9 +125,10 @@ TEST_CASE("RegistryCodec: Protobuf, its message indexes and imports", "[ingest][
       "message Other {} message Outer { message Event { int64 ts = 1; string account = 2; "
       "c.Money money = 3; } }";
   FakeRegistry server;
-  server.Set("/schemas/ids/7", 200,
-             "{\"schemaType\":\"PROTOBUF\",\"schema\":" + testing::QuoteJson(main) +
-                 ",\"references\":[{\"name\":\"common.proto\",\"subject\":\"a/b\",\"version\":3}]}");
+  server.Set(
+      "/schemas/ids/7", 200,
+      "{\"schemaType\":\"PROTOBUF\",\"schema\":" + testing::QuoteJson(main) +
+          ",\"references\":[{\"name\":\"common.proto\",\"subject\":\"a/b\",\"version\":3}]}");
   server.Set("/subjects/a%2Fb/versions/3", 200,
              "{\"schemaType\":\"PROTOBUF\",\"schema\":" + testing::QuoteJson(common) + "}");
   const std::string message = Varint(1 << 3) + Varint(5) + Varint(2 << 3 | 2) + Delimited("x") +
@@ -138,18 +139,18 @@ TEST_CASE("RegistryCodec: Protobuf, its message indexes and imports", "[ingest][
   CHECK(d.Decode({Framed(7, AvroLong(0) + ""), Framed(7, AvroLong(1) + AvroLong(8)),
                   Framed(7, AvroLong(1) + AvroLong(-1)), Framed(7, AvroLong(99)), Framed(7, ""),
                   Framed(7, nested + message)}) == 6);
-  CHECK(d.Rows() ==
-        std::vector<std::string>{"5: 'x'", "rejected: no event time: no field `ts`",
-                                 "rejected: byte 6: no message 8 in the schema",
-                                 "rejected: byte 6: malformed message indexes",
-                                 "rejected: byte 6: malformed message indexes",
-                                 "rejected: byte 6: malformed message indexes", "5: 'x'"});
+  CHECK(d.Rows() == std::vector<std::string>{"5: 'x'", "rejected: no event time: no field `ts`",
+                                             "rejected: byte 6: no message 8 in the schema",
+                                             "rejected: byte 6: malformed message indexes",
+                                             "rejected: byte 6: malformed message indexes",
+                                             "rejected: byte 6: malformed message indexes",
+                                             "5: 'x'"});
   CHECK(d.Json(1) == R"({"ts":5,"account":"x","money":{"units":9}})");
   Decoding named(Format::Kind::kProtobuf, Connect(server.url()), "p.Other");
   named.DecodeAll(Framed(7, nested + message));
-  CHECK(named.Rows() == std::vector<std::string>{
-                            "rejected: byte 6: the record is a `p.Outer.Event`, expected a "
-                            "`p.Other`"});
+  CHECK(named.Rows() ==
+        std::vector<std::string>{"rejected: byte 6: the record is a `p.Outer.Event`, expected a "
+                                 "`p.Other`"});
 }
 
 TEST_CASE("RegistryCodec: what will never decode is rejected at once", "[ingest][unit]") {

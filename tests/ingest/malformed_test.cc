@@ -1,5 +1,5 @@
-// Records that are not valid: 24 kinds in each format. Each is quarantined with its place and reason,
-// and none of its neighbours is lost.
+// Records that are not valid: 24 kinds in each format. Each is quarantined with its place and
+// reason, and none of its neighbours is lost.
 #include <catch2/catch.hpp>
 
 #include "ingest/codec_avro_schema.h"
@@ -158,8 +158,7 @@ message Event {
        "field `count`: expected int, found integer out of range"},
       {ts + tag(6, 2) + Delimited("\xff"), "field `tags` (6): invalid UTF-8"},
       {ts + tag(7, 2) + Delimited(nanos), "a timestamp outside the years 0001 to 9999"},
-      {ts + tag(8, 2) + Delimited(tag(1, 2) + "\x09"),
-       "field `note` (1): a length beyond the end"},
+      {ts + tag(8, 2) + Delimited(tag(1, 2) + "\x09"), "field `note` (1): a length beyond the end"},
       {ts + tag(8, 2) + Delimited(deep), "nested more than 100 levels deep"},
       {ts + tag(9, 2) + Delimited("\x80"), "field `packed` (9): malformed varint"},
       {ts + tag(10, 2) + Delimited(tag(1, 2) + Delimited("\xff")), "invalid UTF-8"},

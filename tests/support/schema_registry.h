@@ -13,7 +13,8 @@
 
 namespace vigil::testing {
 
-// An HTTP server that answers GET with what it was given, and 404 with code 40403 else. Thread safe.
+// An HTTP server that answers GET with what it was given, and 404 with code 40403 else. Thread
+// safe.
 class FakeRegistry {
  public:
   // Listens on a free port of 127.0.0.1, or on `port`.

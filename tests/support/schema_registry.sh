@@ -53,6 +53,18 @@ up() {
   echo "$url"
 }
 
+# Returns when every thread has stopped, which takes a moment on a busy machine.
+suspend() {
+  local pid
+  pid=$(cat "$1/pid")
+  kill -STOP "$pid"
+  for _ in $(seq 100); do
+    cat /proc/"$pid"/task/*/stat 2>/dev/null | sed 's/.*) //' | grep -qv '^T' || return 0
+    sleep 0.05
+  done
+  die 'it did not stop'
+}
+
 down() {
   local pid
   pid=$(cat "$1/pid")
@@ -68,7 +80,7 @@ down() {
 case "${1:-}" in
   check) check ;;
   up) up "${2:?DIR}" ;;
-  stop) kill -STOP "$(cat "${2:?DIR}/pid")" ;;
+  stop) suspend "${2:?DIR}" ;;
   cont) kill -CONT "$(cat "${2:?DIR}/pid")" ;;
   down) down "${2:?DIR}" ;;
   *) die 'see the head of this file' ;;
