@@ -29,7 +29,7 @@ JsonCodec::JsonCodec(const CodecOptions& options)
 
 const cep::RecordRenderer& JsonCodec::renderer() const { return JsonRenderer::Get(); }
 
-void JsonCodec::Decode(const RawRecord* records, size_t count, cep::Batch* batch) {
+size_t JsonCodec::Decode(const RawRecord* records, size_t count, cep::Batch* batch) {
   std::array<std::string_view, JsonLayoutParser::kMaxGroup> lines;
   for (size_t done = 0; done < count; done += lines.size()) {
     const size_t group = std::min(count - done, lines.size());
@@ -49,6 +49,7 @@ void JsonCodec::Decode(const RawRecord* records, size_t count, cep::Batch* batch
       }
     }
   }
+  return count;
 }
 
 // Fills rows behind the batch's last one with lines that keep one layout. Returns how many of them
