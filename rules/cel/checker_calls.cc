@@ -10,6 +10,10 @@
 namespace vigil::rules::cel {
 namespace {
 
+bool HoldsDynamic(TypeRef type) {
+  return IsDynamic(type) || std::any_of(type->params.begin(), type->params.end(), HoldsDynamic);
+}
+
 std::string TypesOf(const std::vector<Expr*>& args, size_t first) {
   std::string out;
   for (size_t i = first; i < args.size(); ++i) {
@@ -77,6 +81,8 @@ void Checker::CheckCall(Expr* expr) {
     if (arg->type->tag == TypeTag::kError) return;  // so is the call; the reason is reported
   }
 
+  const bool all_known = std::none_of(expr->args.begin(), expr->args.end(),
+                                      [](const Expr* arg) { return HoldsDynamic(arg->type); });
   const Overload* only = nullptr;
   size_t fitting = 0;
   TypeRef result = nullptr;
@@ -93,6 +99,7 @@ void Checker::CheckCall(Expr* expr) {
     only = &overload;
     const TypeRef type = Substitute(types_, overload.result, bindings);
     result = result == nullptr ? type : Join(types_, result, type);
+    if (all_known) break;  // overloads of one function differ, but for general ones at the end
   }
   if (fitting == 0) return ReportWrongArguments(expr, *function);
   expr->type = result;

@@ -8,6 +8,7 @@
 #include "rules/cel/emitter.h"
 #include "rules/cel/format.h"
 #include "rules/cel/functions.h"
+#include "rules/cel/program.h"
 #include "rules/cel/text.h"
 #include "rules/cel/values.h"
 
@@ -24,7 +25,11 @@ class CompiledExpression final : public cep::Expression {
   CompiledExpression(std::shared_ptr<const Program> program, std::string text)
       : program_(std::move(program)), text_(std::move(text)) {}
 
-  Value Eval(const cep::EvalContext& context) const override { return program_->Run(context); }
+  Value Eval(const cep::EvalContext& context) const override {
+    const Value value = program_->Run(context);
+    if (!program_->makes_special_values() || value.tag <= ValueTag::kDouble) return value;
+    return Plain(value, context.arena != nullptr ? *context.arena : FallbackArena());
+  }
   const std::string& text() const override { return text_; }
 
  private:
@@ -162,7 +167,7 @@ class Builder {
   }
 
   bool IsField(const Expr& expr) const {
-    return expr.ref == RefKind::kField && expr.kind != ExprKind::kHas;
+    return expr.ref == RefKind::kField && expr.kind != ExprKind::kHas && !expr.is_optional;
   }
 
   bool IsBoolField(const Expr& expr) const {

@@ -28,7 +28,7 @@ class Folder {
     if (expr->kind == ExprKind::kLiteral || !expr->failure.empty()) return;
     if (expr->ref == RefKind::kInlined) return FoldInlined(expr);
     if (expr->ref == RefKind::kField) return;
-    if (IsClosed(*expr) && Evaluate(expr)) return;
+    if (IsClosed(*expr) && work_.left > 0 && Evaluate(expr)) return;
     for (Expr* arg : expr->args) Fold(arg);
     if (expr->kind == ExprKind::kAnd || expr->kind == ExprKind::kOr) return FoldLogic(expr);
     if (expr->kind == ExprKind::kConditional) FoldConditional(expr);
@@ -57,7 +57,7 @@ class Folder {
     scratch_.Reset();
     cep::EvalContext context;
     context.arena = &scratch_;
-    const cep::Value value = program->Run(context);
+    const cep::Value value = program->Run(context, work_);
     if (value.is_error()) return false;
     const bool sized = value.tag >= cep::ValueTag::kString && value.tag <= cep::ValueTag::kBytes;
     const bool nested = value.tag == cep::ValueTag::kList || value.tag == cep::ValueTag::kMap;
@@ -101,6 +101,8 @@ class Folder {
 
   Ast& ast_;
   Arena scratch_;
+  // Of all parts together, failed ones too: what folding costs is bounded whatever the expression.
+  WorkMeter work_{kMaxWork};
 };
 
 }  // namespace
