@@ -108,10 +108,13 @@ class Checker {
   // checker_calls.cc: functions.
   void CheckCall(Expr* expr);
   bool TakeNamespace(Expr* expr);
+  bool NamesNothing(const Expr* expr) const;
   const Function* FindFunction(const std::string& name) const;
   void ReportUnknownFunction(Expr* expr);
   void ReportWrongArguments(Expr* expr, const Function& function);
   void CheckPattern(Expr* expr);
+  void CheckFormat(Expr* expr);
+  void CheckConversion(Expr* expr);
   std::string ArithmeticHint(const Expr* expr) const;
   std::string ChangeHint(const Expr* a, const Expr* b) const;
   std::string CompareHint(const Expr* a, const Expr* b) const;

@@ -123,6 +123,7 @@ class Emitter {
   Instruction& At(uint32_t index) { return program_->code_[index]; }
 
   const Value* Constant(const Value& value) {
+    program_->makes_special_values_ |= HoldsSpecial(value);
     program_->constants_.push_back(CopyValue(value, program_->arena_));
     return &program_->constants_.back();
   }

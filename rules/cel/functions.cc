@@ -120,6 +120,14 @@ const Function* FunctionTable::Find(std::string_view name) const {
   return at != functions_.end() && at->name == name ? &*at : nullptr;
 }
 
+bool FunctionTable::HasNamespace(std::string_view space) const {
+  return std::any_of(functions_.begin(), functions_.end(), [&](const Function& function) {
+    const std::string_view name = function.name;
+    return name.size() > space.size() && name.substr(0, space.size()) == space &&
+           name[space.size()] == '.';
+  });
+}
+
 bool IsOperator(std::string_view name) {
   return name.size() > 1 && (name.back() == '_') && (name.front() == '_' || name.size() == 2);
 }

@@ -94,6 +94,8 @@ class FunctionTable {
 
   // The function `name`, or null. A dotted name is one of a namespace, as `geo.distance_km`.
   const Function* Find(std::string_view name) const;
+  // Whether a function is named `space.something`.
+  bool HasNamespace(std::string_view space) const;
   const std::vector<Function>& functions() const { return functions_; }
 
  private:

@@ -74,13 +74,27 @@ std::string NotFinite(double value) {
   return std::isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity";
 }
 
-// The shortest digits that read back as the same, without an exponent.
+// The shortest digits that read back as the same, zeros in place of an exponent.
 std::string PlainDouble(double value) {
   if (!std::isfinite(value)) return NotFinite(value);
-  char buffer[512];
-  const auto [end, error] =
-      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
-  return error == std::errc() ? std::string(buffer, end) : std::string();
+  char buffer[32];
+  const auto result =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
+  const std::string_view text(buffer, static_cast<size_t>(result.ptr - buffer));
+  const size_t e = text.find('e');
+  int exponent = 0;
+  std::from_chars(text.data() + e + (text[e + 1] == '+' ? 2 : 1), result.ptr, exponent);
+  std::string digits;
+  for (const char c : text.substr(0, e)) {
+    if (c != '.' && c != '-') digits += c;
+  }
+  const int point = exponent + 1;  // digits before it
+  std::string out = std::signbit(value) ? "-" : "";
+  if (digits == "0") return out + digits;
+  if (point <= 0) return out + "0." + std::string(static_cast<size_t>(-point), '0') + digits;
+  const auto before = static_cast<size_t>(point);
+  if (digits.size() <= before) return out + digits + std::string(before - digits.size(), '0');
+  return out + digits.substr(0, before) + "." + digits.substr(before);
 }
 
 class Formatter {

@@ -101,16 +101,18 @@ Value PlainNested(const Value& value, Arena& arena, uint32_t depth) {
   return value;
 }
 
-bool HoldsNoneNested(const Value& value, uint32_t depth) {
-  if (value.tag == kOptionalTag && value.size == 0) return true;
+// Whether `test` holds for the value or anything in it.
+template <typename Test>
+bool AnyWithin(const Value& value, uint32_t depth, const Test& test) {
+  if (test(value)) return true;
   if (depth > kMaxValueNesting) return false;
   if (value.tag == ValueTag::kList || value.tag == kOptionalTag) {
     return std::any_of(value.list, value.list + value.size,
-                       [&](const Value& item) { return HoldsNoneNested(item, depth + 1); });
+                       [&](const Value& item) { return AnyWithin(item, depth + 1, test); });
   }
   return value.tag == ValueTag::kMap &&
          std::any_of(value.map, value.map + value.size, [&](const cep::MapEntry& entry) {
-           return HoldsNoneNested(entry.value, depth + 1);
+           return AnyWithin(entry.value, depth + 1, test);
          });
 }
 
@@ -165,7 +167,15 @@ bool IsZeroValue(const Value& value) {
   }
 }
 
-bool HoldsNone(const Value& value) { return HoldsNoneNested(value, 0); }
+bool HoldsNone(const Value& value) {
+  return AnyWithin(value, 0, [](const Value& v) { return v.tag == kOptionalTag && v.size == 0; });
+}
+
+bool HoldsSpecial(const Value& value) {
+  return AnyWithin(value, 0, [](const Value& v) {
+    return v.tag == kOptionalTag || v.tag == kAddressTag || v.tag == kPrefixTag;
+  });
+}
 
 Value Plain(const Value& value, Arena& arena) { return PlainNested(value, arena, 0); }
 

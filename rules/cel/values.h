@@ -66,6 +66,8 @@ cep::Value OptionalNone();
 bool IsZeroValue(const cep::Value& value);
 // Whether it is optional.none(), or holds it.
 bool HoldsNone(const cep::Value& value);
+// Whether Plain() would change it.
+bool HoldsSpecial(const cep::Value& value);
 // The value as those outside of expressions know it: an optional is its value or null, addresses
 // and ranges are text; in lists and maps likewise.
 cep::Value Plain(const cep::Value& value, Arena& arena);

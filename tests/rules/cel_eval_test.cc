@@ -119,14 +119,14 @@ TEST_CASE("CEL eval: functions", "[rules][unit]") {
       {"timestamp('2009-02-13T23:31:30Z').getHours('Europe/Paris')", "0"},
       {"timestamp('2009-02-13T23:31:30Z').getDayOfWeek('+01:00')", "6"},
       {"timestamp('2009-02-13T23:31:30Z').getHours('Mars')", "error: unknown time zone `Mars`"},
-      {"timestamp('2023-02-29T00:00:00Z')", "error: not an RFC 3339 timestamp"},
+      {"timestamp(dyn('2023-02-29T00:00:00Z'))", "error: not an RFC 3339 timestamp"},
       {"timestamp('2020-01-01T00:00:00+01:30')", "timestamp(\"2019-12-31T22:30:00Z\")"},
       {"timestamp('9999-12-31T23:59:59Z') + duration('1s')",
        "error: timestamp out of range: years 1 to 9999"},
       {"duration('1h30m') + duration('-0.5s')", "duration(\"5399.5s\")"},
       {"duration('-1.5s').getMilliseconds()", "-500"},
       {"duration('1h') > duration('59m')", "true"},
-      {"duration('5 m')", "error: not a duration such as 1h30m or 1.5s"},
+      {"duration(dyn('5 m'))", "error: not a duration such as 1h30m or 1.5s"},
       {"geo.distance_km(0, 0, 0, 180) > 20015.0", "true"},
       {"geo.distance_km(52.52, 13.405, 52.52, 13.405)", "0.0"},
       {"geo.distance_km(dyn('a'), 0, 0, 0)",
@@ -136,13 +136,7 @@ TEST_CASE("CEL eval: functions", "[rules][unit]") {
 
 TEST_CASE("CEL eval: work is bounded", "[rules][unit]") {
   CelFixture fixture;
-  const std::string ten = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]";
-  std::string nested = "count > 0";
-  for (const char* name : {"a", "b", "c", "d", "e", "f"}) {
-    nested = ten + ".all(" + name + ", " + nested + ")";
-  }
   const cep::CapturedEvent* event = fixture.Event({{"count", cep::Value::Int(1)}});
-  CHECK(fixture.Eval(nested, event) == "error: more than 100,000 iterations in one evaluation");
   CHECK(fixture.Eval("count > 0 ? 'x'.replace('', '" + std::string(60'000, 'y') +
                          "').replace('', '" + std::string(600, 'z') + "') : ''",
                      event) == "error: text longer than 16 MiB");
