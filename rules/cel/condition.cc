@@ -174,8 +174,13 @@ class Builder {
     return IsField(expr) && layout_.slots()[expr.index].type.kind == cep::TypeKind::kBool;
   }
 
+  // A bool field by itself: `flag > false`, and `flag < true` for its negation. Unlike `flag ==
+  // true`, which is false of null, these fail on null, as `flag` does.
   Condition BoolField(const Expr& expr, bool negated) {
-    return MakeAtom(expr, CompareOp::kEq, {Value::Bool(!negated)});
+    Condition out =
+        MakeAtom(expr, negated ? CompareOp::kLt : CompareOp::kGt, {Value::Bool(negated)});
+    out.text = (negated ? "!" : "") + ToText(expr);
+    return out;
   }
 
   // The comparison of a field with a constant, either way round; nothing for others.

@@ -76,6 +76,7 @@ class Folder {
     auto& args = expr->args;
     const auto is_neutral = [neutral](const Expr* arg) { return IsBoolLiteral(arg, neutral); };
     args.erase(std::remove_if(args.begin(), args.end(), is_neutral), args.end());
+    if (args.empty()) return MakeLiteral(expr, cep::Value::Bool(neutral));
     // A single operand that may not be a bool keeps its &&, which makes an error of that.
     if (args.size() == 1 && args[0]->type->tag == TypeTag::kBool) ReplaceBy(expr, *args[0]);
   }
