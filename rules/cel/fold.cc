@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rules/cel/emitter.h"
+#include "rules/cel/functions.h"
 
 namespace vigil::rules::cel {
 namespace {
@@ -67,6 +68,24 @@ class Folder {
     return true;
   }
 
+  // Whether the value of a part of type bool is a bool or an error, never null.
+  static bool IsBoolOrError(const Expr& expr) {
+    if (expr.type->tag != TypeTag::kBool) return false;
+    switch (expr.kind) {
+      case ExprKind::kLiteral:
+      case ExprKind::kHas:
+      case ExprKind::kAnd:
+      case ExprKind::kOr:
+      case ExprKind::kCompare:
+      case ExprKind::kComprehension:
+        return true;
+      case ExprKind::kCall:
+        return IsOperator(expr.name);
+      default:
+        return false;
+    }
+  }
+
   // Operands that are neutral go; one that settles the result is the result.
   static void FoldLogic(Expr* expr) {
     const bool neutral = expr->kind == ExprKind::kAnd;
@@ -77,8 +96,9 @@ class Folder {
     const auto is_neutral = [neutral](const Expr* arg) { return IsBoolLiteral(arg, neutral); };
     args.erase(std::remove_if(args.begin(), args.end(), is_neutral), args.end());
     if (args.empty()) return MakeLiteral(expr, cep::Value::Bool(neutral));
-    // A single operand that may not be a bool keeps its &&, which makes an error of that.
-    if (args.size() == 1 && args[0]->type->tag == TypeTag::kBool) ReplaceBy(expr, *args[0]);
+    // A single operand that may not be a bool (null, as fields may be) keeps its &&, which makes an
+    // error of that.
+    if (args.size() == 1 && IsBoolOrError(*args[0])) ReplaceBy(expr, *args[0]);
   }
 
   static void FoldConditional(Expr* expr) {

@@ -242,6 +242,11 @@ class Printer {
   }
 
   void PrintChain(const Expr& expr, std::string_view separator, Strength strength) {
+    // Where others were folded away: alone, the term would not be an error where it is null.
+    if (expr.args.size() == 1) {
+      out_ += expr.kind == ExprKind::kAnd ? "true" : "false";
+      out_ += separator;
+    }
     for (size_t i = 0; i < expr.args.size(); ++i) {
       if (i > 0) out_ += separator;
       PrintAt(*expr.args[i], static_cast<Strength>(strength + 1));

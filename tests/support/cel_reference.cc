@@ -412,9 +412,7 @@ class Generator {
               bool failed = false;
               for (size_t i = 0; i < range.items.size(); ++i) {
                 const CelValue value = InScope(
-                    body,
-                    {{index, CelValue::Int(static_cast<int64_t>(i))}, {variable, range.items[i]}},
-                    scope, locals);
+                    body, Variables(pair ? index : "", i, variable, range.items[i]), scope, locals);
                 if (value.kind != Kind::kBool) {
                   if (macro == "exists_one") return CelValue::Error();
                   failed = true;
@@ -427,6 +425,15 @@ class Generator {
               if (macro == "exists_one") return CelValue::Bool(count == 1);
               return failed ? CelValue::Error() : CelValue::Bool(macro == "all");
             }};
+  }
+
+  // The variables of one round of a macro; with an index where that has a name.
+  static CelLocals Variables(const std::string& index, size_t i, const std::string& variable,
+                             const CelValue& item) {
+    CelLocals locals;
+    if (!index.empty()) locals.emplace_back(index, CelValue::Int(static_cast<int64_t>(i)));
+    locals.emplace_back(variable, item);
+    return locals;
   }
 
   static CelValue InScope(const Node& body, const CelLocals& inner, const CelScope& scope,
@@ -643,20 +650,19 @@ class Generator {
     locals_.resize(scope_size);
     const std::string call =
         pair ? ".transformList(" + index + ", " + variable : ".map(" + variable;
-    return {
-        list.text + call + ", " + body.text + ")", [=](const CelScope& scope, CelLocals& locals) {
-          const CelValue range = list.eval(scope, locals);
-          if (range.kind != Kind::kList) return CelValue::Error();
-          CelValue out = CelValue::List({});
-          for (size_t i = 0; i < range.items.size(); ++i) {
-            const CelValue value = InScope(
-                body, {{index, CelValue::Int(static_cast<int64_t>(i))}, {variable, range.items[i]}},
-                scope, locals);
-            if (value.is_error()) return value;
-            out.items.push_back(value);
-          }
-          return out;
-        }};
+    return {list.text + call + ", " + body.text + ")",
+            [=](const CelScope& scope, CelLocals& locals) {
+              const CelValue range = list.eval(scope, locals);
+              if (range.kind != Kind::kList) return CelValue::Error();
+              CelValue out = CelValue::List({});
+              for (size_t i = 0; i < range.items.size(); ++i) {
+                const CelValue value = InScope(
+                    body, Variables(pair ? index : "", i, variable, range.items[i]), scope, locals);
+                if (value.is_error()) return value;
+                out.items.push_back(value);
+              }
+              return out;
+            }};
   }
 
   Node Filter(CelKind kind, CelKind item, int depth) {
