@@ -9,6 +9,7 @@
 #include "rules/cel/format.h"
 #include "rules/cel/functions.h"
 #include "rules/cel/program.h"
+#include "rules/cel/test_chain.h"
 #include "rules/cel/text.h"
 #include "rules/cel/values.h"
 
@@ -22,10 +23,16 @@ using cep::ValueTag;
 
 class CompiledExpression final : public cep::Expression {
  public:
-  CompiledExpression(std::shared_ptr<const Program> program, std::string text)
-      : program_(std::move(program)), text_(std::move(text)) {}
+  // The chain may be null.
+  CompiledExpression(std::shared_ptr<const Program> program, std::unique_ptr<const TestChain> chain,
+                     std::string text)
+      : program_(std::move(program)), chain_(std::move(chain)), text_(std::move(text)) {}
 
   Value Eval(const cep::EvalContext& context) const override {
+    if (chain_ != nullptr) {
+      const cep::Tri outcome = chain_->Run(context);
+      if (outcome != cep::Tri::kError) return Value::Bool(outcome == cep::Tri::kTrue);
+    }
     const Value value = program_->Run(context);
     if (!program_->makes_special_values() || value.tag <= ValueTag::kDouble) return value;
     return Plain(value, context.arena != nullptr ? *context.arena : FallbackArena());
@@ -34,6 +41,7 @@ class CompiledExpression final : public cep::Expression {
 
  private:
   std::shared_ptr<const Program> program_;
+  std::unique_ptr<const TestChain> chain_;
   std::string text_;
 };
 
@@ -257,7 +265,8 @@ class Builder {
 std::shared_ptr<const cep::Expression> MakeExpression(const Expr& root, const cep::Layout* layout) {
   std::shared_ptr<const Program> program = EmitProgram(root, layout);
   if (program == nullptr) return nullptr;
-  return std::make_shared<CompiledExpression>(std::move(program), ToText(root));
+  return std::make_shared<CompiledExpression>(std::move(program), TestChain::Make(root, layout),
+                                              ToText(root));
 }
 
 void CollectConjuncts(const Expr& root, std::vector<const Expr*>& out) {

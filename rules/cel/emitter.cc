@@ -99,6 +99,7 @@ class Emitter {
     Emit(root, 0);
     Add(&Return, 0);
     if (too_large_) return nullptr;
+    program_->uses_scratch_ = allocates_ && root.type != nullptr && IsScalar(root.type->tag);
     if (layout_ != nullptr && uses_whole_events_) {
       uint32_t slot = 0;
       for (const cep::Slot& field : layout_->slots()) {
@@ -155,6 +156,7 @@ class Emitter {
       too_large_ = true;
       return;
     }
+    allocates_ |= Allocates(expr);
     const bool is_special = expr.type != nullptr && expr.type->tag == TypeTag::kAbstract;
     program_->makes_special_values_ |= is_special || expr.is_optional;
     if (!expr.failure.empty()) {
@@ -166,6 +168,24 @@ class Emitter {
     uses_whole_events_ = true;
     Add(&EventsToMaps, dst);
   }
+
+  // Whether the part's own instructions may take memory from the arena.
+  static bool Allocates(const Expr& expr) {
+    switch (expr.kind) {
+      case ExprKind::kList:
+      case ExprKind::kMap:
+      case ExprKind::kComprehension:
+      case ExprKind::kOptionalMap:
+        return true;
+      case ExprKind::kCall:
+        return !IsOperator(expr.name) || expr.overload == nullptr ||
+               expr.overload->cost != Cost::kConstant;
+      default:
+        return expr.as_value || expr.is_optional;
+    }
+  }
+
+  static bool IsScalar(TypeTag tag) { return tag >= TypeTag::kBool && tag <= TypeTag::kDouble; }
 
   void EmitError(const Expr& expr, uint32_t dst) {
     const Value* error = Constant(
@@ -459,6 +479,7 @@ class Emitter {
   std::shared_ptr<Program> program_ = std::make_shared<Program>();
   std::vector<uint16_t> locals_;  // the register of each comprehension variable, by level
   bool uses_whole_events_ = false;
+  bool allocates_ = false;
   bool too_large_ = false;
 };
 

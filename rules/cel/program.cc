@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "rules/cel/emitter.h"
+
 namespace vigil::rules::cel {
 namespace {
 
@@ -20,8 +22,11 @@ cep::Value Program::Run(const cep::EvalContext& context) const {
 }
 
 cep::Value Program::Run(const cep::EvalContext& context, WorkMeter& meter) const {
-  if (context.arena == nullptr) FallbackArena().Reset();
-  Arena& arena = context.arena != nullptr ? *context.arena : FallbackArena();
+  // A caller's arena lives for a whole block of rows; what a condition makes on its way is not to
+  // add up over them.
+  const bool scratch = uses_scratch_ || context.arena == nullptr;
+  if (scratch) FallbackArena().Reset();
+  Arena& arena = scratch ? FallbackArena() : *context.arena;
   // Raw memory: every register is written before it is read, none needs construction.
   alignas(cep::Value) std::byte inline_registers[kInlineRegisters * sizeof(cep::Value)];
   auto* registers = reinterpret_cast<cep::Value*>(inline_registers);
@@ -30,7 +35,10 @@ cep::Value Program::Run(const cep::EvalContext& context, WorkMeter& meter) const
               *this,     kMaxIterations, arena.bytes_used()};
   const Instruction* at = code_.data();
   while (at != nullptr) at = at->run(frame, at);
-  return registers[0];
+  const cep::Value result = registers[0];
+  const bool points = result.tag == cep::ValueTag::kError || result.tag > cep::ValueTag::kDouble;
+  if (!uses_scratch_ || context.arena == nullptr || !points) return result;
+  return CopyValue(result, *context.arena);
 }
 
 }  // namespace vigil::rules::cel

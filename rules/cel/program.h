@@ -92,6 +92,7 @@ class Program {
   std::vector<Instruction> code_;
   uint32_t register_count_ = 1;
   bool makes_special_values_ = false;
+  bool uses_scratch_ = false;  // makes values on its way to a scalar: they go before the next row
   std::deque<cep::Value> constants_;
   std::vector<Pattern> patterns_;
   std::vector<EventField> event_fields_;

@@ -117,6 +117,21 @@ struct Environment {
   rules::cel::Environment cel;
 };
 
+// A block of `rows` rows, the events in turn; texts are in the arena.
+cep::ColumnBlock BlockOf(const std::vector<CelEvent>& events, uint32_t rows,
+                         const std::shared_ptr<cep::Layout>& layout, Arena& arena) {
+  cep::ColumnBlock block(layout);
+  block.rows = rows;
+  for (uint32_t row = 0; row < rows; ++row) {
+    const CelEvent& fields = events[row % events.size()];
+    for (size_t slot = 0; slot < block.columns.size(); ++slot) {
+      const auto at = fields.find(layout->slots()[slot].name);
+      block.columns[slot].Set(row, at == fields.end() ? cep::Value() : ToValue(at->second, arena));
+    }
+  }
+  return block;
+}
+
 CelScope RandomScope(Choices& choices) {
   CelScope scope;
   scope.event = RandomCelEvent(choices);
@@ -194,11 +209,16 @@ TEST_CASE("CEL: programs equal a plain evaluator for random expressions", "[prop
     context.arena = &arena;
     const CelValue expected = made.Evaluate(scope);
     const CelValue answer = FromValue(compiled.value->Eval(context));
+    // The same event as a row of columns: other instructions, chains of tests among them.
+    const cep::ColumnBlock block = BlockOf({scope.event}, 1, environment.layout, arena);
+    context.event = nullptr;
+    context.block = &block;
+    const CelValue in_columns = FromValue(compiled.value->Eval(context));
     ++evaluated;
     failed += expected.is_error() ? 1 : 0;
-    if (SameCelValue(expected, answer)) return "";
+    if (SameCelValue(expected, answer) && SameCelValue(expected, in_columns)) return "";
     return made.text() + "\n" + Show(scope) + "\nexpected " + expected.ToString() + ", is " +
-           answer.ToString();
+           answer.ToString() + ", in columns " + in_columns.ToString();
   });
   WARN(evaluated << " evaluated, " << failed << " of them to an error");
   CHECK(evaluated > 5000);
@@ -221,17 +241,8 @@ TEST_CASE("CEL: conditions over columns equal a plain evaluator row by row", "[p
     if (compiled.correlated != nullptr) return made.text() + "\nreads no stage, yet is correlated";
     auto set = std::make_shared<patterns::PredicateSet>();
     const uint32_t id = set->Add(compiled.unary);
-    cep::ColumnBlock block(environment.layout);
-    block.rows = kRows;
     Arena arena;
-    for (uint32_t row = 0; row < kRows; ++row) {
-      const CelEvent& fields = rows[row % rows.size()];
-      for (size_t slot = 0; slot < block.columns.size(); ++slot) {
-        const auto at = fields.find(environment.layout->slots()[slot].name);
-        block.columns[slot].Set(row,
-                                at == fields.end() ? cep::Value() : ToValue(at->second, arena));
-      }
-    }
+    const cep::ColumnBlock block = BlockOf(rows, kRows, environment.layout, arena);
     patterns::PredicateResults results(set);
     results.Evaluate(block);
     for (uint32_t row = 0; row < kRows; ++row) {

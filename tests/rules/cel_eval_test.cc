@@ -161,6 +161,28 @@ TEST_CASE("CEL eval: a condition of numbers allocates nothing", "[rules][unit]")
   CHECK(arena.bytes_reserved() == 0);
 }
 
+TEST_CASE("CEL eval: what a condition makes on its way does not add up", "[rules][unit]") {
+  CelFixture fixture;
+  const std::string text(1 << 16, 'x');
+  const cep::CapturedEvent* event = fixture.Event({{"type", cep::Value::String(text)}});
+  Arena arena;
+  cep::EvalContext context;
+  context.event = event;
+  context.arena = &arena;
+  const Compiled holds = CompileValue("size(type + type) > 3", fixture.environment);
+  const Compiled fails = CompileValue("(type + type).matches(type)", fixture.environment);
+  REQUIRE((holds.ok && fails.ok));
+  for (int row = 0; row < 100; ++row) {
+    CHECK(holds.value->EvalBool(context) == cep::Tri::kTrue);
+    CHECK(CelFixture::Show(fails.value->Eval(context)) ==
+          "error: a regular expression of 65536 bytes, at most 8192 are allowed");
+  }
+  CHECK(arena.bytes_reserved() < (1 << 16));  // but for the texts of errors
+  const Compiled made = CompileValue("type + type", fixture.environment);
+  made.value->Eval(context);
+  CHECK(arena.bytes_reserved() > (1 << 17));
+}
+
 TEST_CASE("CEL eval: every function of the table has its documentation", "[rules][unit]") {
   for (const Function& function : FunctionTable::Get().functions()) {
     for (const Overload& overload : function.overloads) {
