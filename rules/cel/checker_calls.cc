@@ -9,6 +9,7 @@
 #include "rules/cel/string_format.h"
 #include "rules/cel/suggest.h"
 #include "rules/cel/text.h"
+#include "rules/cel/time.h"
 
 namespace vigil::rules::cel {
 namespace {
@@ -155,6 +156,13 @@ void Checker::CheckFormat(Expr* expr) {
 void Checker::CheckConversion(Expr* expr) {
   static constexpr std::array<std::string_view, 4> kConversions = {"timestamp", "duration", "ip",
                                                                    "cidr"};
+  if (expr->is_member && expr->args.size() == 2 && IsText(expr->args[1]) &&
+      expr->args[0]->type->tag == TypeTag::kTimestamp &&
+      !IsTimeZone(expr->args[1]->literal.text())) {
+    return Fail(expr, IssueCode::kLiteral, expr->args[1]->span,
+                "unknown time zone " + Quoted(expr->args[1]->literal.text()),
+                "as in `\"Europe/Paris\"`, `\"UTC\"` or `\"+02:00\"`");
+  }
   const bool converts =
       std::find(kConversions.begin(), kConversions.end(), expr->name) != kConversions.end();
   if (!converts || expr->is_member || expr->overload == nullptr || !IsText(expr->args[0])) return;

@@ -384,6 +384,10 @@ Next CallMember(Frame& frame, Next self) { return CallAny(frame, self, /*is_memb
 Next MatchPattern(Frame& frame, Next self) {
   Value& text = frame.registers[self->dst];
   if (text.tag == ValueTag::kString) {
+    if (!frame.call.work.Spend(StepsOf(Cost::kLinear, &text, 1))) {
+      text = kTooMuch;
+      return self + 1;
+    }
     text = Value::Bool(PartialMatch(*self->pattern, text.text()));
   } else if (!text.is_error()) {
     text = kNoOverload;

@@ -1,4 +1,5 @@
 // Comparisons: of two values, and of a column's field with a constant.
+#include <algorithm>
 #include <array>
 
 #include "rules/cel/instructions.h"
@@ -33,6 +34,7 @@ bool HoldsFor(Order order) {
 }
 
 constexpr Value kTooMuch = Value::Error(kTooMuchWork);
+constexpr uint32_t kBytesPerStep = 64;  // of texts compared
 
 Value IsIn(WorkMeter& work, const Value& item, const Value& container) {
   if (container.tag != ValueTag::kMap && container.tag != ValueTag::kList) return kNoOverload;
@@ -55,6 +57,10 @@ template <CompareOp kOp>
 Value CompareValues(WorkMeter& work, const Value& a, const Value& b) {
   if (a.is_error()) return a;
   if (b.is_error()) return b;
+  if (a.tag == b.tag && (a.tag == ValueTag::kString || a.tag == ValueTag::kBytes) &&
+      !work.Spend(std::min(a.size, b.size) / kBytesPerStep)) {
+    return kTooMuch;
+  }
   if constexpr (kOp == CompareOp::kIn) {
     return IsIn(work, a, b);
   } else if constexpr (kOp == CompareOp::kEq || kOp == CompareOp::kNe) {

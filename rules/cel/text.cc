@@ -1,6 +1,7 @@
 #include "rules/cel/text.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "rules/cel/format.h"
@@ -13,7 +14,7 @@ namespace {
 constexpr size_t kShortText = 40;
 
 // Binding strength of what an expression prints as; arguments that bind weaker get parentheses.
-enum Strength {
+enum Strength : uint8_t {
   kConditionalStrength,
   kOrStrength,
   kAndStrength,
@@ -21,7 +22,7 @@ enum Strength {
   kAddStrength,
   kMultiplyStrength,
   kUnaryStrength,
-  kMemberStrength,
+  kMemberStrength,  // one more is stronger than all
 };
 
 Strength StrengthOfCall(const Expr& expr) {

@@ -88,6 +88,8 @@ TEST_CASE("CEL checker: errors name the thing and the way out", "[rules][unit]")
       {"wait > duration(\"5 m\")", 16, 21, "V0202", "not a duration such as 1h30m or 1.5s", ""},
       {"at > timestamp(\"2020-13-01T00:00:00Z\")", 15, 37, "V0202", "not an RFC 3339 timestamp",
        ""},
+      {"at.getHours(\"Mars\") > 3", 12, 18, "V0202", "unknown time zone `Mars`",
+       "as in `\"Europe/Paris\"`, `\"UTC\"` or `\"+02:00\"`"},
       {"type == \"%d\".format([type])", 21, 25, "V0207",
        "`%d` takes int, uint or double, not string", ""},
       {"type == \"%d %s\".format([1])", 23, 26, "V0207", "the format takes 2 arguments, 1 is given",
