@@ -42,7 +42,7 @@ Value IndexError(CallContext& context, int64_t index) {
 
 // Where `part` is first found from byte `from` on; linear in the text, whatever the part.
 size_t Find(std::string_view text, std::string_view part, size_t from = 0) {
-  if (from > text.size()) return kNone;
+  if (from > text.size() || part.size() > text.size() - from) return kNone;
   if (part.empty()) return from;
   const void* found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
   return found == nullptr ? kNone
