@@ -64,8 +64,7 @@ bool IsMapped(const Address& address) {
 bool Read(std::string_view text, Address* address) {
   char buffer[INET6_ADDRSTRLEN + 1];
   if (text.size() >= sizeof buffer || text.find('\0') != std::string_view::npos) return false;
-  std::memcpy(buffer, text.data(), text.size());
-  buffer[text.size()] = '\0';
+  buffer[text.copy(buffer, sizeof buffer - 1)] = '\0';
   const bool is_long = text.find(':') != std::string_view::npos;
   address->size = is_long ? kLongBytes : kShortBytes;
   return inet_pton(is_long ? AF_INET6 : AF_INET, buffer, address->bytes.data()) == 1;
