@@ -57,7 +57,7 @@ bool SameEnds(const char* a, const char* b, size_t size) {
   std::memcpy(&heads[1], b, sizeof(Word));
   std::memcpy(&tails[0], a + size - sizeof(Word), sizeof(Word));
   std::memcpy(&tails[1], b + size - sizeof(Word), sizeof(Word));
-  return heads[0] == heads[1] && tails[0] == tails[1];
+  return ((heads[0] ^ heads[1]) | (tails[0] ^ tails[1])) == 0;
 }
 
 // Equality without a call for the short texts that conditions compare.
@@ -271,16 +271,22 @@ inline Tri TestChain::Holds(const Test& test, const cep::EvalContext& context) {
       return wanted(OrderOf(column.doubles()[row], test.constants[0].d));
     case Kind::kString:
       return wanted(OrderOf(column.strings()[row], test.constants[0].text(), test.equality_only));
-    case Kind::kIntIn:
+    case Kind::kIntIn: {
+      bool found = false;
       for (uint32_t i = 0; i < test.constant_count; ++i) {
-        if (column.ints()[row] == test.constants[i].i) return Tri::kTrue;
+        found |= column.ints()[row] == test.constants[i].i;
       }
-      return Tri::kFalse;
-    case Kind::kStringIn:
+      return ToTri(found);
+    }
+    case Kind::kStringIn: {
+      // All of the few items: which one it is, is hard to foresee for the processor.
+      const std::string_view text = column.strings()[row];
+      bool found = false;
       for (uint32_t i = 0; i < test.constant_count; ++i) {
-        if (SameText(column.strings()[row], test.constants[i].text())) return Tri::kTrue;
+        found |= SameText(text, test.constants[i].text());
       }
-      return Tri::kFalse;
+      return ToTri(found);
+    }
     case Kind::kStageInt:
       if (other.tag != ValueTag::kInt) return Tri::kError;
       return wanted(OrderOf(column.ints()[row], other.i));
