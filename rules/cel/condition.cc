@@ -8,6 +8,8 @@
 #include "rules/cel/emitter.h"
 #include "rules/cel/format.h"
 #include "rules/cel/functions.h"
+#include "rules/cel/program.h"
+#include "rules/cel/test_chain.h"
 #include "rules/cel/text.h"
 #include "rules/cel/values.h"
 
@@ -21,17 +23,27 @@ using cep::ValueTag;
 
 class CompiledExpression final : public cep::Expression {
  public:
-  CompiledExpression(std::shared_ptr<const Program> program, std::string text,
-                     std::vector<cep::StageComparison> needed)
-      : program_(std::move(program)), text_(std::move(text)) {
+  // The chain may be null.
+  CompiledExpression(std::shared_ptr<const Program> program, std::unique_ptr<const TestChain> chain,
+                     std::string text, std::vector<cep::StageComparison> needed)
+      : program_(std::move(program)), chain_(std::move(chain)), text_(std::move(text)) {
     needed_ = std::move(needed);
   }
 
-  Value Eval(const cep::EvalContext& context) const override { return program_->Run(context); }
+  Value Eval(const cep::EvalContext& context) const override {
+    if (chain_ != nullptr) {
+      const cep::Tri outcome = chain_->Run(context);
+      if (outcome != cep::Tri::kError) return Value::Bool(outcome == cep::Tri::kTrue);
+    }
+    const Value value = program_->Run(context);
+    if (!program_->makes_special_values() || value.tag <= ValueTag::kDouble) return value;
+    return Plain(value, context.arena != nullptr ? *context.arena : FallbackArena());
+  }
   const std::string& text() const override { return text_; }
 
  private:
   std::shared_ptr<const Program> program_;
+  std::unique_ptr<const TestChain> chain_;
   std::string text_;
 };
 
@@ -210,15 +222,20 @@ class Builder {
   }
 
   bool IsField(const Expr& expr) const {
-    return expr.ref == RefKind::kField && expr.kind != ExprKind::kHas;
+    return expr.ref == RefKind::kField && expr.kind != ExprKind::kHas && !expr.is_optional;
   }
 
   bool IsBoolField(const Expr& expr) const {
     return IsField(expr) && layout_.slots()[expr.index].type.kind == cep::TypeKind::kBool;
   }
 
+  // A bool field by itself: `flag > false`, and `flag < true` for its negation. Unlike `flag ==
+  // true`, which is false of null, these fail on null, as `flag` does.
   Condition BoolField(const Expr& expr, bool negated) {
-    return MakeAtom(expr, CompareOp::kEq, {Value::Bool(!negated)});
+    Condition out =
+        MakeAtom(expr, negated ? CompareOp::kLt : CompareOp::kGt, {Value::Bool(negated)});
+    out.text = (negated ? "!" : "") + ToText(expr);
+    return out;
   }
 
   // The comparison of a field with a constant, either way round; nothing for others.
@@ -295,8 +312,8 @@ class Builder {
 std::shared_ptr<const cep::Expression> MakeExpression(const Expr& root, const cep::Layout* layout) {
   std::shared_ptr<const Program> program = EmitProgram(root, layout);
   if (program == nullptr) return nullptr;
-  return std::make_shared<CompiledExpression>(std::move(program), ToText(root),
-                                              FindNeeded(root, layout));
+  return std::make_shared<CompiledExpression>(std::move(program), TestChain::Make(root, layout),
+                                              ToText(root), FindNeeded(root, layout));
 }
 
 void CollectConjuncts(const Expr& root, std::vector<const Expr*>& out) {
