@@ -137,7 +137,7 @@ Status KafkaSource::Start(Wakeup* wakeup) {
 // ---- Events of the client ----
 
 void KafkaSource::OnLog(int level, std::string_view text) {
-  log_->Log(level, absl::StrCat("source ", options_.name, ": ", Abseil(text)));
+  log_->Write(level, absl::StrCat("source ", options_.name, ": ", Abseil(text)));
 }
 
 void KafkaSource::OnError(rd_kafka_resp_err_t error, std::string_view text) {
@@ -146,7 +146,7 @@ void KafkaSource::OnError(rd_kafka_resp_err_t error, std::string_view text) {
     // Which partitions it concerns, the next statistics say.
     for (cep::LivePartition& live : live_) live.is_connected = false;
   }
-  log_->Log(4, absl::StrCat("source ", options_.name, ": ", rd_kafka_err2name(error), ": ",
+  log_->Write(4, absl::StrCat("source ", options_.name, ": ", rd_kafka_err2name(error), ": ",
                             Abseil(text)));
 }
 
@@ -224,7 +224,7 @@ bool KafkaSource::Look(bool at_start) {
     return false;
   }
   if (!status.ok()) {
-    log_->Log(4, absl::StrCat("source ", options_.name,
+    log_->Write(4, absl::StrCat("source ", options_.name,
                               ": cannot list partitions: ", status.message(), "; trying again"));
     return false;
   }
@@ -286,7 +286,7 @@ StatusOr<std::vector<std::pair<std::string, int>>> KafkaSource::ListTopics() {
       // A bounded run has nothing to wait for.
       if (options_.stop_at_end && is_absent) return absl::NotFoundError(text);
       if (!is_absent) return absl::UnavailableError(text);
-      log_->Log(4, text);
+      log_->Write(4, text);
     }
   }
   return topics;
@@ -418,7 +418,7 @@ void KafkaSource::AddFound() {
     }
     rd_kafka_topic_partition_list_add(list.get(), f.topic.c_str(), f.number)->offset = f.start;
   }
-  log_->Log(6, absl::StrCat("source ", options_.name, ": reads ", found.size(),
+  log_->Write(6, absl::StrCat("source ", options_.name, ": reads ", found.size(),
                             " more partitions, ", states_.size(), " in all"));
   const io::KafkaPtr<rd_kafka_error_t> error(
       rd_kafka_incremental_assign(client_.get(), list.get()));
@@ -482,12 +482,12 @@ void KafkaSource::NoteError(const rd_kafka_message_t& message, PartitionState* s
     return;
   }
   live->is_at_end = false;
-  log_->Log(3, absl::StrCat("source ", options_.name, ": ", state->id.place, ": ",
+  log_->Write(3, absl::StrCat("source ", options_.name, ": ", state->id.place, ": ",
                             rd_kafka_err2name(message.err), ": ",
                             Abseil(rd_kafka_message_errstr(&message))));
   if (message.err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) return;
   // What we wanted to read is not there any more: go on with the oldest that is.
-  log_->Log(3, absl::StrCat("source ", options_.name, ": ", state->id.place, ": records from ",
+  log_->Write(3, absl::StrCat("source ", options_.name, ": ", state->id.place, ": records from ",
                             state->next_offset,
                             " on were deleted before they were read; going on with the oldest"));
   const io::KafkaPtr<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_new(1));

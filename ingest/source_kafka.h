@@ -70,7 +70,7 @@ class KafkaSourceLog {
  public:
   virtual ~KafkaSourceLog() = default;
   // syslog's levels: 3 error, 4 warning, 6 information.
-  virtual void Log(int level, const std::string& text) = 0;
+  virtual void Write(int level, const std::string& text) = 0;
 };
 
 // Thread safety: as LiveSource; its threads are its own.

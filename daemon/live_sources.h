@@ -1,0 +1,40 @@
+// The sources of a live job, made of its configuration.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "cep/base/status.h"
+#include "cep/event/schema.h"
+#include "cep/runtime/live_job.h"
+#include "daemon/config.h"
+#include "daemon/log.h"
+#include "ingest/source_kafka.h"
+#include "rules/rule_set.h"
+
+namespace vigil::daemon {
+
+// The schema of events that also have the field `kafka` (ingest::kKafkaField): what Kafka knows of
+// a record. The schema itself where it declares a field of that name, or no source is Kafka.
+std::shared_ptr<const cep::Schema> WithKafkaField(std::shared_ptr<const cep::Schema> schema,
+                                                  const Config& config);
+
+// What a live job cannot do of what the configuration asks for, all of it, one text each.
+std::vector<std::string> FindUnsupported(const Config& config);
+
+// Lines of a source's log, with the source's name.
+class SourceLog : public ingest::KafkaSourceLog {
+ public:
+  explicit SourceLog(Log* log) : log_(log) {}
+  void Write(int level, const std::string& text) override { log_->WriteSyslog(level, text); }
+
+ private:
+  Log* log_;
+};
+
+// `log` is borrowed and outlives the sources.
+// Errors: INVALID_ARGUMENT for properties or patterns that are not valid, naming the source.
+StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
+                                                     const rules::RuleSet& rules, SourceLog* log);
+
+}  // namespace vigil::daemon
