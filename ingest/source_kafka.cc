@@ -147,7 +147,7 @@ void KafkaSource::OnError(rd_kafka_resp_err_t error, std::string_view text) {
     for (cep::LivePartition& live : live_) live.is_connected = false;
   }
   log_->Write(4, absl::StrCat("source ", options_.name, ": ", rd_kafka_err2name(error), ": ",
-                            Abseil(text)));
+                              Abseil(text)));
 }
 
 // Which brokers answer, and where partitions end: librdkafka's STATISTICS.md.
@@ -225,7 +225,7 @@ bool KafkaSource::Look(bool at_start) {
   }
   if (!status.ok()) {
     log_->Write(4, absl::StrCat("source ", options_.name,
-                              ": cannot list partitions: ", status.message(), "; trying again"));
+                                ": cannot list partitions: ", status.message(), "; trying again"));
     return false;
   }
   for (Found& f : *found) {
@@ -377,8 +377,12 @@ Status KafkaSource::Serve() {
   const bool look_at_all = now - last_poll_all_ms_ >= kPollAllMs;
   if (look_at_all) last_poll_all_ms_ = now;
   for (size_t i = 0; i < states_.size(); ++i) {
-    if (look_at_all && !live_[i].has_ended) states_[i].has_news = true;
-    UpdateRows(&states_[i], &live_[i]);
+    PartitionState& state = states_[i];
+    if (look_at_all && !live_[i].has_ended && !state.has_news &&
+        state.next == state.messages.size()) {
+      Refill(&state, &live_[i]);
+    }
+    UpdateRows(&state, &live_[i]);
   }
   const std::lock_guard lock(mutex_);
   return failure_;
@@ -419,7 +423,7 @@ void KafkaSource::AddFound() {
     rd_kafka_topic_partition_list_add(list.get(), f.topic.c_str(), f.number)->offset = f.start;
   }
   log_->Write(6, absl::StrCat("source ", options_.name, ": reads ", found.size(),
-                            " more partitions, ", states_.size(), " in all"));
+                              " more partitions, ", states_.size(), " in all"));
   const io::KafkaPtr<rd_kafka_error_t> error(
       rd_kafka_incremental_assign(client_.get(), list.get()));
   if (error == nullptr) return;
@@ -483,13 +487,13 @@ void KafkaSource::NoteError(const rd_kafka_message_t& message, PartitionState* s
   }
   live->is_at_end = false;
   log_->Write(3, absl::StrCat("source ", options_.name, ": ", state->id.place, ": ",
-                            rd_kafka_err2name(message.err), ": ",
-                            Abseil(rd_kafka_message_errstr(&message))));
+                              rd_kafka_err2name(message.err), ": ",
+                              Abseil(rd_kafka_message_errstr(&message))));
   if (message.err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) return;
   // What we wanted to read is not there any more: go on with the oldest that is.
   log_->Write(3, absl::StrCat("source ", options_.name, ": ", state->id.place, ": records from ",
-                            state->next_offset,
-                            " on were deleted before they were read; going on with the oldest"));
+                              state->next_offset,
+                              " on were deleted before they were read; going on with the oldest"));
   const io::KafkaPtr<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), state->id.topic.c_str(),
                                     static_cast<int32_t>(state->id.number))
