@@ -7,6 +7,7 @@
 
 #include "cmd/exit_codes.h"
 #include "daemon/config.h"
+#include "daemon/live_sources.h"
 #include "rules/load.h"
 #include "rules/schema_file.h"
 
@@ -59,6 +60,7 @@ void Append(std::vector<Diagnostic> more, std::vector<Diagnostic>* all) {
 
 // What is checked besides the configuration itself.
 struct Inputs {
+  daemon::Config config;
   std::vector<std::string> rules;
   std::string schema_file;
   rules::LoadOptions load;
@@ -66,7 +68,7 @@ struct Inputs {
 
 // The options' inputs and the configuration's; what is wrong with that goes to `diagnostics`.
 Inputs ReadConfig(const CheckOptions& options, std::vector<Diagnostic>* diagnostics) {
-  Inputs inputs{options.rules, options.schema_file, {}};
+  Inputs inputs{{}, options.rules, options.schema_file, {}};
   if (options.config_file.empty()) return inputs;
   daemon::ConfigResult loaded = daemon::LoadConfig(options.config_file);
   const daemon::Config& config = loaded.config;
@@ -75,6 +77,7 @@ Inputs ReadConfig(const CheckOptions& options, std::vector<Diagnostic>* diagnost
   // Of a file that is not even YAML nothing is known.
   if (loaded.is_read) inputs.load.outputs = config.OutputNames();
   *diagnostics = std::move(loaded.diagnostics);
+  inputs.config = std::move(loaded.config);
   return inputs;
 }
 
@@ -89,7 +92,8 @@ size_t CheckRules(const Inputs& inputs, std::vector<Diagnostic>* diagnostics, st
     // With a broken schema the rules are still checked, as if there were none.
     if (loaded.schema != nullptr) schema = loaded.schema;
   }
-  rules::LoadResult loaded = rules::LoadRules(inputs.rules, std::move(schema), inputs.load);
+  rules::LoadResult loaded = rules::LoadRules(
+      inputs.rules, daemon::WithKafkaField(std::move(schema), inputs.config), inputs.load);
   Append(std::move(loaded.diagnostics), diagnostics);
   return loaded.rule_count;
 }

@@ -13,6 +13,7 @@
 #include "cmd/exit_codes.h"
 #include "cmd/explain.h"
 #include "cmd/loading.h"
+#include "cmd/record.h"
 #include "cmd/replay.h"
 #include "cmd/run.h"
 #include "cmd/schema_infer.h"
@@ -87,6 +88,19 @@ void AddRun(CLI::App* command, int* exit_code) {
   });
 }
 
+void AddRecord(CLI::App* command, int* exit_code) {
+  const auto o = NewOptions<RecordOptions>();
+  command->add_option("-c,--config", o->config_file, "Configuration with the sources")->required();
+  command->add_option("-o,--output", o->output, "The file to write; - is standard output")
+      ->required();
+  command->add_option("--source", o->recorder.source, "One source only");
+  command->add_flag("--end", o->recorder.stops_at_end,
+                    "Stop at the end, as with `stop: end`; else at a signal");
+  command->add_flag("--kafka-field", o->recorder.has_kafka_field,
+                    "Also write the field kafka: key, headers, timestamp");
+  command->callback([o, exit_code] { *exit_code = RunRecord(*o); });
+}
+
 void AddCheck(CLI::App* command, int* exit_code) {
   const auto o = NewOptions<CheckOptions>();
   const auto format = std::make_shared<std::string>("text");
@@ -149,6 +163,7 @@ void AddSchema(CLI::App* command, int* exit_code) {
 constexpr Subcommand kSubcommands[] = {
     {"run", "The daemon: Kafka in, alerts out", AddRun},
     {"replay", "Run recorded events through rules", AddReplay},
+    {"record", "Kafka topics to a file, for replays", AddRecord},
     {"check", "Compile rules and say what is wrong with them", AddCheck},
     {"explain", "Show what rules compiled to", AddExplain},
     {"eval", "Evaluate one expression", AddEval},

@@ -1,71 +1,19 @@
 #include "daemon/lifecycle.h"
 
-#include <atomic>
-#include <csignal>
-#include <functional>
 #include <memory>
-#include <pthread.h>
-#include <thread>
-#include <unistd.h>
 #include <vector>
 
 #include "cep/base/clock.h"
 #include "daemon/config.h"
 #include "daemon/live_engine.h"
 #include "daemon/service_manager.h"
+#include "daemon/signals.h"
 #include "rules/diagnostic.h"
 #include "rules/load.h"
 #include "rules/schema_file.h"
 
 namespace vigil::daemon {
 namespace {
-
-// Takes SIGTERM and SIGINT for the whole process while it lives.
-class Signals {
- public:
-  explicit Signals(Log* log) : log_(log) {
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGTERM);
-    sigaddset(&set_, SIGINT);
-    sigaddset(&set_, SIGUSR2);  // ours: ends the thread
-    pthread_sigmask(SIG_BLOCK, &set_, &before_);
-    std::signal(SIGPIPE, SIG_IGN);
-    thread_ = std::thread([this] { Wait(); });
-  }
-  ~Signals() {
-    pthread_kill(thread_.native_handle(), SIGUSR2);
-    thread_.join();
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
-  // `stop` is called upon the first signal, at once if it has come already.
-  void OnStop(std::function<void()> stop) {
-    const std::lock_guard lock(mutex_);
-    stop_ = std::move(stop);
-    if (stop_ && count_ > 0) stop_();
-  }
-  bool has_come() const { return count_ > 0; }
-
- private:
-  void Wait() {
-    while (true) {
-      int signal = 0;
-      if (sigwait(&set_, &signal) != 0 || signal == SIGUSR2) return;
-      if (count_.fetch_add(1) > 0) _exit(128 + signal);
-      log_->Info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
-      const std::lock_guard lock(mutex_);
-      if (stop_) stop_();
-    }
-  }
-
-  Log* log_;
-  sigset_t set_{};
-  sigset_t before_{};
-  std::atomic<int> count_ = 0;
-  std::mutex mutex_;
-  std::function<void()> stop_;  // guarded by mutex_
-  std::thread thread_;
-};
 
 // What the steps leave to each other.
 class Daemon {

@@ -142,7 +142,7 @@ bool LiveEngine::IdleAdvance() const {
 
 Status LiveEngine::Start() {
   ASSIGN_OR_RETURN(std::vector<cep::LiveInput> inputs,
-                   MakeLiveInputs(config_, *pipeline_.rules, &source_log_));
+                   MakeLiveInputs(config_, *pipeline_.rules, &source_log_, clock_));
   cep::LiveJobOptions options;
   options.shards = config_.shards.value_or(1);
   options.layout = pipeline_.rules->layout;

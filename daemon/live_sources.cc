@@ -101,7 +101,8 @@ std::vector<std::string> FindUnsupported(const Config& config) {
 }
 
 StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
-                                                     const rules::RuleSet& rules, SourceLog* log) {
+                                                     const rules::RuleSet& rules, SourceLog* log,
+                                                     const Clock* clock) {
   std::vector<cep::LiveInput> inputs;
   for (const SourceConfig& source : config.sources) {
     const KafkaSourceConfig& kafka = *source.kafka;
@@ -122,7 +123,8 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
                                                   .properties = kafka.properties,
                                                   .event_time = EventTimeOf(source),
                                                   .layout = rules.layout,
-                                                  .codec = MakeSourceCodec(source, rules)},
+                                                  .codec = MakeSourceCodec(source, rules),
+                                                  .clock = clock},
                                                  log));
     inputs.push_back(std::move(input));
   }

@@ -32,9 +32,10 @@ class SourceLog : public ingest::KafkaSourceLog {
   Log* log_;
 };
 
-// `log` is borrowed and outlives the sources.
+// `log` and `clock` are borrowed and outlive the sources.
 // Errors: INVALID_ARGUMENT for properties or patterns that are not valid, naming the source.
 StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
-                                                     const rules::RuleSet& rules, SourceLog* log);
+                                                     const rules::RuleSet& rules, SourceLog* log,
+                                                     const Clock* clock);
 
 }  // namespace vigil::daemon

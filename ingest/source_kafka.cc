@@ -26,12 +26,6 @@ constexpr int64_t kQuietBrokerUs = 3'000'000;
 
 absl::string_view Abseil(std::string_view text) { return {text.data(), text.size()}; }
 
-int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
 const io::KafkaProperties& Defaults() {
   static const io::KafkaProperties kDefaults = {
       {"client.id", "vigil"},
@@ -157,7 +151,8 @@ void KafkaSource::OnStatistics(std::string_view json) {
   if (parser.parse(json.data(), json.size(), true).get(root) != simdjson::SUCCESS) return;
   const int64_t quiet_us =
       kQuietBrokerUs + 1000 * NumberOr(options_.properties, "fetch.wait.max.ms", 100);
-  std::vector<int64_t> answering;
+  const int64_t now_ms = options_.clock->SteadyMs();
+  std::vector<std::pair<int64_t, int64_t>> answering;  // broker, and when it last answered
   simdjson::dom::object brokers;
   if (root["brokers"].get(brokers) == simdjson::SUCCESS) {
     for (const auto [name, broker] : brokers) {
@@ -167,7 +162,7 @@ void KafkaSource::OnStatistics(std::string_view json) {
       if (broker["state"].get(state) != simdjson::SUCCESS || state != "UP") continue;
       if (broker["nodeid"].get(id) != simdjson::SUCCESS || id < 0) continue;
       if (broker["rxidle"].get(idle_us) == simdjson::SUCCESS && idle_us <= quiet_us) {
-        answering.push_back(id);
+        answering.emplace_back(id, now_ms - (idle_us + 999) / 1000);
       }
     }
   }
@@ -178,8 +173,10 @@ void KafkaSource::OnStatistics(std::string_view json) {
     int64_t leader = -1;
     int64_t end = -1;
     if (partition["leader"].get(leader) != simdjson::SUCCESS) leader = -1;
-    live_[i].is_connected =
-        std::find(answering.begin(), answering.end(), leader) != answering.end();
+    const auto broker = std::find_if(answering.begin(), answering.end(),
+                                     [leader](const auto& b) { return b.first == leader; });
+    live_[i].is_connected = broker != answering.end();
+    if (live_[i].is_connected) live_[i].answered_ms = broker->second;
     // The last stable offset where that is what we read up to, else the high watermark.
     if (partition["ls_offset"].get(end) == simdjson::SUCCESS && end >= 0) {
       live_[i].end_offset = end;
@@ -373,7 +370,7 @@ Status KafkaSource::Serve() {
     rd_kafka_message_destroy(message);
   }
   AddFound();
-  const int64_t now = NowMs();
+  const int64_t now = options_.clock->SteadyMs();
   const bool look_at_all = now - last_poll_all_ms_ >= kPollAllMs;
   if (look_at_all) last_poll_all_ms_ = now;
   for (size_t i = 0; i < states_.size(); ++i) {
@@ -585,9 +582,7 @@ void KafkaSource::Decode(const rd_kafka_message_t* const* messages, size_t count
   }
   // Records that were rejected have no row.
   size_t i = 0;
-  const int64_t wall_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                              std::chrono::system_clock::now().time_since_epoch())
-                              .count();
+  const int64_t wall_ms = options_.clock->WallMs();
   for (uint32_t row = first_row; row < batch->rows; ++row) {
     while (static_cast<uint64_t>(messages[i]->offset) != batch->offsets[row]) ++i;
     const int64_t timestamp = rd_kafka_message_timestamp(messages[i], &type);

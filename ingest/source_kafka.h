@@ -26,6 +26,7 @@
 #include <thread>
 #include <vector>
 
+#include "cep/base/clock.h"
 #include "cep/runtime/live_source.h"
 #include "ingest/chunk_pool.h"
 #include "ingest/codec.h"
@@ -63,6 +64,7 @@ struct KafkaSourceOptions {
   std::shared_ptr<const cep::Layout> layout;
   // Made by the caller for the source's formats.
   std::unique_ptr<Codec> codec;
+  const Clock* clock = nullptr;  // borrowed
 };
 
 // Receives what is worth a log line. Called by the source's threads; must be thread safe.

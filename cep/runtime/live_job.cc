@@ -122,16 +122,15 @@ Status LiveJob::Step(bool* more) {
   *more = false;
   const int64_t now = clock_->SteadyMs();
   wall_ms_ = clock_->WallMs();
-  const int64_t since = last_step_ms_ < 0 ? 0 : now - last_step_ms_;
-  // Where we did not take what there was, silence is ours.
-  const int64_t elapsed = could_listen_ ? std::min(since, kMaxListenMs) : 0;
+  // Where we did not take what there was, or came late, silence is ours.
+  if (now - last_step_ms_ > kMaxListenMs) could_listen_ = false;
   last_step_ms_ = now;
   RETURN_IF_ERROR(RunChanges());
   RETURN_IF_ERROR(ServeSources());
   RETURN_IF_ERROR(shards_->MergeReady(false));
-  could_listen_ = false;
   if (!is_started_) return absl::OkStatus();
-  Listen(elapsed);
+  Listen(now);
+  could_listen_ = false;
   // One batch a round at most, so that the sources are served in between.
   if (shards_->HasRoom() && callbacks_.has_room()) {
     *more = Fill(now);
@@ -177,19 +176,33 @@ void LiveJob::AddPartitions() {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const std::vector<LivePartition>& found = inputs_[i].source->partitions();
     for (size_t index = numbers_[i].size(); index < found.size(); ++index) {
-      partitions_.push_back({i, index, {}, false});
+      partitions_.push_back({i, index, {}, false, last_step_ms_});
       numbers_[i].push_back(time_.Add(inputs_[i].time, found[index].at_start));
       has_changed_ = true;
     }
   }
 }
 
-void LiveJob::Listen(int64_t elapsed_ms) {
+// Counts silence up to where it is proven: the last answer of whoever holds the partition.
+void LiveJob::Listen(int64_t now_ms) {
+  int64_t all_answered_ms = now_ms;
+  bool are_all_silent = could_listen_;
   for (uint32_t p = 0; p < partitions_.size(); ++p) {
-    const LivePartition& live = Of(partitions_[p]);
-    time_.Listen(p, elapsed_ms, live.is_at_end && live.is_connected && !live.has_rows);
+    PartitionState& state = partitions_[p];
+    const LivePartition& live = Of(state);
+    const bool is_silent = live.is_at_end && live.is_connected && !live.has_rows;
+    if (!could_listen_ || !is_silent) state.heard_ms = now_ms;
+    const int64_t answered_ms = std::min(live.answered_ms, now_ms);
+    const int64_t elapsed_ms = std::max<int64_t>(answered_ms - state.heard_ms, 0);
+    state.heard_ms = std::max(state.heard_ms, answered_ms);
+    time_.Listen(p, elapsed_ms, is_silent);
+    if (state.has_ended) continue;
+    are_all_silent = are_all_silent && is_silent;
+    all_answered_ms = std::min(all_answered_ms, answered_ms);
   }
-  time_.AdvanceIdle(elapsed_ms);
+  if (!are_all_silent) all_heard_ms_ = now_ms;
+  time_.AdvanceIdle(std::max<int64_t>(all_answered_ms - all_heard_ms_, 0));
+  all_heard_ms_ = std::max(all_heard_ms_, all_answered_ms);
 }
 
 void LiveJob::NoteEnds() {

@@ -130,6 +130,7 @@ class LiveJob {
     size_t index;  // in its source
     Ledger ledger;
     bool has_ended = false;
+    int64_t heard_ms = 0;  // silence before this has been counted
   };
   struct OpenBatch {
     std::shared_ptr<Batch> batch;
@@ -147,7 +148,7 @@ class LiveJob {
   }
   Status ServeSources();
   void AddPartitions();
-  void Listen(int64_t elapsed_ms);
+  void Listen(int64_t now_ms);
   void NoteEnds();
   bool Fill(int64_t now_ms);
   int NextPartition() const;
@@ -191,6 +192,7 @@ class LiveJob {
   int64_t last_barrier_ms_ = 0;
   int64_t wall_ms_ = 0;        // of this round
   bool could_listen_ = false;  // the last round took all it could get
+  int64_t all_heard_ms_ = 0;   // as PartitionState's, for all together
   bool has_changed_ = false;   // since the last barrier
   bool is_started_ = false;
   bool is_done_ = false;

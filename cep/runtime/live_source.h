@@ -24,9 +24,12 @@ struct LivePartition {
   bool has_rows = false;      // Read() has something to give
   bool is_at_end = false;     // read up to the end that the last fetch reported
   bool is_connected = false;  // whatever comes next would be heard of
-  bool has_ended = false;     // read up to where it is to stop
-  uint64_t next_offset = 0;   // of the next record that Read() gives
-  int64_t end_offset = -1;    // as the last fetch or statistics reported it; -1: not known
+  // When whoever holds the partition last answered, on the job's steady clock: silence after that
+  // is not known to be one. -1: never.
+  int64_t answered_ms = -1;
+  bool has_ended = false;    // read up to where it is to stop
+  uint64_t next_offset = 0;  // of the next record that Read() gives
+  int64_t end_offset = -1;   // as the last fetch or statistics reported it; -1: not known
 };
 
 // Thread safety: one thread drives a source. Batches that it filled may be used and freed by any

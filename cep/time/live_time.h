@@ -65,6 +65,7 @@ class LiveTime {
   // connected, had been read up to its end, and nobody held it.
   void Listen(uint32_t partition, int64_t elapsed_ms, bool is_silent);
   // To be called after each round of Listen(): moves E by the clock where that is asked for.
+  // `elapsed_ms` have passed in which every partition could have been heard.
   void AdvanceIdle(int64_t elapsed_ms);
 
   // Brings E up to date with the partitions' watermarks.

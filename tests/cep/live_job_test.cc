@@ -47,8 +47,16 @@ class FakeLive : public LiveSource {
   }
   LivePartition& live(size_t partition) { return live_[partition]; }
 
+  const Clock* clock = nullptr;
+  bool answers = true;
+
   Status Start(Wakeup*) override { return absl::OkStatus(); }
-  Status Serve() override { return absl::OkStatus(); }
+  Status Serve() override {
+    for (LivePartition& live : live_) {
+      if (live.is_connected && answers) live.answered_ms = clock->SteadyMs();
+    }
+    return absl::OkStatus();
+  }
   bool has_started() const override { return true; }
   bool has_ended() const override { return !live_.empty() && ends_.size() == live_.size(); }
   const std::vector<LivePartition>& partitions() const override { return live_; }
@@ -160,6 +168,7 @@ class Driver {
     setup.options.rule_keys = {{0}};
     std::vector<LiveInput> inputs;
     for (FakeLive* source : sources) {
+      source->clock = &clock;
       inputs.push_back({std::unique_ptr<LiveSource>(source), setup.time, 60'000, setup.drains});
     }
     LiveJobCallbacks callbacks;
@@ -302,6 +311,23 @@ TEST_CASE("LiveJob: a silent partition stops holding time back; an outage is no 
   CHECK(std::count(driver.out.begin(), driver.out.end(), "late@15") == 1);
   REQUIRE_FALSE(driver.events.empty());
   CHECK(driver.events.back().kind == TimeEvent::Kind::kReturned);
+}
+
+TEST_CASE("LiveJob: silence counts only as far as answers prove it", "[cep][unit]") {
+  auto* source = new FakeLive("s");
+  source->AddPartition();
+  source->AddPartition();
+  Driver driver({source});
+  source->Push(0, {{10, "a"}, {20, "b"}});
+  driver.RunFor(500);
+  // Nothing answers any more, and nobody has noticed yet.
+  source->answers = false;
+  driver.RunFor(5000);
+  CHECK(driver.events.empty());
+  source->live(0).is_connected = false;  // so that it is not idle itself
+  source->answers = true;
+  driver.RunFor(1000);
+  CHECK(driver.out == Strings{"a@10"});
 }
 
 TEST_CASE("LiveJob: time that we did not listen is not silence", "[cep][unit]") {

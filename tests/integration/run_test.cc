@@ -466,6 +466,130 @@ TEST_CASE("Run: patterns of topics, records without a value or that are no JSON"
   CHECK(errors.find("\"_topic\":\"" + first + "\"") != std::string::npos);
 }
 
+TEST_CASE("Run: a connection that is cut is no silence", "[integration][slow]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "cut", 2);
+  small.Pairs(20, 1'000'000);
+  const auto daemon = small.Start();
+  REQUIRE(WaitFor(30, [&] { return HasAlerts(*daemon, 2 * 10); }));
+  // The broker's process stands still: connections stay open, nothing answers. Longer than
+  // `idle_after` and what the client takes to notice, together.
+  broker->Signal("STOP");
+  std::this_thread::sleep_for(std::chrono::seconds(12));
+  broker->Signal("CONT");
+  small.Pairs(20, 1'000'400);
+  small.Pairs(1, 1'010'000);
+  const bool are_all_there = WaitFor(60, [&] { return HasAlerts(*daemon, 2 * 40); });
+  INFO(daemon->Log());
+  CHECK(are_all_there);
+  const auto totals = StopAndCount(daemon.get(), small.produced);
+  CHECK(totals.at("late") == 0);
+}
+
+TEST_CASE("Run: records of an aborted transaction are not there, of a committed one they are",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "transactions", 1);
+  broker->ProduceInTransaction(
+      small.topic, {Small::Event(0, "login", 1000), Small::Event(0, "payment", 1010)}, false);
+  broker->ProduceInTransaction(
+      small.topic, {Small::Event(0, "login", 2000), Small::Event(0, "payment", 2010)}, true);
+  const auto daemon = small.Start(", stop: end");
+  REQUIRE(daemon->process->Wait(60) == 0);
+  CheckLedger(Totals(daemon->Log()), 2);
+  CHECK(Count(daemon->File("alerts.jsonl"), "\"kind\":\"match\"") == 1);
+  CHECK(daemon->File("alerts.jsonl").find("\"at\":2010") != std::string::npos);
+  // The end is behind the transactions' control records.
+  CHECK(broker->Committed(small.job, small.topic, 1) == std::map<int, int64_t>{{0, 6}});
+}
+
+TEST_CASE("Run: conditions read a record's key, headers and time; record writes them for replays",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  const std::string topic = broker->CreateTopic("meta", 1);
+  broker->ProduceOne(topic, {.value = "{\"ts\":1000,\"n\":1}",
+                             .key = "k1",
+                             .partition = 0,
+                             .headers = {{"channel", "web"}, {"v", "2"}}});
+  broker->ProduceOne(topic, {.value = "{\"ts\":2000,\"n\":2}",
+                             .key = "k2",
+                             .partition = 0,
+                             .headers = {{"channel", "web"}}});
+  broker->ProduceOne(
+      topic, {.value = "[1]", .key = "k1", .partition = 0, .headers = {{"channel", "web"}}});
+  broker->ProduceOne(topic, {.value = "{\"ts\":3000,\"n\":3}",
+                             .key = "k1",
+                             .partition = 0,
+                             .headers = {{"channel", "app"}}});
+  const TempDir dir;
+  const std::string rules = dir.Write("rules.yaml", R"(version: 1
+rules:
+  - rule: web
+    key: n
+    pattern:
+      - begin: one
+        where: >
+          kafka.key == "k1" && kafka.headers["channel"] == "web" && kafka.offset == 0 &&
+          kafka.topic.startsWith("meta") && kafka.partition == 0 &&
+          kafka.timestamp > timestamp("2020-01-01T00:00:00Z")
+)");
+  dir.Write("schema.yaml", "fields: {ts: int, n: int}\n");
+  const std::string config = "rules: [" + rules + "]\nschema: " + dir.Path("schema.yaml") +
+                             "\nsources:\n  s:\n    kafka: { brokers: \"" + broker->address() +
+                             "\", topics: [" + topic +
+                             "], stop: end }\noutputs:\n  alerts: [{ file: alerts.jsonl }]\n";
+  Daemon daemon(config);
+  REQUIRE(daemon.process->Wait(60) == 0);
+  const std::vector<std::string> alerts = AlertsOf(daemon.File("alerts.jsonl"));
+  INFO(daemon.Log());
+  CHECK(alerts.size() == 1);
+  CHECK(Totals(daemon.Log()).at("quarantined") == 1);
+
+  const ProcessResult record =
+      RunProcess({VigilBinary(), "record", "-c", daemon.dir.Path("vigil.yaml"), "--kafka-field",
+                  "-o", dir.Path("recorded.jsonl")});
+  CHECK(record.exit_code == 0);
+  CHECK(record.err == "4 records\n");
+  const std::string recorded = ReadFile(dir.Path("recorded.jsonl"));
+  INFO(recorded);
+  CHECK(recorded.find("{\"ts\":2000,\"n\":2,\"_source\":\"s\",\"_topic\":\"" + topic +
+                      "\",\"_partition\":0,\"_offset\":1,\"kafka\":{\"key\":\"k2\"") !=
+        std::string::npos);
+  CHECK(recorded.find("\"_undecodable\":\"WzFd\"") != std::string::npos);
+  const ProcessResult replay =
+      RunProcess({VigilBinary(), "replay", "-c", daemon.dir.Path("vigil.yaml"), "--positions",
+                  "--stats", dir.Path("stats.json"), "-o", "-", dir.Path("recorded.jsonl")});
+  INFO(replay.err);
+  REQUIRE(replay.exit_code == 0);
+  CHECK(AlertsOf(replay.out) == alerts);
+  CHECK(ReadFile(dir.Path("stats.json"))
+            .find("\"read\":4,\"processed\":3,\"late\":0,"
+                  "\"quarantined\":1") != std::string::npos);
+}
+
+TEST_CASE("Run: a sink that stands still stops reading, in bounded memory", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "stalled", 2);
+  small.Pairs(20'000, 1'000'000);
+  const auto daemon =
+      small.Start("", "  alerts:\n    - kafka: { topic: nowhere-at-all }\n      buffer: 1MiB\n");
+  REQUIRE(WaitFor(30, [&] { return daemon->Log().find("reads 2") != std::string::npos; }));
+  std::this_thread::sleep_for(std::chrono::seconds(4));
+  const std::string status =
+      ReadFile("/proc/" + std::to_string(daemon->process->pid()) + "/status");
+  const size_t at = status.find("VmHWM:");
+  REQUIRE(at != std::string::npos);
+  CHECK(std::stoll(status.substr(at + 6)) < 300'000);  // KiB
+  const auto committed = broker->Committed(small.job, small.topic, 2);
+  int64_t sum = 0;
+  for (const auto& [partition, offset] : committed) sum += offset;
+  CHECK(sum < small.produced);
+}
+
 TEST_CASE("Run: a second signal ends it at once", "[integration]") {
   Broker* broker = Broker::Get();
   if (broker == nullptr) return;

@@ -135,6 +135,42 @@ void Broker::Produce(const std::string& topic, const std::vector<KafkaRecord>& r
   }
 }
 
+void Broker::ProduceOne(const std::string& topic, const KafkaRecord& record) {
+  std::vector<std::string> args = {
+      "-P", "-b", address_, "-t", topic, "-p", std::to_string(record.partition), "-K", "\x01"};
+  for (const auto& [name, value] : record.headers) {
+    args.insert(args.end(), {"-H", name + "=" + value});
+  }
+  Kcat(args, record.key + "\x01" + record.value + "\n");
+}
+
+void Broker::ProduceInTransaction(const std::string& topic, const std::vector<KafkaRecord>& records,
+                                  bool commits) {
+  char why[256];
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", address_.c_str(), why, sizeof why);
+  rd_kafka_conf_set(conf, "transactional.id", ("tests-" + topic).c_str(), why, sizeof why);
+  rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
+  const auto check = [](rd_kafka_error_t* error) {
+    const std::string text = error == nullptr ? "" : rd_kafka_error_string(error);
+    if (error != nullptr) rd_kafka_error_destroy(error);
+    Check(text.empty(), text);
+  };
+  check(rd_kafka_init_transactions(client, kWaitMs));
+  check(rd_kafka_begin_transaction(client));
+  for (const KafkaRecord& record : records) {
+    rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic.c_str()),
+                      RD_KAFKA_V_PARTITION(record.partition),
+                      RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()), record.value.size()),
+                      RD_KAFKA_V_KEY(record.key.data(), record.key.size()),
+                      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+  }
+  rd_kafka_flush(client, kWaitMs);
+  check(commits ? rd_kafka_commit_transaction(client, kWaitMs)
+                : rd_kafka_abort_transaction(client, kWaitMs));
+  rd_kafka_destroy(client);
+}
+
 std::vector<KafkaRecord> Broker::Consume(const std::string& topic) {
   const std::string out =
       Kcat({"-C", "-b", address_, "-t", topic, "-o", "beginning", "-e", "-q", "-X",

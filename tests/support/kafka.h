@@ -18,7 +18,7 @@ struct KafkaRecord {
   std::string value;
   std::string key;  // empty: none
   int partition = 0;
-  std::map<std::string, std::string> headers;  // read only
+  std::map<std::string, std::string> headers;
 };
 
 class Broker {
@@ -35,6 +35,11 @@ class Broker {
   void Grow(const std::string& topic, int partitions);
   // Produces records to the partitions that they name, in order within each.
   void Produce(const std::string& topic, const std::vector<KafkaRecord>& records);
+  // One record with its headers.
+  void ProduceOne(const std::string& topic, const KafkaRecord& record);
+  // Produces records in a transaction that is then aborted, or committed.
+  void ProduceInTransaction(const std::string& topic, const std::vector<KafkaRecord>& records,
+                            bool commits);
   // Reads what the topic holds, as read_committed readers see it, by partition and offset.
   std::vector<KafkaRecord> Consume(const std::string& topic);
   // The offsets that a group has committed, by partition; absent ones are left out.
