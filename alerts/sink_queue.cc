@@ -128,10 +128,13 @@ void SinkQueue::Deliver(std::vector<Outgoing> batch) {
     has_room_again = was_full && queued_bytes_ < options_.bytes_max;
     counters_.delivered += delivered;
     counters_.refused = refused;
+  }
+  if (has_room_again && on_room_) on_room_();
+  {
+    const std::lock_guard lock(mutex_);
     is_writing_ = false;
   }
   changed_.notify_all();
-  if (has_room_again && on_room_) on_room_();
 }
 
 }  // namespace vigil::alerts
