@@ -53,7 +53,8 @@ std::string LateReason(int64_t at, int64_t watermark) {
 void AppendOriginal(const cep::Batch& batch, uint32_t row, std::string* out) {
   const size_t size = out->size();
   std::string why;
-  if (batch.renderer != nullptr && batch.renderer->AppendJson(batch.raw[row], out, &why)) return;
+  const cep::RecordRenderer* const renderer = batch.RendererOf(row);
+  if (renderer != nullptr && renderer->AppendJson(batch.raw[row], out, &why)) return;
   out->resize(size);
   AppendJsonString(batch.raw[row], out);
 }

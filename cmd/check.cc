@@ -7,9 +7,11 @@
 
 #include "cmd/exit_codes.h"
 #include "daemon/config.h"
+#include "daemon/formats.h"
 #include "daemon/live_sources.h"
 #include "rules/load.h"
 #include "rules/schema_file.h"
+#include "rules/source_text.h"
 
 namespace vigil::cmd {
 namespace {
@@ -37,7 +39,9 @@ bool PathsExist(const CheckOptions& options, std::ostream& err) {
     return false;
   }
   std::vector<std::string> paths = options.rules;
-  if (!options.schema_file.empty()) paths.push_back(options.schema_file);
+  if (!options.schema_file.empty() && !daemon::IsRecordSchema(options.schema_file)) {
+    paths.push_back(options.schema_file);
+  }
   bool ok = true;
   for (const std::string& path : paths) {
     std::error_code error;
@@ -66,6 +70,13 @@ struct Inputs {
   rules::LoadOptions load;
 };
 
+// What cannot be loaded of what a file names.
+std::vector<Diagnostic> CannotLoad(const std::string& file, const Status& status) {
+  rules::Reporter reporter;
+  reporter.ReportFile(rules::Code::kCannotRead, file, std::string(status.message()));
+  return reporter.Take();
+}
+
 // The options' inputs and the configuration's; what is wrong with that goes to `diagnostics`.
 Inputs ReadConfig(const CheckOptions& options, std::vector<Diagnostic>* diagnostics) {
   Inputs inputs{{}, options.rules, options.schema_file, {}};
@@ -77,6 +88,12 @@ Inputs ReadConfig(const CheckOptions& options, std::vector<Diagnostic>* diagnost
   // Of a file that is not even YAML nothing is known.
   if (loaded.is_read) inputs.load.outputs = config.OutputNames();
   *diagnostics = std::move(loaded.diagnostics);
+  daemon::FormatMaker formats;
+  for (const daemon::SourceConfig& source : config.sources) {
+    if (CountErrors(*diagnostics) > 0) break;
+    const Status made = formats.Make(source.formats).status();
+    if (!made.ok()) Append(CannotLoad(options.config_file, made), diagnostics);
+  }
   inputs.config = std::move(loaded.config);
   return inputs;
 }
@@ -86,6 +103,13 @@ size_t CheckRules(const Inputs& inputs, std::vector<Diagnostic>* diagnostics, st
   auto schema = std::make_shared<const cep::Schema>();
   if (inputs.schema_file.empty()) {
     err << "no schema is given: every identifier is taken as a field of any type\n";
+  } else if (daemon::IsRecordSchema(inputs.schema_file)) {
+    StatusOr<daemon::EventSchema> loaded = daemon::LoadRecordSchema(inputs.schema_file);
+    if (loaded.ok()) {
+      schema = loaded->schema;
+    } else {
+      Append(CannotLoad(inputs.schema_file, loaded.status()), diagnostics);
+    }
   } else {
     rules::SchemaResult loaded = rules::LoadSchema(inputs.schema_file);
     Append(std::move(loaded.diagnostics), diagnostics);

@@ -1,5 +1,6 @@
 #include "cmd/loading.h"
 
+#include "daemon/formats.h"
 #include "rules/load.h"
 #include "rules/schema_file.h"
 
@@ -21,6 +22,12 @@ std::optional<daemon::Config> LoadConfigOrReport(const std::string& path, std::o
 }
 
 std::shared_ptr<const cep::Schema> LoadSchemaOrReport(const std::string& path, std::ostream& err) {
+  if (daemon::IsRecordSchema(path)) {
+    StatusOr<daemon::EventSchema> loaded = daemon::LoadRecordSchema(path);
+    if (loaded.ok()) return loaded->schema;
+    err << "error: " << loaded.status().message() << "\n";
+    return nullptr;
+  }
   rules::SchemaResult result = rules::LoadSchema(path);
   Print(result.diagnostics, err);
   return result.schema;

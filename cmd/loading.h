@@ -17,7 +17,8 @@ namespace vigil::cmd {
 // The configuration in `path`, or nothing after its diagnostics have been printed to `err`.
 std::optional<daemon::Config> LoadConfigOrReport(const std::string& path, std::ostream& err);
 
-// The schema in `path`, or null after its diagnostics have been printed to `err`.
+// The schema in `path`, a schema file or what stands for one (daemon/formats.h), or null after its
+// diagnostics have been printed to `err`.
 std::shared_ptr<const cep::Schema> LoadSchemaOrReport(const std::string& path, std::ostream& err);
 
 // The rules in `paths`, or null after their diagnostics have been printed to `err`; warnings are

@@ -14,6 +14,7 @@
 #include "cmd/progress.h"
 #include "cmd/replay_settings.h"
 #include "daemon/engine.h"
+#include "daemon/formats.h"
 #include "daemon/live_sources.h"
 #include "daemon/recorded_inputs.h"
 
@@ -101,6 +102,24 @@ Status WriteStats(const std::string& path, const std::string& json) {
   return file->Flush();
 }
 
+// The formats of binary inputs: the configuration's, and of a schema that says what records are.
+Status AddFormats(ReplaySettings* settings) {
+  ASSIGN_OR_RETURN(settings->inputs.formats, daemon::FormatMaker().Make(settings->formats));
+  if (!daemon::IsRecordSchema(settings->schema_file)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const daemon::EventSchema schema,
+                   daemon::LoadRecordSchema(settings->schema_file));
+  bool is_known = false;
+  for (ingest::Format& format : settings->inputs.formats) {
+    is_known |= format.kind == ingest::Format::Kind::kAvro ||
+                format.kind == ingest::Format::Kind::kProtobuf;
+    if (format.kind == ingest::Format::Kind::kAvro && format.reader == nullptr) {
+      format.reader = schema.format.reader;
+    }
+  }
+  if (!is_known) settings->inputs.formats = {schema.format};
+  return absl::OkStatus();
+}
+
 // Loads schema and rules; on failure returns null and sets the exit code.
 std::shared_ptr<const rules::RuleSet> LoadAll(const ReplaySettings& settings,
                                               const daemon::Config& config,
@@ -163,6 +182,9 @@ int RunReplay(const ReplayOptions& options) {
   }
   StatusOr<ReplaySettings> settings = SettingsOf(options, config);
   if (!settings.ok()) return Fail(kExitUsage, settings.status());
+  if (const Status status = AddFormats(&*settings); !status.ok()) {
+    return Fail(InputExitCode(status), status);
+  }
   daemon::RecordedInputs inputs(settings->inputs);
   int exit_code = kExitOk;
   std::shared_ptr<const rules::RuleSet> rules = LoadAll(*settings, config, &inputs, &exit_code);

@@ -72,6 +72,7 @@ StatusOr<ReplaySettings> SettingsOf(const ReplayOptions& options, const daemon::
     return absl::InvalidArgumentError("the configuration names no rules: name them with -r");
   }
   settings.schema_file = options.schema_file.empty() ? config.schema : options.schema_file;
+  if (source != nullptr) settings.formats = source->formats;
   settings.inputs.paths = options.inputs;
   settings.inputs.positions = options.positions;
   settings.inputs.strict = options.strict || (source != nullptr && source->strict);

@@ -14,7 +14,8 @@ namespace vigil::cmd {
 
 struct ReplaySettings {
   std::vector<std::string> rules;  // of the options and the configuration
-  std::string schema_file;         // empty: inferred
+  std::string schema_file;         // or what stands for one (daemon/formats.h); empty: inferred
+  std::vector<daemon::FormatConfig> formats;  // of the only source
   daemon::InputOptions inputs;
   daemon::EngineOptions engine;
 };

@@ -41,7 +41,9 @@ void AddReplay(CLI::App* command, int* exit_code) {
   command->add_option("-r,--rules", o->rules, "Rule files or folders")->allow_extra_args(false);
   command->add_option("-c,--config", o->config_file,
                       "Configuration: its rules, and defaults for what is not given here");
-  command->add_option("--schema", o->schema_file, "Schema file; inferred from the inputs without");
+  command->add_option(
+      "--schema", o->schema_file,
+      "Schema file, FILE.desc#MESSAGE, .avsc or a registry's URL; inferred without");
   command->add_option("--time-field", o->time_field, "Field with the event time")
       ->default_str("ts");
   command->add_option("--time-unit", o->time_unit, "s, ms, us, ns or rfc3339")->default_str("ms");
@@ -107,7 +109,8 @@ void AddCheck(CLI::App* command, int* exit_code) {
   command->add_option("-r,--rules,rules", o->rules, "Rule files or folders");
   command->add_option("-c,--config", o->config_file,
                       "Configuration; checked with the rules and the schema that it names");
-  command->add_option("--schema", o->schema_file, "Schema file; fields are dyn without");
+  command->add_option("--schema", o->schema_file,
+                      "Schema file, FILE.desc#MESSAGE, .avsc or a registry's URL; dyn without");
   command->add_option("--format", *format, "text or json")->check(CLI::IsMember({"text", "json"}));
   command->callback([o, format, exit_code] {
     if (o->rules.empty() && o->config_file.empty()) throw CLI::RequiredError("--rules");
@@ -120,7 +123,8 @@ void AddExplain(CLI::App* command, int* exit_code) {
   const auto o = NewOptions<ExplainOptions>();
   command->add_option("-r,--rules", o->rules, "Rule files or folders")->required();
   command->add_option("--rule", o->rule, "One rule only");
-  command->add_option("--schema", o->schema_file, "Schema file; fields are dyn without");
+  command->add_option("--schema", o->schema_file,
+                      "Schema file, FILE.desc#MESSAGE, .avsc or a registry's URL; dyn without");
   CLI::Option* dot = command->add_flag("--dot", o->dot, "The automaton for Graphviz");
   command->add_flag("--mermaid", o->mermaid, "The automaton as a Mermaid diagram")->excludes(dot);
   command->callback([o, exit_code] { *exit_code = RunExplain(*o, std::cout, std::cerr); });

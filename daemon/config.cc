@@ -1,5 +1,6 @@
 #include "daemon/config.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -59,7 +60,12 @@ void ReadFile(const SectionReader& file, const std::string& folder, Config* conf
     if (!found.empty()) config->rules.push_back(std::move(found));
   }
   if (const std::string path = ReadText(file, "schema"); !path.empty()) {
-    config->schema = ExistingPath(file, path, file.PlaceOfValue("schema"), folder);
+    const size_t hash = std::min(path.rfind('#'), path.size());
+    const bool is_url = path.find("://") != std::string::npos;
+    config->schema =
+        is_url ? path
+               : ExistingPath(file, path.substr(0, hash), file.PlaceOfValue("schema"), folder);
+    if (!is_url && !config->schema.empty()) config->schema += path.substr(hash);
   }
   config->sources = ReadSources(file, folder);
   config->outputs = ReadOutputs(file, folder);

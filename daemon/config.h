@@ -33,9 +33,14 @@ struct KafkaSourceConfig {
 struct FormatConfig {
   enum class Kind : uint8_t { kJson, kCsv, kAvro, kProtobuf };
   Kind kind = Kind::kJson;
-  std::string registry;     // kAvro: a URL
-  std::string descriptors;  // kProtobuf: a file
-  std::string message;      // kProtobuf: full name
+  std::string registry;  // kAvro, kProtobuf: a URL; empty: records carry no schema id
+  std::string user;      // for the registry, if not in its URL
+  std::string password;
+  std::string ca_file;      // for the registry's TLS
+  std::string writer;       // kAvro without a registry: a file with the schema of records
+  std::string reader;       // kAvro: a file or URL of the schema whose defaults and aliases count
+  std::string descriptors;  // kProtobuf without a registry: a file
+  std::string message;      // kProtobuf: full name; with a registry it may be empty
 };
 
 struct EventTimeConfig {
@@ -102,7 +107,7 @@ struct ListenConfig {
 struct Config {
   std::string name = "vigil";
   std::vector<std::string> rules;  // files or folders that exist
-  std::string schema;              // empty: none
+  std::string schema;              // as daemon/formats.h names them; empty: none
   std::vector<SourceConfig> sources;
   std::map<std::string, std::vector<SinkConfig>> outputs;
   std::optional<StateConfig> state;

@@ -26,6 +26,8 @@ class SourceReader {
   void ReadFile(const Node& node);
   void ReadFormats();
   void AddFormat(const Node& node);
+  void ReadRegistry(const SectionReader& options, std::string_view other, FormatConfig* format);
+  std::string ReadSchemaName(const SectionReader& options, std::string_view key);
   void ReadEventTime();
   void ReadWatermark();
 
@@ -110,15 +112,46 @@ void SourceReader::AddFormat(const Node& node) {
     section.reporter().Report(section.Has("avro") ? Code::kConflict : Code::kMissingKey,
                               section.place(), "a `format` has one of `avro` and `protobuf`");
   } else if (avro != nullptr) {
+    const SectionReader options = Inner(S::kAvro, section, *avro);
     format.kind = FormatConfig::Kind::kAvro;
-    format.registry = ReadText(Inner(S::kAvro, section, *avro), "registry");
+    ReadRegistry(options, "schema", &format);
+    format.writer = ReadSchemaName(options, "schema");
+    format.reader = ReadSchemaName(options, "reader");
   } else if (protobuf != nullptr) {
     const SectionReader options = Inner(S::kProtobuf, section, *protobuf);
     format.kind = FormatConfig::Kind::kProtobuf;
-    format.descriptors = ResolvePath(folder_, ReadText(options, "descriptors"));
+    ReadRegistry(options, "descriptors", &format);
+    format.descriptors = ReadSchemaName(options, "descriptors");
     format.message = ReadText(options, "message");
   }
   source_.formats.push_back(std::move(format));
+}
+
+// A format's registry, or what takes its place, of which it must have one.
+void SourceReader::ReadRegistry(const SectionReader& options, std::string_view other,
+                                FormatConfig* format) {
+  const bool has_registry = options.Has("registry");
+  if (options.is_mapping() && has_registry == options.Has(other)) {
+    options.reporter().Report(has_registry ? Code::kConflict : Code::kMissingKey, options.place(),
+                              "the format has one of `registry` and `" + std::string(other) + "`");
+  }
+  format->registry = ReadText(options, "registry");
+  format->user = ReadText(options, "user");
+  format->password = ReadText(options, "password");
+  if (options.Has("ca")) format->ca_file = ResolvePath(folder_, ReadText(options, "ca"));
+  if (format->registry.empty()) return;
+  const std::string_view url = format->registry;
+  if (!url.starts_with("http://") && !url.starts_with("https://")) {
+    options.reporter().Report(Code::kMalformed, options.PlaceOfValue("registry"),
+                              "the registry's URL begins with neither http:// nor https://");
+  }
+}
+
+// A file, or a URL as it is.
+std::string SourceReader::ReadSchemaName(const SectionReader& options, std::string_view key) {
+  const std::string name = ReadText(options, key);
+  if (name.empty() || name.find("://") != std::string::npos) return name;
+  return ResolvePath(folder_, name);
 }
 
 void SourceReader::ReadEventTime() {

@@ -23,7 +23,9 @@ std::vector<KeyRow> FileKeys() {
        "`.`, `-`.",
        {.default_text = "vigil"}},
       {S::kFile, "rules", K::kNames, "Rule files, or folders of them."},
-      {S::kFile, "schema", K::kText, "The schema file: types of the events' fields."},
+      {S::kFile, "schema", K::kText,
+       "Types of the events' fields: a schema file, a descriptor set (`FILE#MESSAGE`), an Avro "
+       "schema (`.avsc`), or the URL of a version in a registry."},
       {S::kFile,
        "sources",
        K::kNamedSections,
@@ -123,22 +125,35 @@ std::vector<KeyRow> SourceKeys() {
       {S::kFileSource,
        "path",
        K::kText,
-       "`.jsonl` or `.csv`, also `.gz` and `.zst`.",
+       "`.jsonl`, `.csv`, `.avro` or `.pb`, also `.gz` and `.zst`.",
        {.is_required = true}},
   };
 }
 
 std::vector<KeyRow> FormatKeys() {
   return {
-      {S::kFormat, "avro", K::kSection, "Avro by the registry's schema ids.", {.inner = S::kAvro}},
+      {S::kFormat, "avro", K::kSection, "Avro records.", {.inner = S::kAvro}},
       {S::kFormat, "protobuf", K::kSection, "Protobuf messages.", {.inner = S::kProtobuf}},
-      {S::kAvro, "registry", K::kText, "URL of the schema registry.", {.is_required = true}},
-      {S::kProtobuf,
-       "descriptors",
-       K::kText,
-       "File with the descriptor set.",
-       {.is_required = true}},
-      {S::kProtobuf, "message", K::kText, "Full name of the message.", {.is_required = true}},
+      {S::kAvro, "registry", K::kText,
+       "URL of the schema registry: records begin with a schema's id. May hold `USER:PASSWORD@`."},
+      {S::kAvro, "schema", K::kText,
+       "In place of `registry`: file with the schema of the records, which are nothing but Avro."},
+      {S::kAvro, "reader", K::kText,
+       "File, or URL in a registry, of the schema whose defaults and aliases count."},
+      {S::kAvro, "user", K::kText, "For the registry."},
+      {S::kAvro, "password", K::kText, "For the registry."},
+      {S::kAvro, "ca", K::kText,
+       "File with the certificates to trust for the registry; absent: the system's."},
+      {S::kProtobuf, "registry", K::kText,
+       "URL of the schema registry: records begin with a schema's id and their message's place."},
+      {S::kProtobuf, "descriptors", K::kText,
+       "In place of `registry`: file with a descriptor set."},
+      {S::kProtobuf, "message", K::kText,
+       "Full name of the message; absent: the descriptor set's only one, or what records say."},
+      {S::kProtobuf, "user", K::kText, "For the registry."},
+      {S::kProtobuf, "password", K::kText, "For the registry."},
+      {S::kProtobuf, "ca", K::kText,
+       "File with the certificates to trust for the registry; absent: the system's."},
   };
 }
 

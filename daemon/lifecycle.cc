@@ -5,6 +5,7 @@
 
 #include "cep/base/clock.h"
 #include "daemon/config.h"
+#include "daemon/formats.h"
 #include "daemon/live_engine.h"
 #include "daemon/service_manager.h"
 #include "daemon/signals.h"
@@ -90,6 +91,10 @@ RunResult Daemon::ReadConfiguration() {
   auto schema = std::make_shared<const cep::Schema>();
   if (config_.schema.empty()) {
     log_.Warn("no schema: every identifier in a rule is taken as a field of any type");
+  } else if (IsRecordSchema(config_.schema)) {
+    StatusOr<EventSchema> loaded_schema = LoadRecordSchema(config_.schema);
+    if (!loaded_schema.ok()) return Fail(RunResult::kBadConfig, loaded_schema.status());
+    schema = loaded_schema->schema;
   } else {
     rules::SchemaResult result = rules::LoadSchema(config_.schema);
     are_rules_bad |= Print(result.diagnostics) > 0;

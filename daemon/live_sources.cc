@@ -2,7 +2,8 @@
 
 #include <utility>
 
-#include "ingest/codec_json.h"
+#include "daemon/formats.h"
+#include "ingest/formats.h"
 
 namespace vigil::daemon {
 namespace {
@@ -38,15 +39,17 @@ ingest::KafkaEventTime EventTimeOf(const SourceConfig& source) {
   return ingest::KafkaEventTime::kRecord;
 }
 
-std::unique_ptr<ingest::Codec> MakeSourceCodec(const SourceConfig& source,
-                                               const rules::RuleSet& rules) {
+StatusOr<std::unique_ptr<ingest::Codec>> MakeSourceCodec(const SourceConfig& source,
+                                                         const rules::RuleSet& rules,
+                                                         FormatMaker* formats) {
   ingest::CodecOptions options{.layout = rules.layout,
                                .schema = rules.schema,
                                .time = source.event_time.field,
                                .strict = source.strict,
                                .positions = false};
   if (source.event_time.kind != EventTimeConfig::Kind::kField) options.time.field.clear();
-  return std::make_unique<ingest::JsonCodec>(options);
+  ASSIGN_OR_RETURN(const std::vector<ingest::Format> made, formats->Make(source.formats));
+  return ingest::MakeCodec(made, options);
 }
 
 }  // namespace
@@ -78,10 +81,6 @@ std::vector<std::string> FindUnsupported(const Config& config) {
       problems.push_back("source " + source.name + ": " + what);
     };
     if (!source.kafka) refuse("`file` is for replay; run reads `kafka`");
-    for (const FormatConfig& format : source.formats) {
-      if (format.kind != FormatConfig::Kind::kJson) refuse("run reads the format `json` only");
-    }
-    if (source.formats.size() > 1) refuse("run reads one format");
     if (source.event_time.kind == EventTimeConfig::Kind::kExpression) {
       refuse("`event_time: {cel}` cannot be run");
     }
@@ -104,6 +103,7 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
                                                      const rules::RuleSet& rules, SourceLog* log,
                                                      const Clock* clock) {
   std::vector<cep::LiveInput> inputs;
+  FormatMaker formats;
   for (const SourceConfig& source : config.sources) {
     const KafkaSourceConfig& kafka = *source.kafka;
     cep::LiveInput input;
@@ -113,19 +113,20 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
     input.time.max_ahead_ms = watermark.max_ahead_ms.value_or(kMaxAheadMs + watermark.bound_ms);
     input.max_future_ms = watermark.max_future_ms;
     input.drains = kafka.drain;
-    ASSIGN_OR_RETURN(input.source,
-                     ingest::KafkaSource::Create({.name = source.name,
-                                                  .brokers = kafka.brokers,
-                                                  .group = config.name,
-                                                  .topics = kafka.topics,
-                                                  .start = StartOf(kafka),
-                                                  .stop_at_end = kafka.stop_at_end,
-                                                  .properties = kafka.properties,
-                                                  .event_time = EventTimeOf(source),
-                                                  .layout = rules.layout,
-                                                  .codec = MakeSourceCodec(source, rules),
-                                                  .clock = clock},
-                                                 log));
+    ASSIGN_OR_RETURN(std::unique_ptr<ingest::Codec> codec,
+                     MakeSourceCodec(source, rules, &formats));
+    ASSIGN_OR_RETURN(input.source, ingest::KafkaSource::Create({.name = source.name,
+                                                                .brokers = kafka.brokers,
+                                                                .group = config.name,
+                                                                .topics = kafka.topics,
+                                                                .start = StartOf(kafka),
+                                                                .stop_at_end = kafka.stop_at_end,
+                                                                .properties = kafka.properties,
+                                                                .event_time = EventTimeOf(source),
+                                                                .layout = rules.layout,
+                                                                .codec = std::move(codec),
+                                                                .clock = clock},
+                                                               log));
     inputs.push_back(std::move(input));
   }
   return inputs;

@@ -33,7 +33,8 @@ class SourceLog : public ingest::KafkaSourceLog {
 };
 
 // `log` and `clock` are borrowed and outlive the sources.
-// Errors: INVALID_ARGUMENT for properties or patterns that are not valid, naming the source.
+// Errors: INVALID_ARGUMENT for properties or patterns that are not valid, naming the source; those
+// of FormatMaker::Make().
 StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
                                                      const rules::RuleSet& rules, SourceLog* log,
                                                      const Clock* clock);

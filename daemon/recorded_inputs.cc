@@ -1,10 +1,14 @@
 #include "daemon/recorded_inputs.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <set>
 #include <utility>
 
+#include "ingest/avro_file.h"
+#include "ingest/codec_avro_schema.h"
+#include "ingest/codec_protobuf_plan.h"
 #include "ingest/infer.h"
 #include "ingest/source_file.h"
 #include "io/open_input.h"
@@ -38,6 +42,24 @@ std::string UniquePlace(const std::string& path, std::set<std::string>* taken) {
   return place;
 }
 
+// Adds what `schema` has. Fields of different types together are double where both are numbers,
+// else dyn.
+void AddFields(const cep::Schema& schema, std::vector<cep::Field>* fields) {
+  const auto is_number = [](const cep::Type& type) {
+    return type.kind == cep::TypeKind::kInt || type.kind == cep::TypeKind::kDouble;
+  };
+  for (const cep::Field& field : schema.fields()) {
+    const auto same = std::find_if(fields->begin(), fields->end(),
+                                   [&](const cep::Field& f) { return f.name == field.name; });
+    if (same == fields->end()) {
+      fields->push_back(field);
+    } else if (!(same->type == field.type)) {
+      const bool are_numbers = is_number(same->type) && is_number(field.type);
+      same->type = are_numbers ? cep::TypeKind::kDouble : cep::TypeKind::kDyn;
+    }
+  }
+}
+
 }  // namespace
 
 RecordedInputs::RecordedInputs(InputOptions options)
@@ -53,9 +75,36 @@ StatusOr<std::unique_ptr<io::ByteSource>> RecordedInputs::OpenBytes(size_t input
   return io::OpenInput(options_.paths[input]);
 }
 
+// What an Avro file, or the message of length-delimited records, declares.
+StatusOr<cep::Schema> RecordedInputs::DeclaredSchema(const std::string& path,
+                                                     io::InputFormat format) {
+  if (format == io::InputFormat::kAvro) {
+    ASSIGN_OR_RETURN(std::unique_ptr<io::ByteSource> bytes, io::OpenInput(path));
+    ASSIGN_OR_RETURN(const std::unique_ptr<ingest::AvroFile> file,
+                     ingest::AvroFile::Open(std::move(bytes)));
+    return ingest::SchemaOfAvro(*file->schema());
+  }
+  for (const ingest::Format& known : options_.formats) {
+    if (known.writer != nullptr) return ingest::SchemaOfAvro(*known.writer);
+    if (known.descriptors == nullptr) continue;
+    ASSIGN_OR_RETURN(const google::protobuf::Descriptor* message,
+                     known.message.empty() ? known.descriptors->FindOnly()
+                                           : known.descriptors->Find(known.message));
+    return ingest::SchemaOfMessage(*message);
+  }
+  return cep::Schema();  // opening it says what is missing
+}
+
 StatusOr<std::shared_ptr<const cep::Schema>> RecordedInputs::InferSchema() {
   ingest::SchemaInference inference;
+  std::vector<cep::Field> declared;
   for (size_t i = 0; i < options_.paths.size(); ++i) {
+    ASSIGN_OR_RETURN(const io::InputName name, io::ParseInputName(options_.paths[i]));
+    if (name.format == io::InputFormat::kAvro || name.format == io::InputFormat::kProtobuf) {
+      ASSIGN_OR_RETURN(const cep::Schema schema, DeclaredSchema(options_.paths[i], name.format));
+      AddFields(schema, &declared);
+      continue;
+    }
     ASSIGN_OR_RETURN(std::unique_ptr<io::ByteSource> bytes, io::OpenInput(options_.paths[i]));
     if (options_.paths[i] != "-") {
       RETURN_IF_ERROR(inference.AddInput(options_.paths[i], std::move(bytes), kInferRecords));
@@ -66,7 +115,10 @@ StatusOr<std::shared_ptr<const cep::Schema>> RecordedInputs::InferSchema() {
     rewindable->Rewind();
     kept_[i] = std::move(rewindable);
   }
-  return std::make_shared<const cep::Schema>(inference.Finish());
+  const cep::Schema inferred = inference.Finish();
+  if (declared.empty()) return std::make_shared<const cep::Schema>(inferred);
+  AddFields(inferred, &declared);
+  return std::make_shared<const cep::Schema>(std::move(declared), inferred.undeclared());
 }
 
 StatusOr<std::vector<cep::KnownPartition>> RecordedInputs::FindPartitions(const std::string& path) {
@@ -83,6 +135,7 @@ StatusOr<std::vector<cep::KnownPartition>> RecordedInputs::FindPartitions(const 
                                              .schema = std::make_shared<const cep::Schema>(),
                                              .time = options_.time,
                                              .strict = false,
+                                             .formats = options_.formats,
                                              .positions = true}));
   struct Found {
     std::string source;
@@ -123,6 +176,7 @@ StatusOr<std::vector<cep::JobSource>> RecordedInputs::Open(
                                                               .schema = schema,
                                                               .time = options_.time,
                                                               .strict = options_.strict,
+                                                              .formats = options_.formats,
                                                               .positions = options_.positions},
                                                              std::make_unique<CountedBytes>(
                                                                  std::move(bytes), &bytes_read_)));

@@ -13,7 +13,9 @@
 #include "cep/event/schema.h"
 #include "cep/runtime/job.h"
 #include "ingest/event_time.h"
+#include "ingest/formats.h"
 #include "io/byte_source.h"
+#include "io/open_input.h"
 
 namespace vigil::daemon {
 
@@ -21,7 +23,8 @@ struct InputOptions {
   std::vector<std::string> paths;  // `-` is standard input
   ingest::TimeSpec time;
   bool strict = false;
-  bool positions = false;  // records name their own partitions and offsets
+  bool positions = false;               // records name their own partitions and offsets
+  std::vector<ingest::Format> formats;  // of `.pb` and `.avro` inputs (ingest::FileSourceOptions)
 };
 
 // Records of each input from which a schema is inferred.
@@ -32,7 +35,8 @@ class RecordedInputs {
  public:
   explicit RecordedInputs(InputOptions options);
 
-  // The schema of the first kInferRecords records of every input; undeclared identifiers are `dyn`
+  // The schema of the first kInferRecords records of every input, of Avro files their own, of `.pb`
+  // files that of their message; undeclared identifiers are `dyn`
   // with a warning. Standard input is kept so that Open() serves it from its start.
   StatusOr<std::shared_ptr<const cep::Schema>> InferSchema();
 
@@ -48,6 +52,7 @@ class RecordedInputs {
 
  private:
   StatusOr<std::unique_ptr<io::ByteSource>> OpenBytes(size_t input);
+  StatusOr<cep::Schema> DeclaredSchema(const std::string& path, io::InputFormat format);
   StatusOr<std::vector<cep::KnownPartition>> FindPartitions(const std::string& path);
 
   InputOptions options_;

@@ -71,7 +71,7 @@ StatusOr<std::unique_ptr<Recorder>> Recorder::Create(Config config, const Record
 void Recorder::AppendRow(const cep::Batch& batch, uint32_t row, std::string* out) const {
   const size_t begin = out->size();
   std::string why;
-  if (!batch.renderer->AppendJson(batch.raw[row], out, &why)) {
+  if (!batch.RendererOf(row)->AppendJson(batch.raw[row], out, &why)) {
     out->resize(begin);
     AppendRejected(
         {batch.partitions[row], batch.offsets[row], row, why, std::string(batch.raw[row])}, out);

@@ -7,6 +7,11 @@
 
 namespace vigil::ingest {
 
+void SetRowRenderer(const cep::RecordRenderer* renderer, cep::Batch* batch) {
+  if (batch->renderers.empty()) batch->renderers.resize(cep::kBatchRows, batch->renderer);
+  batch->renderers[batch->rows] = renderer;
+}
+
 void Reject(const RawRecord& record, uint64_t byte, std::string_view what, cep::Batch* batch) {
   std::string place;
   if (record.line > 0) absl::StrAppend(&place, "line ", record.line);

@@ -62,10 +62,11 @@ CsvCodec::CsvCodec(const CodecOptions& options, std::vector<std::string> header)
   }
 }
 
-void CsvCodec::Decode(const RawRecord* records, size_t count, cep::Batch* batch) {
+size_t CsvCodec::Decode(const RawRecord* records, size_t count, cep::Batch* batch) {
   for (size_t i = 0; i < count; ++i) {
     if (DecodeOne(records[i], batch)) ++batch->rows;
   }
+  return count;
 }
 
 bool CsvCodec::DecodeOne(RawRecord record, cep::Batch* batch) {

@@ -31,7 +31,7 @@ class CsvCodec : public Codec {
  public:
   CsvCodec(const CodecOptions& options, std::vector<std::string> header);
 
-  void Decode(const RawRecord* records, size_t count, cep::Batch* batch) override;
+  size_t Decode(const RawRecord* records, size_t count, cep::Batch* batch) override;
   const cep::RecordRenderer& renderer() const override { return renderer_; }
 
  private:

@@ -24,10 +24,11 @@ JsonCodec::JsonCodec(const CodecOptions& options)
 
 const cep::RecordRenderer& JsonCodec::renderer() const { return JsonRenderer::Get(); }
 
-void JsonCodec::Decode(const RawRecord* records, size_t count, cep::Batch* batch) {
+size_t JsonCodec::Decode(const RawRecord* records, size_t count, cep::Batch* batch) {
   for (size_t i = 0; i < count; ++i) {
     if (DecodeOne(records[i], batch)) ++batch->rows;
   }
+  return count;
 }
 
 // Fills the row behind the batch's last one; false if the record was rejected instead.

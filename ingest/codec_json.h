@@ -20,7 +20,7 @@ class JsonCodec : public Codec {
  public:
   explicit JsonCodec(const CodecOptions& options);
 
-  void Decode(const RawRecord* records, size_t count, cep::Batch* batch) override;
+  size_t Decode(const RawRecord* records, size_t count, cep::Batch* batch) override;
   const cep::RecordRenderer& renderer() const override;
 
  private:

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <string>
 
-#include <absl/container/flat_hash_map.h>
 #include <absl/strings/escaping.h>
 
 #include "ingest/scalar_text.h"
 #include "ingest/time_text.h"
+#include "ingest/value_convert.h"
 
 namespace vigil::ingest {
 namespace {
@@ -18,53 +18,7 @@ using cep::TypeKind;
 using cep::Value;
 using cep::ValueTag;
 
-const Type& DynType() {
-  static const Type type(TypeKind::kDyn);
-  return type;
-}
-
-// Up to this many entries a linear search finds a duplicate key fastest.
-constexpr size_t kSmallMap = 16;
-
 absl::string_view Abseil(std::string_view text) { return {text.data(), text.size()}; }
-
-bool SameKey(const Value& a, const Value& b) {
-  if (a.tag != b.tag) return false;
-  switch (a.tag) {
-    case ValueTag::kString:
-      return a.text() == b.text();
-    case ValueTag::kBool:
-      return a.b == b.b;
-    default:
-      return a.i == b.i;
-  }
-}
-
-// Drops entries whose key comes again later, keeping the first one's place and the last one's
-// value; returns how many are left.
-size_t Unique(MapEntry* entries, size_t count) {
-  size_t kept = 0;
-  if (count <= kSmallMap) {
-    for (size_t i = 0; i < count; ++i) {
-      MapEntry* const end = entries + kept;
-      MapEntry* const same = std::find_if(
-          entries, end, [&](const MapEntry& e) { return SameKey(e.key, entries[i].key); });
-      if (same == end) ++kept;
-      *same = entries[i];
-    }
-    return kept;
-  }
-  absl::flat_hash_map<std::string, size_t> places;
-  for (size_t i = 0; i < count; ++i) {
-    const Value& key = entries[i].key;
-    std::string name =
-        key.tag == ValueTag::kString ? std::string(key.text()) : std::to_string(key.i);
-    const auto [place, is_new] = places.try_emplace(std::move(name), kept);
-    if (is_new) ++kept;
-    entries[place->second] = entries[i];
-  }
-  return kept;
-}
 
 }  // namespace
 
@@ -180,7 +134,7 @@ bool JsonValueReader::ReadObject(const Type& type, int depth, Value* out) {
 
 Value JsonValueReader::MakeMap(size_t first_entry) {
   MapEntry* const read = entries_.data() + first_entry;
-  const size_t count = Unique(read, entries_.size() - first_entry);
+  const size_t count = UniqueEntries(read, entries_.size() - first_entry);
   MapEntry* const map = arena_->New<MapEntry>(count);
   std::copy(read, read + count, map);
   entries_.resize(first_entry);

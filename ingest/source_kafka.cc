@@ -442,7 +442,9 @@ bool KafkaSource::has_ended() const {
 }
 
 void KafkaSource::UpdateRows(PartitionState* state, cep::LivePartition* live) {
-  live->has_rows = !live->has_ended && (state->next < state->messages.size() || state->has_news);
+  if (state->pending != nullptr && state->pending->ready()) state->pending.reset();
+  live->has_rows = !live->has_ended && state->pending == nullptr &&
+                   (state->next < state->messages.size() || state->has_news);
 }
 
 // Takes what the partition's queue holds.
@@ -519,15 +521,20 @@ size_t KafkaSource::Read(size_t partition, size_t max, cep::Batch* batch) {
     ++count;
   }
   if (count > 0) {
-    Decode(&state.messages[begin], count, &state, batch);
     live.is_at_end = false;
+    const size_t taken = Decode(&state.messages[begin], count, &state, batch);
+    if (taken < count) has_stopped = false;
+    count = taken;
+    if (state.pending != nullptr) NotePending(&state);
+  }
+  if (count > 0) {
     state.next_offset = state.messages[begin + count - 1]->offset + 1;
     live.next_offset = static_cast<uint64_t>(state.next_offset);
     for (size_t i = begin; i < begin + count; ++i) rd_kafka_message_destroy(state.messages[i]);
     state.next += count;
     has_stopped = has_stopped || (state.stop >= 0 && state.next_offset >= state.stop);
   }
-  while (!has_stopped && state.next < state.messages.size() &&
+  while (!has_stopped && state.pending == nullptr && state.next < state.messages.size() &&
          state.messages[state.next]->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     rd_kafka_message_t* message = state.messages[state.next++];
     NoteError(*message, &state, &live);  // may end the partition, which clears the messages
@@ -536,6 +543,11 @@ size_t KafkaSource::Read(size_t partition, size_t max, cep::Batch* batch) {
   if (has_stopped) MarkEnd(&state, &live);
   UpdateRows(&state, &live);
   return count;
+}
+
+void KafkaSource::NotePending(PartitionState* state) {
+  log_->Write(4, absl::StrCat("source ", options_.name, ": ", state->id.place, " waits for ",
+                              state->pending->Describe()));
 }
 
 // The record's bytes in a chunk that the batch holds, padded as codecs want it.
@@ -549,8 +561,9 @@ std::string_view KafkaSource::Copy(const rd_kafka_message_t& message, cep::Batch
   return {to, message.len};
 }
 
-void KafkaSource::Decode(const rd_kafka_message_t* const* messages, size_t count,
-                         PartitionState* state, cep::Batch* batch) {
+// Returns how many records were taken; fewer than `count` if one must wait.
+size_t KafkaSource::Decode(const rd_kafka_message_t* const* messages, size_t count,
+                           PartitionState* state, cep::Batch* batch) {
   records_.resize(count);
   for (size_t i = 0; i < count; ++i) {
     const rd_kafka_message_t& message = *messages[i];
@@ -573,12 +586,13 @@ void KafkaSource::Decode(const rd_kafka_message_t* const* messages, size_t count
     }
   }
   const uint32_t first_row = batch->rows;
-  options_.codec->Decode(records_.data(), count, batch);
+  const size_t taken = options_.codec->Decode(records_.data(), count, batch);
+  if (taken < count) state->pending = options_.codec->pending();
   rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
   rd_kafka_message_timestamp(messages[0], &type);
   const bool has_append_times = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
   if (!has_append_times && kafka_slot_ < 0 && options_.event_time == KafkaEventTime::kRecord) {
-    return;
+    return taken;
   }
   // Records that were rejected have no row.
   size_t i = 0;
@@ -591,6 +605,7 @@ void KafkaSource::Decode(const rd_kafka_message_t* const* messages, size_t count
     if (has_append_times) append_times_.push_back(timestamp);
     if (kafka_slot_ >= 0) SetKafkaField(*messages[i], row, batch);
   }
+  return taken;
 }
 
 void KafkaSource::SetKafkaField(const rd_kafka_message_t& message, uint32_t row,

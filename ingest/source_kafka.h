@@ -62,7 +62,8 @@ struct KafkaSourceOptions {
   io::KafkaProperties properties;
   KafkaEventTime event_time = KafkaEventTime::kRecord;
   std::shared_ptr<const cep::Layout> layout;
-  // Made by the caller for the source's formats.
+  // Made by the caller for the source's formats. A record that must wait for a schema keeps its
+  // partition waiting, no other.
   std::unique_ptr<Codec> codec;
   const Clock* clock = nullptr;  // borrowed
 };
@@ -106,6 +107,7 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
     int64_t stop = -1;                          // -1: none
     int64_t next_offset = 0;
     int64_t published = -1;
+    std::shared_ptr<const Pending> pending;  // what its next record waits for
   };
   // A partition that the discovering thread has found.
   struct Found {
@@ -137,8 +139,9 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   void Refill(PartitionState* state, cep::LivePartition* live);
   void NoteError(const rd_kafka_message_t& message, PartitionState* state,
                  cep::LivePartition* live);
-  void Decode(const rd_kafka_message_t* const* messages, size_t count, PartitionState* state,
-              cep::Batch* batch);
+  size_t Decode(const rd_kafka_message_t* const* messages, size_t count, PartitionState* state,
+                cep::Batch* batch);
+  void NotePending(PartitionState* state);
   std::string_view Copy(const rd_kafka_message_t& message, cep::Batch* batch);
   void SetKafkaField(const rd_kafka_message_t& message, uint32_t row, cep::Batch* batch);
   void MarkEnd(PartitionState* state, cep::LivePartition* live);

@@ -102,7 +102,7 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
   std::string_view json = ref.batch->raw[ref.row];
   if (ref.batch->is_json[ref.row] == 0) {
     json_.clear();
-    if (!ref.batch->renderer->AppendJson(json, &json_, why)) return kNoEvent;
+    if (!ref.batch->RendererOf(ref.row)->AppendJson(json, &json_, why)) return kNoEvent;
     json = json_;
   }
   const std::vector<cep::Slot>& slots = rows.layout->slots();

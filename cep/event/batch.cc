@@ -153,6 +153,7 @@ void Batch::Clear() {
   std::fill(is_json.begin(), is_json.end(), uint8_t{0});
   for (Column& column : columns) column.ResetStates();
   rejected.clear();
+  renderers.clear();
   chunks.clear();
   arena.Reset();
 }

@@ -176,6 +176,10 @@ struct Batch : ColumnBlock {
   // Forgets all rows and memory, for reuse.
   void Clear();
 
+  const RecordRenderer* RendererOf(uint32_t row) const {
+    return renderers.empty() ? renderer : renderers[row];
+  }
+
   std::vector<uint64_t> offsets;             // record number or Kafka offset, per row
   std::vector<const Partition*> partitions;  // per row
   std::vector<std::string_view> raw;         // per row, in `chunks`
@@ -183,6 +187,8 @@ struct Batch : ColumnBlock {
       is_json;  // per row: `raw` is known to be a whole, valid JSON object as it stands
   std::vector<Rejected> rejected;            // in order of before_row
   const RecordRenderer* renderer = nullptr;  // of the records in `raw`
+  std::vector<const RecordRenderer*>
+      renderers;  // per row, in place of `renderer`, where rows differ in format; else empty
   std::vector<std::shared_ptr<const Chunk>> chunks;
   Arena arena;  // unescaped strings, lists, maps
   std::vector<std::vector<uint64_t>>

@@ -127,6 +127,8 @@ struct SourceCase {
   bool positions = false;
   TimeSpec time;
   size_t step = SIZE_MAX;
+  std::vector<Format> formats = {};
+  std::chrono::milliseconds schema_wait = std::chrono::seconds(30);
 };
 
 inline StatusOr<std::unique_ptr<FileSource>> OpenText(const SourceCase& options, std::string text,
@@ -146,6 +148,8 @@ inline StatusOr<std::unique_ptr<FileSource>> OpenText(const SourceCase& options,
                                                             : cep::Schema::Undeclared::kDynWarning),
                            .time = options.time,
                            .strict = options.strict,
+                           .formats = options.formats,
+                           .schema_wait = options.schema_wait,
                            .positions = options.positions},
                           std::make_unique<TextSource>(std::move(text), options.step));
 }
