@@ -590,6 +590,71 @@ TEST_CASE("Run: a sink that stands still stops reading, in bounded memory", "[in
   CHECK(sum < small.produced);
 }
 
+TEST_CASE("Run: a registry that is down delays the records that need it, no others",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "registry", 2);
+  KafkaRecord framed;
+  framed.value = std::string("\0\0\0\0\7payload", 12);
+  broker->ProduceInTransaction(small.topic, {framed}, true);
+  small.partitions = 1;
+  broker->Produce(small.topic, {Small::Event(1, "login", 1000), Small::Event(1, "payment", 1010)});
+  // Nobody listens at port 1.
+  small.more =
+      " }\n    format: [{ avro: { registry: \"http://127.0.0.1:1\" } }, json]\n"
+      "    event_time: { unit: ms";
+  const auto daemon = small.Start();
+  REQUIRE(WaitFor(30, [&] { return daemon->Log().find("waits for") != std::string::npos; }));
+  CHECK(daemon->Log().find("s/" + small.topic + "/0 waits for schema 7") != std::string::npos);
+  REQUIRE(WaitFor(30, [&] {
+    const auto committed = broker->Committed(small.job, small.topic, 2);
+    return committed == std::map<int, int64_t>{{1, 2}};
+  }));
+  const auto totals = StopAndCount(daemon.get(), 2);
+  CHECK(totals.at("waiting") == 2);
+  CHECK(daemon->File("errors.jsonl").empty());
+}
+
+TEST_CASE("Run: a bounded run of a topic that is not there is an error", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "unused", 1);
+  small.topic = "no-such-topic";
+  const auto daemon = small.Start(", stop: end");
+  CHECK(daemon->process->Wait(30) == 3);
+  CHECK(daemon->Log().find("no-such-topic") != std::string::npos);
+}
+
+TEST_CASE("Run: what is wrong with configuration and rules is said at once, all of it",
+          "[integration]") {
+  const TempDir dir;
+  const std::string rules = dir.Write("rules.yaml",
+                                      "version: 1\nrules:\n  - rule: a\n    key: x\n"
+                                      "    pattern: [{ begin: one, where: x == }]\n");
+  const std::string head = "rules: [" + rules + "]\nsources:\n  s:\n    kafka: { brokers: ";
+  struct Case {
+    std::string config;
+    int exit_code;
+    std::vector<std::string> texts;
+  };
+  const std::vector<Case> cases = {
+      {head + "\"127.0.0.1:1\", topics: [t], start: now }\n", 2, {"`now`", "rules.yaml:5"}},
+      {head + "\"127.0.0.1:1\", topics: [t] }\n", 1, {"rules.yaml:5"}},
+      {head + "\"127.0.0.1:1\", topics: [t] }\n    id: tx\n"
+              "    watermark: { punctuated: x > 1 }\n",
+       2,
+       {"`id`", "punctuated", "rules.yaml:5"}},
+  };
+  for (const Case& c : cases) {
+    const ProcessResult run =
+        RunProcess({VigilBinary(), "run", "-c", dir.Write("vigil.yaml", c.config)});
+    INFO(c.config << run.err);
+    CHECK(run.exit_code == c.exit_code);
+    for (const std::string& text : c.texts) CHECK(run.err.find(text) != std::string::npos);
+  }
+}
+
 TEST_CASE("Run: a second signal ends it at once", "[integration]") {
   Broker* broker = Broker::Get();
   if (broker == nullptr) return;
