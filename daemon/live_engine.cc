@@ -10,6 +10,7 @@
 #include "alerts/sink_kafka.h"
 #include "alerts/sink_rotating_file.h"
 #include "alerts/time_text.h"
+#include "daemon/text_sink.h"
 
 namespace vigil::daemon {
 namespace {
@@ -94,12 +95,15 @@ Status LiveEngine::OpenSinks() {
 
 StatusOr<std::unique_ptr<alerts::Sink>> LiveEngine::OpenSink(const SinkConfig& sink) {
   if (sink.kind != SinkConfig::Kind::kKafka) {
-    return alerts::RotatingFileSink::Open(
-        {.path = sink.kind == SinkConfig::Kind::kStdout ? "-" : sink.path,
-         .size_max = sink.rotate_bytes,
-         .age_max_ms = sink.rotate_every_ms,
-         .keep = sink.rotate_keep,
-         .now = [clock = clock_] { return clock->WallMs(); }});
+    ASSIGN_OR_RETURN(std::unique_ptr<alerts::Sink> file,
+                     alerts::RotatingFileSink::Open(
+                         {.path = sink.kind == SinkConfig::Kind::kStdout ? "-" : sink.path,
+                          .size_max = sink.rotate_bytes,
+                          .age_max_ms = sink.rotate_every_ms,
+                          .keep = sink.rotate_keep,
+                          .now = [clock = clock_] { return clock->WallMs(); }}));
+    if (sink.is_text) return std::make_unique<TextSink>(std::move(file));
+    return file;
   }
   alerts::KafkaSinkOptions options;
   options.brokers = sink.brokers;

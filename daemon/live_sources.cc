@@ -89,13 +89,6 @@ std::vector<std::string> FindUnsupported(const Config& config) {
     }
     if (!source.id.empty()) refuse("`id` cannot be run");
   }
-  for (const auto& [output, sinks] : config.outputs) {
-    for (const SinkConfig& sink : sinks) {
-      if (sink.is_text) {
-        problems.push_back("output " + output + ": a live job writes JSON, not `format: text`");
-      }
-    }
-  }
   return problems;
 }
 

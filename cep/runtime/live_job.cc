@@ -111,7 +111,8 @@ Status LiveJob::Run(const std::function<void()>& after_round) {
     bool more = false;
     RETURN_IF_ERROR(Step(&more));
     after_round();
-    if (!more && !is_done_) wakeup_->Wait(std::min(kMaxSleepMs, linger_ms_));
+    if (more || is_done_) continue;
+    wakeup_->Wait(open_.is_empty() ? kMaxSleepMs : std::min(kMaxSleepMs, linger_ms_));
   }
   if (!is_done_) RETURN_IF_ERROR(Finish());
   after_round();

@@ -1,4 +1,4 @@
-// The log's lines, and what a service manager is told.
+// The log's lines, alerts for people, and what a service manager is told.
 #include <cstdlib>
 #include <sstream>
 #include <string>
@@ -11,6 +11,7 @@
 
 #include "daemon/log.h"
 #include "daemon/service_manager.h"
+#include "daemon/text_sink.h"
 #include "tests/support/process.h"
 
 namespace vigil::daemon {
@@ -44,6 +45,14 @@ TEST_CASE("Log: one line an event, for people or as JSON", "[daemon][unit]") {
   CHECK(json.find("\",\"level\":\"warning\",\"message\":\"lost \\\"it\\\"\","
                   "\"partition\":\"s/t/3\",\"error\":\"no route\\nto host\"}\n") !=
         std::string::npos);
+}
+
+TEST_CASE("TextSink: an alert as a line for people, anything else as it is", "[daemon][unit]") {
+  CHECK(TextOfAlert(R"({"id":"1","rule":"r","severity":"high","time":"2026-01-31T10:00:00.000Z",)"
+                    R"("key":{"a":"A\u001b1","n":3},"summary":"moved"})") ==
+        "2026-01-31T10:00:00.000Z high r a=A 1 n=3: moved");
+  CHECK(TextOfAlert(R"({"kind":"audit","time":"t"})") == R"({"kind":"audit","time":"t"})");
+  CHECK(TextOfAlert("no JSON") == "no JSON");
 }
 
 // What arrives at $NOTIFY_SOCKET.
