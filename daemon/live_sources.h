@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "cep/base/status.h"
@@ -22,11 +24,16 @@ std::shared_ptr<const cep::Schema> WithKafkaField(std::shared_ptr<const cep::Sch
 // What a live job cannot do of what the configuration asks for, all of it, one text each.
 std::vector<std::string> FindUnsupported(const Config& config);
 
-// Lines of a source's log, with the source's name.
+// Lines of a source's log, with the source and the partition as fields.
 class SourceLog : public ingest::KafkaSourceLog {
  public:
   explicit SourceLog(Log* log) : log_(log) {}
-  void Write(int level, const std::string& text) override { log_->WriteSyslog(level, text); }
+  void Write(int level, std::string_view source, std::string_view partition,
+             const std::string& text) override {
+    std::vector<LogField> fields = {{"source", std::string(source)}};
+    if (!partition.empty()) fields.emplace_back("partition", partition);
+    log_->WriteSyslog(level, text, fields);
+  }
 
  private:
   Log* log_;

@@ -128,11 +128,13 @@ Status KafkaSource::Start(Wakeup* wakeup) {
   return absl::OkStatus();
 }
 
+void KafkaSource::Say(int level, const std::string& text, const PartitionState* about) {
+  log_->Write(level, options_.name, about == nullptr ? "" : about->id.place, text);
+}
+
 // ---- Events of the client ----
 
-void KafkaSource::OnLog(int level, std::string_view text) {
-  log_->Write(level, absl::StrCat("source ", options_.name, ": ", Abseil(text)));
-}
+void KafkaSource::OnLog(int level, std::string_view text) { Say(level, std::string(text)); }
 
 void KafkaSource::OnError(rd_kafka_resp_err_t error, std::string_view text) {
   if (error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
@@ -140,8 +142,7 @@ void KafkaSource::OnError(rd_kafka_resp_err_t error, std::string_view text) {
     // Which partitions it concerns, the next statistics say.
     for (cep::LivePartition& live : live_) live.is_connected = false;
   }
-  log_->Write(4, absl::StrCat("source ", options_.name, ": ", rd_kafka_err2name(error), ": ",
-                              Abseil(text)));
+  Say(4, absl::StrCat(rd_kafka_err2name(error), ": ", Abseil(text)));
 }
 
 // Which brokers answer, and where partitions end: librdkafka's STATISTICS.md.
@@ -221,8 +222,7 @@ bool KafkaSource::Look(bool at_start) {
     return false;
   }
   if (!status.ok()) {
-    log_->Write(4, absl::StrCat("source ", options_.name,
-                                ": cannot list partitions: ", status.message(), "; trying again"));
+    Say(4, absl::StrCat("cannot list partitions: ", status.message(), "; trying again"));
     return false;
   }
   for (Found& f : *found) {
@@ -277,13 +277,12 @@ StatusOr<std::vector<std::pair<std::string, int>>> KafkaSource::ListTopics() {
     for (int i = 0; i < metadata->topic_cnt; ++i) {
       const rd_kafka_resp_err_t error = add(metadata->topics[i]);
       if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-      const std::string text =
-          absl::StrCat("source ", options_.name, ": topic ", name, ": ", rd_kafka_err2str(error));
+      const std::string text = absl::StrCat("topic ", name, ": ", rd_kafka_err2str(error));
       const bool is_absent = error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
       // A bounded run has nothing to wait for.
       if (options_.stop_at_end && is_absent) return absl::NotFoundError(text);
       if (!is_absent) return absl::UnavailableError(text);
-      log_->Write(4, text);
+      Say(4, text);
     }
   }
   return topics;
@@ -419,8 +418,7 @@ void KafkaSource::AddFound() {
     }
     rd_kafka_topic_partition_list_add(list.get(), f.topic.c_str(), f.number)->offset = f.start;
   }
-  log_->Write(6, absl::StrCat("source ", options_.name, ": reads ", found.size(),
-                              " more partitions, ", states_.size(), " in all"));
+  Say(6, absl::StrCat("reads ", found.size(), " more partitions, ", states_.size(), " in all"));
   const io::KafkaPtr<rd_kafka_error_t> error(
       rd_kafka_incremental_assign(client_.get(), list.get()));
   if (error == nullptr) return;
@@ -485,14 +483,14 @@ void KafkaSource::NoteError(const rd_kafka_message_t& message, PartitionState* s
     return;
   }
   live->is_at_end = false;
-  log_->Write(3, absl::StrCat("source ", options_.name, ": ", state->id.place, ": ",
-                              rd_kafka_err2name(message.err), ": ",
-                              Abseil(rd_kafka_message_errstr(&message))));
+  Say(3, absl::StrCat(rd_kafka_err2name(message.err), ": ", rd_kafka_message_errstr(&message)),
+      state);
   if (message.err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) return;
   // What we wanted to read is not there any more: go on with the oldest that is.
-  log_->Write(3, absl::StrCat("source ", options_.name, ": ", state->id.place, ": records from ",
-                              state->next_offset,
-                              " on were deleted before they were read; going on with the oldest"));
+  Say(3,
+      absl::StrCat("records from ", state->next_offset,
+                   " on were deleted before they were read; going on with the oldest"),
+      state);
   const io::KafkaPtr<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), state->id.topic.c_str(),
                                     static_cast<int32_t>(state->id.number))
@@ -546,8 +544,7 @@ size_t KafkaSource::Read(size_t partition, size_t max, cep::Batch* batch) {
 }
 
 void KafkaSource::NotePending(PartitionState* state) {
-  log_->Write(4, absl::StrCat("source ", options_.name, ": ", state->id.place, " waits for ",
-                              state->pending->Describe()));
+  Say(4, "waits for " + state->pending->Describe(), state);
 }
 
 // The record's bytes in a chunk that the batch holds, padded as codecs want it.

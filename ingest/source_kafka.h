@@ -73,7 +73,9 @@ class KafkaSourceLog {
  public:
   virtual ~KafkaSourceLog() = default;
   // syslog's levels: 3 error, 4 warning, 6 information.
-  virtual void Write(int level, const std::string& text) = 0;
+  //   partition   the place of the partition that it is about; empty: of none
+  virtual void Write(int level, std::string_view source, std::string_view partition,
+                     const std::string& text) = 0;
 };
 
 // Thread safety: as LiveSource; its threads are its own.
@@ -142,6 +144,7 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   size_t Decode(const rd_kafka_message_t* const* messages, size_t count, PartitionState* state,
                 cep::Batch* batch);
   void NotePending(PartitionState* state);
+  void Say(int level, const std::string& text, const PartitionState* about = nullptr);
   std::string_view Copy(const rd_kafka_message_t& message, cep::Batch* batch);
   void SetKafkaField(const rd_kafka_message_t& message, uint32_t row, cep::Batch* batch);
   void MarkEnd(PartitionState* state, cep::LivePartition* live);
