@@ -3,7 +3,7 @@
 // Records are numbered in the order in which they are written; DoneBefore() says up to which number
 // every sink has delivered, which is how far a job may say that it has come. A record of an output
 // without sinks is counted and goes nowhere.
-// Tests: tests/alerts/delivery_test.cc.
+// Tests: tests/alerts/sink_queue_test.cc.
 #pragma once
 
 #include <cstdint>

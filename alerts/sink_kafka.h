@@ -4,7 +4,7 @@
 // id; not of records that have none), `vigil-boot` and `vigil-seq`, which name the run that sent it
 // and its place in the run's stream. The broker drops what a retry of the producer's would double;
 // a producer that fails for good is replaced, and what it had not acknowledged is sent again.
-// Tests: tests/integration/kafka_sink_test.cc, against a real broker.
+// Tests: tests/integration/run_test.cc, against a real broker.
 #pragma once
 
 #include <cstdint>

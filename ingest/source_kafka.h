@@ -10,7 +10,7 @@
 // One thread of its own looks for partitions, at the start and every
 // `topic.metadata.refresh.interval.ms` (10 s): those calls wait for brokers. A lost broker is
 // retried for ever (librdkafka's back-off) and never an error here.
-// Tests: tests/integration/kafka_source_test.cc, against a real broker.
+// Tests: tests/integration/run_test.cc, against a real broker.
 #pragma once
 
 #include <atomic>

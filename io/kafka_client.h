@@ -1,7 +1,7 @@
 // librdkafka's handles, owned; and how a client is made of properties.
 //
 // The C API of librdkafka 2.0.2 (Debian 12). What it can and cannot do against brokers is in
-// docs/operations.md, "Kafka".
+// docs/operations.md, "Run".
 #pragma once
 
 #include <functional>
