@@ -11,8 +11,15 @@ using cep::Record;
 using cep::RecordKind;
 
 Router::Router(std::shared_ptr<const AlertContext> context, LineSink* sink)
+    : Router(std::move(context), sink, nullptr) {}
+
+Router::Router(std::shared_ptr<const AlertContext> context, RecordWriter* writer)
+    : Router(std::move(context), nullptr, writer) {}
+
+Router::Router(std::shared_ptr<const AlertContext> context, LineSink* sink, RecordWriter* writer)
     : context_(std::move(context)),
       sink_(sink),
+      writer_(writer),
       late_(AddOutput("late")),
       errors_(AddOutput("errors")),
       alerts_by_rule_(context_->rules.size()) {
@@ -52,7 +59,7 @@ Status Router::Write(const std::vector<Record>& records) {
         break;
     }
   }
-  return lines_.empty() ? absl::OkStatus() : sink_->Write(lines_);
+  return lines_.empty() || writer_ != nullptr ? absl::OkStatus() : sink_->Write(lines_);
 }
 
 bool Router::IsWanted(const Record& record) {
@@ -82,9 +89,15 @@ void Router::AppendAlert(const Record& record) {
 
 void Router::AppendLine(const Record& record, uint32_t output) {
   ++outputs_[output].records;
+  if (writer_ != nullptr) lines_.clear();
   lines_.append(record.head);
   if (context_->format == Format::kJson) lines_.append(outputs_[output].escaped);
-  lines_.append(record.tail).push_back('\n');
+  lines_.append(record.tail);
+  if (writer_ != nullptr) {
+    writer_->Write(outputs_[output].name, record, lines_);
+  } else {
+    lines_.push_back('\n');
+  }
 }
 
 std::map<std::string, uint64_t> Router::records_by_output() const {

@@ -19,6 +19,7 @@
 
 #include "alerts/context.h"
 #include "alerts/line_sink.h"
+#include "alerts/record_writer.h"
 #include "cep/base/status.h"
 #include "cep/event/record.h"
 
@@ -28,12 +29,14 @@ class Router {
  public:
   // `sink` is borrowed and must outlive the router.
   Router(std::shared_ptr<const AlertContext> context, LineSink* sink);
+  // Gives each line to `writer`, borrowed as well, with its output and its record.
+  Router(std::shared_ptr<const AlertContext> context, RecordWriter* writer);
 
   // Writes the lines of `records`, which are in their final order.
   // Errors: the sink's.
   Status Write(const std::vector<cep::Record>& records);
   // Hands on what the sink holds back.
-  Status Flush() { return sink_->Flush(); }
+  Status Flush() { return sink_ == nullptr ? absl::OkStatus() : sink_->Flush(); }
 
   // Alerts raised by each rule, of every kind; one each, whatever its outputs.
   const std::vector<uint64_t>& alerts_by_rule() const { return alerts_by_rule_; }
@@ -54,6 +57,7 @@ class Router {
     std::vector<uint32_t> on_timeout;
   };
 
+  Router(std::shared_ptr<const AlertContext> context, LineSink* sink, RecordWriter* writer);
   uint32_t AddOutput(const std::string& name);
   std::vector<uint32_t> AddOutputs(const std::vector<std::string>& names);
   bool IsWanted(const cep::Record& record);
@@ -61,7 +65,8 @@ class Router {
   void AppendLine(const cep::Record& record, uint32_t output);
 
   std::shared_ptr<const AlertContext> context_;
-  LineSink* sink_;
+  LineSink* sink_;  // one of the two is null
+  RecordWriter* writer_;
   std::vector<Output> outputs_;
   std::vector<Routes> routes_;  // by rule
   uint32_t late_;
@@ -69,7 +74,7 @@ class Router {
   std::vector<uint64_t> alerts_by_rule_;
   std::map<std::string, uint32_t> samples_;  // kept so far, by sample group
   uint64_t samples_dropped_ = 0;
-  std::string lines_;  // of one Write(); its memory is reused
+  std::string lines_;  // of one Write(), or one line for writer_; its memory is reused
 };
 
 }  // namespace vigil::alerts

@@ -8,6 +8,7 @@
 #include "cmd/exit_codes.h"
 #include "daemon/config.h"
 #include "daemon/formats.h"
+#include "daemon/live_sources.h"
 #include "rules/load.h"
 #include "rules/schema_file.h"
 #include "rules/source_text.h"
@@ -63,6 +64,7 @@ void Append(std::vector<Diagnostic> more, std::vector<Diagnostic>* all) {
 
 // What is checked besides the configuration itself.
 struct Inputs {
+  daemon::Config config;
   std::vector<std::string> rules;
   std::string schema_file;
   rules::LoadOptions load;
@@ -77,7 +79,7 @@ std::vector<Diagnostic> CannotLoad(const std::string& file, const Status& status
 
 // The options' inputs and the configuration's; what is wrong with that goes to `diagnostics`.
 Inputs ReadConfig(const CheckOptions& options, std::vector<Diagnostic>* diagnostics) {
-  Inputs inputs{options.rules, options.schema_file, {}};
+  Inputs inputs{{}, options.rules, options.schema_file, {}};
   if (options.config_file.empty()) return inputs;
   daemon::ConfigResult loaded = daemon::LoadConfig(options.config_file);
   const daemon::Config& config = loaded.config;
@@ -92,6 +94,7 @@ Inputs ReadConfig(const CheckOptions& options, std::vector<Diagnostic>* diagnost
     const Status made = formats.Make(source.formats).status();
     if (!made.ok()) Append(CannotLoad(options.config_file, made), diagnostics);
   }
+  inputs.config = std::move(loaded.config);
   return inputs;
 }
 
@@ -113,7 +116,8 @@ size_t CheckRules(const Inputs& inputs, std::vector<Diagnostic>* diagnostics, st
     // With a broken schema the rules are still checked, as if there were none.
     if (loaded.schema != nullptr) schema = loaded.schema;
   }
-  rules::LoadResult loaded = rules::LoadRules(inputs.rules, std::move(schema), inputs.load);
+  rules::LoadResult loaded = rules::LoadRules(
+      inputs.rules, daemon::WithKafkaField(std::move(schema), inputs.config), inputs.load);
   Append(std::move(loaded.diagnostics), diagnostics);
   return loaded.rule_count;
 }

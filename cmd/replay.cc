@@ -15,6 +15,7 @@
 #include "cmd/replay_settings.h"
 #include "daemon/engine.h"
 #include "daemon/formats.h"
+#include "daemon/live_sources.h"
 #include "daemon/recorded_inputs.h"
 
 namespace vigil::cmd {
@@ -123,6 +124,7 @@ Status AddFormats(ReplaySettings* settings) {
 
 // Loads schema and rules; on failure returns null and sets the exit code.
 std::shared_ptr<const rules::RuleSet> LoadAll(const ReplaySettings& settings,
+                                              const daemon::Config& config,
                                               daemon::RecordedInputs* inputs, int* exit_code) {
   *exit_code = kExitFindings;
   std::shared_ptr<const cep::Schema> schema;
@@ -140,7 +142,9 @@ std::shared_ptr<const rules::RuleSet> LoadAll(const ReplaySettings& settings,
                  "no --schema: inferred %zu fields from the first %s records of each input\n",
                  schema->fields().size(), Grouped(daemon::kInferRecords).c_str());
   }
-  return LoadRulesOrReport(settings.rules, std::move(schema), std::cerr);
+  // A recording of Kafka's may hold the field that the configuration's rules read there.
+  return LoadRulesOrReport(settings.rules, daemon::WithKafkaField(std::move(schema), config),
+                           std::cerr);
 }
 
 int Run(const ReplayOptions& options, std::shared_ptr<const rules::RuleSet> rules,
@@ -185,7 +189,7 @@ int RunReplay(const ReplayOptions& options) {
   }
   daemon::RecordedInputs inputs(settings->inputs);
   int exit_code = kExitOk;
-  std::shared_ptr<const rules::RuleSet> rules = LoadAll(*settings, &inputs, &exit_code);
+  std::shared_ptr<const rules::RuleSet> rules = LoadAll(*settings, config, &inputs, &exit_code);
   if (rules == nullptr) return exit_code;
   return Run(options, std::move(rules), *settings, &inputs, start);
 }

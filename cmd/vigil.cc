@@ -1,5 +1,6 @@
 // The `vigil` binary: a table of subcommands, each with its options (design: docs/operations.md).
 
+#include <chrono>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -13,7 +14,9 @@
 #include "cmd/exit_codes.h"
 #include "cmd/explain.h"
 #include "cmd/loading.h"
+#include "cmd/record.h"
 #include "cmd/replay.h"
+#include "cmd/run.h"
 #include "cmd/schema_infer.h"
 #include "cmd/schema_rules.h"
 
@@ -63,6 +66,42 @@ void AddReplay(CLI::App* command, int* exit_code) {
     if (o->rules.empty() && o->config_file.empty()) throw CLI::RequiredError("--rules");
     *exit_code = RunReplay(*o);
   });
+}
+
+void AddRun(CLI::App* command, int* exit_code) {
+  const auto o = NewOptions<daemon::RunOptions>();
+  const auto format = std::make_shared<std::string>("text");
+  const auto drain_s = std::make_shared<double>(30);
+  command->add_option("-c,--config", o->config_file, "The job's configuration")->required();
+  command->add_option("--log-format", *format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->default_str("text");
+  command->add_option("--log-level", o->log_level, "What is logged: from this level on")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->default_str("info");
+  command
+      ->add_option("--drain-timeout", *drain_s,
+                   "Seconds to deliver what was read, once the daemon is to stop")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->default_str("30");
+  command->callback([o, format, drain_s, exit_code] {
+    o->log_format = *format == "json" ? daemon::LogFormat::kJson : daemon::LogFormat::kText;
+    o->drain_limit = std::chrono::milliseconds(static_cast<int64_t>(*drain_s * 1000));
+    *exit_code = RunRun(*o);
+  });
+}
+
+void AddRecord(CLI::App* command, int* exit_code) {
+  const auto o = NewOptions<RecordOptions>();
+  command->add_option("-c,--config", o->config_file, "Configuration with the sources")->required();
+  command->add_option("-o,--output", o->output, "The file to write; - is standard output")
+      ->required();
+  command->add_option("--source", o->recorder.source, "One source only");
+  command->add_flag("--end", o->recorder.stops_at_end,
+                    "Stop at the end, as with `stop: end`; else at a signal");
+  command->add_flag("--kafka-field", o->recorder.has_kafka_field,
+                    "Also write the field kafka: key, headers, timestamp");
+  command->callback([o, exit_code] { *exit_code = RunRecord(*o); });
 }
 
 void AddCheck(CLI::App* command, int* exit_code) {
@@ -134,7 +173,9 @@ void AddSchema(CLI::App* command, int* exit_code) {
 }
 
 constexpr Subcommand kSubcommands[] = {
+    {"run", "The daemon: Kafka in, alerts out", AddRun},
     {"replay", "Run recorded events through rules", AddReplay},
+    {"record", "Kafka topics to a file, for replays", AddRecord},
     {"check", "Compile rules and say what is wrong with them", AddCheck},
     {"explain", "Show what rules compiled to", AddExplain},
     {"eval", "Evaluate one expression", AddEval},

@@ -18,12 +18,13 @@
 
 namespace vigil::daemon {
 
-enum class StartAt : uint8_t { kEarliest, kLatest };
+enum class StartAt : uint8_t { kEarliest, kLatest, kCommitted, kTimestamp };
 
 struct KafkaSourceConfig {
   std::string brokers;
   std::vector<std::string> topics;
   StartAt start = StartAt::kEarliest;
+  int64_t start_ms = 0;  // kTimestamp
   bool stop_at_end = false;
   bool drain = true;  // with stop_at_end
   std::map<std::string, std::string> properties;
@@ -78,8 +79,13 @@ struct SinkConfig {
   Kind kind = Kind::kStdout;
   bool is_immediate = false;
   bool is_text = false;  // kStdout
-  std::string path;      // kFile
-  std::string topic;     // kKafka, and the following
+  uint64_t buffer_bytes = uint64_t{16} << 20;
+  bool drops_when_full = false;
+  std::string path;  // kFile, and the following
+  uint64_t rotate_bytes = 0;
+  int64_t rotate_every_ms = 0;
+  uint32_t rotate_keep = 0;
+  std::string topic;  // kKafka, and the following
   std::string key;
   std::string brokers;  // empty: the source's
   std::map<std::string, std::string> properties;

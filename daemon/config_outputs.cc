@@ -29,6 +29,12 @@ void ReadFile(const SectionReader& section, std::string_view key, const std::str
   sink->name = "file:" + path;
 }
 
+void ReadRotation(const SectionReader& section, SinkConfig* sink) {
+  sink->rotate_bytes = ReadBytes(section, "size").value_or(0);
+  sink->rotate_every_ms = section.DurationMs("every").value_or(0);
+  sink->rotate_keep = static_cast<uint32_t>(section.Count("keep").value_or(0));
+}
+
 SinkConfig ReadSink(const SectionReader& section, const std::string& folder) {
   SinkConfig sink;
   const int kinds = section.Has("kafka") + section.Has("file") + section.Has("stdout");
@@ -40,7 +46,11 @@ SinkConfig ReadSink(const SectionReader& section, const std::string& folder) {
     ReadKafka(Inner(S::kKafkaSink, section, *kafka), &sink);
   } else if (const Node* file = section.Get("file")) {
     if (file->is_mapping()) {
-      ReadFile(Inner(S::kFileSink, section, *file), "path", folder, &sink);
+      const SectionReader inner = Inner(S::kFileSink, section, *file);
+      ReadFile(inner, "path", folder, &sink);
+      if (const Node* rotate = inner.Get("rotate")) {
+        ReadRotation(Inner(S::kRotate, inner, *rotate), &sink);
+      }
     } else {
       ReadFile(section, "file", folder, &sink);
     }
@@ -49,6 +59,8 @@ SinkConfig ReadSink(const SectionReader& section, const std::string& folder) {
     sink.name = "stdout";
   }
   if (section.Has("name")) sink.name = ReadText(section, "name");
+  sink.buffer_bytes = ReadBytes(section, "buffer").value_or(sink.buffer_bytes);
+  sink.drops_when_full = section.Word("on_full").value_or(0) == 1;
   sink.is_immediate = section.Word("delivery").value_or(0) == 1;
   return sink;
 }

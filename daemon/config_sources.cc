@@ -22,6 +22,7 @@ class SourceReader {
 
  private:
   void ReadKafka(const Node& node);
+  void ReadStart(const SectionReader& section, KafkaSourceConfig* kafka) const;
   void ReadFile(const Node& node);
   void ReadFormats();
   void AddFormat(const Node& node);
@@ -42,7 +43,7 @@ void SourceReader::ReadKafka(const Node& node) {
   for (rules::PlacedName& topic : section.Names("topics")) {
     kafka.topics.push_back(std::move(topic.name));
   }
-  kafka.start = static_cast<StartAt>(section.Word("start").value_or(0));
+  ReadStart(section, &kafka);
   kafka.stop_at_end = section.Word("stop").value_or(0) == 1;
   const std::optional<bool> drain = section.Bool("drain");
   kafka.drain = drain.value_or(true);
@@ -52,6 +53,23 @@ void SourceReader::ReadKafka(const Node& node) {
   }
   kafka.properties = ReadProperties(section);
   source_.kafka = std::move(kafka);
+}
+
+void SourceReader::ReadStart(const SectionReader& section, KafkaSourceConfig* kafka) const {
+  const Node* node = section.Get("start");
+  if (node == nullptr) return;
+  if (!node->is_mapping()) {
+    kafka->start = static_cast<StartAt>(section.Word("start").value_or(0));
+    return;
+  }
+  const SectionReader start = Inner(S::kKafkaStart, section, *node);
+  const std::string text = ReadText(start, "timestamp");
+  const char* why = nullptr;
+  kafka->start = StartAt::kTimestamp;
+  if (text.empty() || ingest::EventTimeOfText(text, &kafka->start_ms, &why)) return;
+  section.reporter().Report(Code::kMalformed, start.PlaceOfValue("timestamp"),
+                            "`timestamp` is no time: " + std::string(why),
+                            "RFC 3339, such as 2026-01-31T00:00:00Z");
 }
 
 void SourceReader::ReadFile(const Node& node) {

@@ -7,13 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "alerts/context.h"
 #include "alerts/rejects.h"
 #include "alerts/router.h"
 #include "cep/base/status.h"
 #include "cep/runtime/job.h"
+#include "daemon/pipeline.h"
 #include "patterns/matcher.h"
-#include "patterns/rule_block.h"
 #include "rules/rule_set.h"
 
 namespace vigil::daemon {
@@ -49,10 +48,8 @@ class Engine {
   Engine() = default;
   cep::JobOptions JobOptionsOf() const;
 
-  std::shared_ptr<const rules::RuleSet> rules_;
+  Pipeline pipeline_;
   EngineOptions options_;
-  std::shared_ptr<const patterns::CompiledPatterns> patterns_;
-  std::shared_ptr<const alerts::AlertContext> context_;
   cep::Ledger ledger_;
   std::vector<uint64_t> alerts_;
   std::vector<uint64_t> no_key_;

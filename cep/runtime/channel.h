@@ -25,6 +25,12 @@ class Channel {
     can_pop_.notify_one();
   }
 
+  // True if Push() would not wait. Of use where one thread produces: no other can take the place.
+  bool HasRoom() {
+    const std::lock_guard lock(mutex_);
+    return queue_.size() < capacity_;
+  }
+
   // Waits for an element; empty once the channel is closed and drained.
   std::optional<T> Pop() {
     std::unique_lock lock(mutex_);

@@ -1,104 +1,35 @@
 #include "cep/runtime/job.h"
 
 #include <algorithm>
-#include <bit>
-#include <set>
 
 #include "cep/runtime/batch_pool.h"
 
 namespace vigil::cep {
-namespace {
-
-// Batches under way to a shard: enough to keep it busy, few enough to bound memory.
-constexpr size_t kChannelCapacity = 8;
-
-void Add(const Ledger& from, Ledger* to) {
-  to->read += from.read;
-  to->processed += from.processed;
-  to->late += from.late;
-  to->quarantined += from.quarantined;
-  to->rate_limited += from.rate_limited;
-}
-
-// Drops repetitions from `records`, which are in order: the same match or timeout at the same
-// instant. They need not be neighbours, but are of one rule and key.
-void DropRepetitions(std::vector<Record>* records) {
-  const auto is_of_group = [](const Record& a, const Record& b) {
-    return a.kind == RecordKind::kAlert && b.kind == RecordKind::kAlert && !ComesBefore(a, b);
-  };
-  std::set<Hash128> seen;
-  size_t kept = 0;
-  for (size_t i = 0; i < records->size(); ++i) {
-    Record& record = (*records)[i];
-    if (kept > 0 && is_of_group((*records)[kept - 1], record)) {
-      if (seen.empty()) seen.insert((*records)[kept - 1].id);
-      if (!seen.insert(record.id).second) continue;
-    } else {
-      seen.clear();
-    }
-    if (kept != i) (*records)[kept] = std::move(record);
-    ++kept;
-  }
-  records->resize(kept);
-}
-
-}  // namespace
 
 Job::Job(JobOptions options, std::vector<JobSource> sources, const MakeOperator& make_operator,
          const MakeSink& make_sink, RejectRenderer* rejects, Output output)
     : options_(std::move(options)),
       rejects_(rejects),
-      output_(std::move(output)),
-      pending_(options_.shards),
+      keys_(options_.key_exprs, options_.rule_keys),
       pool_(std::make_shared<BatchPool>(options_.layout)) {
-  std::map<std::vector<uint32_t>, std::vector<size_t>> rules_by_keys;
-  for (size_t rule = 0; rule < options_.rule_keys.size(); ++rule) {
-    rules_by_keys[options_.rule_keys[rule]].push_back(rule);
-  }
-  for (auto& [keys, rules] : rules_by_keys) key_uses_.push_back({keys, std::move(rules)});
   for (JobSource& source : sources) {
     for (const KnownPartition& known : source.partitions) {
       partitions_.emplace(known.place, PartitionState{NewWatermark(known.source), {}, known, true});
     }
     sources_.push_back({std::move(source), false});
   }
-  int64_t widest = options_.disorder_ms;
-  for (const auto& [name, ms] : options_.disorder_ms_by_source) widest = std::max(widest, ms);
-  for (uint32_t i = 0; i < options_.shards; ++i) {
-    const ShardOptions shard{i, options_.shards, widest, options_.layout,
-                             options_.key_exprs.size()};
-    shards_.push_back(
-        {std::make_unique<Shard>(shard, make_operator(), make_sink()), nullptr, nullptr, {}});
+  ShardGroup::Options shards{.shards = options_.shards,
+                             .disorder_ms = options_.disorder_ms,
+                             .layout = options_.layout,
+                             .key_exprs = options_.key_exprs.size(),
+                             .on_result = {}};
+  for (const auto& [name, ms] : options_.disorder_ms_by_source) {
+    shards.disorder_ms = std::max(shards.disorder_ms, ms);
   }
-  if (options_.shards == 1) return;
-  for (ShardThread& shard : shards_) {
-    shard.in = std::make_unique<Channel<std::shared_ptr<const RoutedBatch>>>(kChannelCapacity);
-    shard.out = std::make_unique<Channel<std::vector<Record>>>(2 * kChannelCapacity);
-    shard.thread =
-        std::thread([worker = shard.shard.get(), in = shard.in.get(), out = shard.out.get()] {
-          while (std::optional<std::shared_ptr<const RoutedBatch>> routed = in->Pop()) {
-            out->Push(worker->Apply(**routed));
-          }
-        });
-  }
-}
-
-Job::~Job() { StopThreads(); }
-
-void Job::StopThreads() {
-  for (ShardThread& shard : shards_) {
-    if (!shard.thread.joinable()) continue;
-    shard.in->Close();
-    while (shard.out->TryPop().has_value()) {
-    }
-    shard.thread.join();
-  }
-}
-
-std::vector<const Operator*> Job::operators() const {
-  std::vector<const Operator*> operators;
-  for (const ShardThread& shard : shards_) operators.push_back(&shard.shard->op());
-  return operators;
+  // A replay has no barriers.
+  shards_ = std::make_unique<ShardGroup>(
+      shards, make_operator, make_sink, std::move(output),
+      [](uint64_t, const std::vector<WaitingPosition>&) { return absl::OkStatus(); });
 }
 
 BoundedWatermark Job::NewWatermark(const std::string& source) const {
@@ -205,24 +136,6 @@ void Job::JudgeRows(const Batch& batch, RoutedBatch* routed, std::vector<Record>
   while (row < batch.rows) row = JudgeRun(batch, row, batch.rows, routed, turned_away);
 }
 
-void Job::CountMissingKeys(const Batch& batch, const RowBits& in_time) {
-  for (KeyUse& use : key_uses_) {
-    for (uint32_t row = 0; row < batch.rows; ++row) {
-      uint64_t any = 0;
-      for (uint32_t k : use.keys) any |= batch.key_hashes[k][row];
-      if (any == kNoKey && in_time.Test(row)) ++use.missing;
-    }
-  }
-}
-
-std::vector<uint64_t> Job::no_key() const {
-  std::vector<uint64_t> by_rule(options_.rule_keys.size());
-  for (const KeyUse& use : key_uses_) {
-    for (size_t rule : use.rules) by_rule[rule] = use.missing;
-  }
-  return by_rule;
-}
-
 void Job::UpdateEngineWatermark() {
   engine_watermark_ = std::max(engine_watermark_, MinimumOfOthers(nullptr));
 }
@@ -248,15 +161,11 @@ Job::SourceState* Job::NextSource() {
 Status Job::ReadBatch(SourceState* source) {
   std::shared_ptr<Batch> batch = pool_->Get();
   RETURN_IF_ERROR(source->spec.source->Read(batch.get(), &source->has_ended));
-  batch->key_hashes.resize(options_.key_exprs.size());
-  for (size_t k = 0; k < options_.key_exprs.size(); ++k) {
-    batch->key_hashes[k].resize(kBatchRows);
-    HashKeys(*batch, options_.key_exprs[k], batch->key_hashes[k].data());
-  }
+  keys_.Hash(batch.get());
   RoutedBatch routed;
   std::vector<Record> turned_away;
   JudgeRows(*batch, &routed, &turned_away);
-  CountMissingKeys(*batch, routed.in_time);
+  keys_.CountMissing(*batch, routed.in_time);
   if (source->has_ended) {
     for (const KnownPartition& known : source->spec.partitions) {
       if (!known.has_end) partitions_.at(known.place).is_active = false;
@@ -269,66 +178,18 @@ Status Job::ReadBatch(SourceState* source) {
   routed.watermark = engine_watermark_;
   routed.newest_ts = newest_ts_;
   routed.batch = std::move(batch);
-  return Dispatch(std::move(routed), std::move(turned_away));
-}
-
-Status Job::Dispatch(RoutedBatch routed, std::vector<Record> turned_away) {
-  if (shards_.size() == 1) {
-    std::vector<std::vector<Record>> streams;
-    streams.push_back(shards_[0].shard->Apply(routed));
-    streams.push_back(std::move(turned_away));
-    return Emit(std::move(streams));
-  }
-  turned_away_.push_back(std::move(turned_away));
-  const auto shared = std::make_shared<const RoutedBatch>(std::move(routed));
-  for (ShardThread& shard : shards_) shard.in->Push(shared);
-  return MergeReady(false);
-}
-
-// Merges the results of every batch that all shards are done with.
-Status Job::MergeReady(bool wait_for_all) {
-  while (!turned_away_.empty()) {
-    for (size_t s = 0; s < shards_.size(); ++s) {
-      if (!pending_[s].empty()) continue;
-      std::optional<std::vector<Record>> records =
-          wait_for_all ? shards_[s].out->Pop() : shards_[s].out->TryPop();
-      if (!records.has_value()) return absl::OkStatus();
-      pending_[s].push_back(*std::move(records));
-    }
-    std::vector<std::vector<Record>> streams;
-    for (std::deque<std::vector<Record>>& pending : pending_) {
-      streams.push_back(std::move(pending.front()));
-      pending.pop_front();
-    }
-    streams.push_back(std::move(turned_away_.front()));
-    turned_away_.pop_front();
-    RETURN_IF_ERROR(Emit(std::move(streams)));
-  }
-  return absl::OkStatus();
-}
-
-// Merges streams that are each in order.
-Status Job::Emit(std::vector<std::vector<Record>> streams) {
-  std::vector<Record> merged;
-  for (std::vector<Record>& stream : streams) {
-    const auto middle = static_cast<ptrdiff_t>(merged.size());
-    std::move(stream.begin(), stream.end(), std::back_inserter(merged));
-    std::inplace_merge(merged.begin(), merged.begin() + middle, merged.end(), ComesBefore);
-  }
-  if (merged.empty()) return absl::OkStatus();
-  DropRepetitions(&merged);
-  return output_(std::move(merged));
+  return shards_->Dispatch(std::move(routed), std::move(turned_away));
 }
 
 Status Job::Run(const Progress& progress) {
   while (SourceState* source = NextSource()) {
     RETURN_IF_ERROR(ReadBatch(source));
     total_ = Ledger();
-    for (const auto& [place, state] : partitions_) Add(state.ledger, &total_);
+    for (const auto& [place, state] : partitions_) total_.Add(state.ledger);
     progress(*this);
   }
-  RETURN_IF_ERROR(MergeReady(true));
-  StopThreads();
+  RETURN_IF_ERROR(shards_->MergeReady(true));
+  shards_->Stop();
   return absl::OkStatus();
 }
 

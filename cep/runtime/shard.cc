@@ -159,4 +159,10 @@ std::vector<Record> Shard::Apply(const RoutedBatch& routed) {
   return records;
 }
 
+void Shard::AppendWaiting(std::vector<WaitingPosition>* out) const {
+  reorder_.ForEach([out](const WaitingRow& row) {
+    out->push_back({row.batch->partitions[row.row], row.batch->offsets[row.row]});
+  });
+}
+
 }  // namespace vigil::cep

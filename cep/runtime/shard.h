@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -25,6 +26,19 @@ struct RoutedBatch {
   RowBits in_time;                     // rows that are not late
   int64_t watermark = 0;               // the engine's, after the whole batch
   int64_t newest_ts = 0;               // of all rows so far, of every partition and shard
+  uint64_t barrier = 0;                // number of the barrier behind the batch; 0: none
+};
+
+// A row that was accepted and is still to be applied.
+struct WaitingPosition {
+  const Partition* partition = nullptr;
+  uint64_t offset = 0;
+
+  bool operator==(const WaitingPosition&) const = default;
+  // By partition, in no particular order of these, and offset.
+  bool operator<(const WaitingPosition& o) const {
+    return partition != o.partition ? std::less<>()(partition, o.partition) : offset < o.offset;
+  }
 };
 
 // Where an operator's results become records. One per shard, used by the shard's thread only.
@@ -50,6 +64,9 @@ class Shard {
   // Takes the rows of `routed` whose keys it owns, moves time to its watermark, and returns what
   // that brought about, in the order of results.
   std::vector<Record> Apply(const RoutedBatch& routed);
+
+  // Appends the rows that wait here for time to pass them, in no particular order.
+  void AppendWaiting(std::vector<WaitingPosition>* out) const;
 
   const Operator& op() const { return *operator_; }
 

@@ -51,6 +51,18 @@ class ReorderBuffer {
   // Rows that wait.
   size_t size() const { return queued_ + stragglers_; }
 
+  // Calls `use` with each waiting row, in no particular order.
+  template <typename Use>
+  void ForEach(const Use& use) const {
+    for (size_t i = queue_begin_; i < queue_.size(); ++i) use(queue_[i]);
+    for (const Bucket& bucket : ring_) {
+      for (const WaitingRow& row : bucket.rows) use(row);
+    }
+    for (const auto& [number, rows] : ahead_) {
+      for (const WaitingRow& row : rows) use(row);
+    }
+  }
+
  private:
   static constexpr uint64_t kBuckets = 4096;
 

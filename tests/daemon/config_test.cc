@@ -59,10 +59,17 @@ sources:
     watermark: { bounded: 2s, idle_after: 10s, idle_advance: true, max_ahead: 1m, max_future: 5m }
     strict: true
     id: transaction_id
+  since:
+    kafka: { brokers: "b:1", topics: ["^tx-.*"], start: { timestamp: "2026-01-31T00:00:00Z" } }
   recorded: { file: old.jsonl, event_time: kafka, watermark: { monotonic: true } }
 outputs:
   alerts: [{ kafka: { topic: alerts, key: account } }, { file: { path: alerts.jsonl } }]
   late: [{ file: late.jsonl, name: x, delivery: immediate }, { stdout: { format: text } }]
+  audit:
+    - file:
+        { path: audit.jsonl, rotate: { size: 10MiB, every: 1h, keep: 3 } }
+      buffer: 1MiB
+      on_full: drop
 state: { path: state/, commit_interval: 50ms, checkpoints: { every: 5m, keep: 7 }, memory: 2GiB }
 http: { listen: "127.0.0.1:0" }
 shards: 2
@@ -75,10 +82,16 @@ shards: 2
   CHECK(config.rules == std::vector<std::string>{files.dir.Path("rules.yaml")});
   CHECK(config.schema == files.dir.Path("schema.yaml"));
   CHECK(config.shards == 2u);
+  const SinkConfig& audit = config.outputs.at("audit")[0];
+  CHECK(audit.rotate_bytes == 10u << 20);
+  CHECK(audit.rotate_every_ms == 3'600'000);
+  CHECK(audit.rotate_keep == 3);
+  CHECK(audit.buffer_bytes == 1u << 20);
+  CHECK(audit.drops_when_full);
   CHECK(config.OutputNames() ==
         std::vector<std::string>{"alerts", "audit", "errors", "late", "metrics"});
 
-  REQUIRE(config.sources.size() == 2);
+  REQUIRE(config.sources.size() == 3);
   const SourceConfig& source = config.sources[0];
   CHECK(source.kafka->brokers == "127.0.0.1:9092,[::1]:9093");
   CHECK(source.kafka->topics == std::vector<std::string>{"a", "b"});
@@ -94,9 +107,11 @@ shards: 2
   CHECK(source.watermark.bound_ms == 2000);
   CHECK(source.watermark.max_ahead_ms == 60'000);
   CHECK((source.strict && source.id == "transaction_id"));
-  CHECK(config.sources[1].file == files.dir.Path("old.jsonl"));
-  CHECK(config.sources[1].event_time.kind == EventTimeConfig::Kind::kKafka);
-  CHECK(config.sources[1].watermark.kind == WatermarkConfig::Kind::kMonotonic);
+  CHECK(config.sources[1].kafka->start == StartAt::kTimestamp);
+  CHECK(config.sources[1].kafka->start_ms == 1769817600000);
+  CHECK(config.sources[2].file == files.dir.Path("old.jsonl"));
+  CHECK(config.sources[2].event_time.kind == EventTimeConfig::Kind::kKafka);
+  CHECK(config.sources[2].watermark.kind == WatermarkConfig::Kind::kMonotonic);
 
   const std::vector<SinkConfig>& late = config.outputs.at("late");
   CHECK(late[0].path == files.dir.Path("late.jsonl"));
@@ -164,7 +179,7 @@ TEST_CASE("Config: sources are refused where they are wrong", "[daemon][unit]") 
       {"sources: { s: { kafka: { brokers: \"a:1\", topics: t, drain: true, start: now,\n"
        " properties: { x: [1] } } } }\n",
        "1:53 V0108 `drain` says what happens at the end, and there is no `stop: end`\n"
-       "1:73 V0104 `now` is not a value of `start` [one of earliest, latest]\n"
+       "1:73 V0104 `now` is not a value of `start` [one of earliest, latest, committed]\n"
        "2:19 V0103 the property `x` takes a single value, this is a list\n"},
       {kafka + "  format: jsn\n",
        "4:11 V0104 `jsn` is not a value of `format` [did you mean `json`?]\n"},

@@ -89,6 +89,46 @@ ProcessResult RunProcess(const std::vector<std::string>& argv, const std::string
   return result;
 }
 
+BackgroundProcess::BackgroundProcess(const std::vector<std::string>& argv,
+                                     const std::string& out_path, const std::string& err_path) {
+  std::vector<char*> pointers = Pointers(argv);
+  const int out = open(out_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int err = open(err_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  pid_ = fork();
+  if (pid_ == 0) {
+    signal(SIGPIPE, SIG_DFL);
+    dup2(out, 1);
+    dup2(err, 2);
+    execvp(pointers[0], pointers.data());
+    _exit(127);
+  }
+  close(out);
+  close(err);
+}
+
+BackgroundProcess::~BackgroundProcess() {
+  if (has_ended_) return;
+  Signal(SIGKILL);
+  Wait(10);
+}
+
+void BackgroundProcess::Signal(int signal) const {
+  if (!has_ended_) kill(pid_, signal);
+}
+
+int BackgroundProcess::Wait(double seconds) {
+  for (double waited = 0; !has_ended_ && waited <= seconds; waited += 0.02) {
+    int status = 0;
+    if (waitpid(pid_, &status, WNOHANG) == pid_) {
+      has_ended_ = true;
+      exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      break;
+    }
+    usleep(20'000);
+  }
+  return exit_code_;
+}
+
 std::string VigilBinary() {
   const char* binary = std::getenv("VIGIL_BINARY");
   return binary == nullptr ? "build/vigil" : binary;

@@ -15,6 +15,27 @@ struct ProcessResult {
 // Runs `argv` with `input` on standard input and waits for it.
 ProcessResult RunProcess(const std::vector<std::string>& argv, const std::string& input = "");
 
+// A program that runs beside the test; killed at the end if it still does.
+class BackgroundProcess {
+ public:
+  // Standard output and standard error go to files.
+  BackgroundProcess(const std::vector<std::string>& argv, const std::string& out_path,
+                    const std::string& err_path);
+  ~BackgroundProcess();
+  BackgroundProcess(const BackgroundProcess&) = delete;
+  BackgroundProcess& operator=(const BackgroundProcess&) = delete;
+
+  void Signal(int signal) const;
+  // Its exit code, or 128 + signal, once it has ended; -1 if it has not after so many seconds.
+  int Wait(double seconds);
+  int pid() const { return pid_; }
+
+ private:
+  int pid_ = -1;
+  bool has_ended_ = false;
+  int exit_code_ = -1;
+};
+
 // The `vigil` binary under test: $VIGIL_BINARY, which ctest sets.
 std::string VigilBinary();
 

@@ -1,0 +1,447 @@
+#include "cep/runtime/live_job.h"
+
+#include <algorithm>
+
+namespace vigil::cep {
+namespace {
+
+// Records taken from one partition before the next one is chosen: few enough to keep partitions
+// abreast, many enough to make choosing cheap.
+constexpr size_t kGroup = 128;
+// A round that comes later than this was delayed by us: no more of it counts as listening.
+constexpr int64_t kMaxListenMs = 1000;
+// How long the driving thread sleeps at most; what it waits for wakes it earlier.
+constexpr int64_t kMaxSleepMs = 50;
+// A batch that is not full waits for more rows; results wait for the watermark in any case, so a
+// small part of the bound costs little and keeps the number of batches that wait small.
+constexpr int64_t kLingerParts = 128;
+constexpr int64_t kMinLingerMs = 5;
+constexpr int64_t kMaxLingerMs = 1000;
+
+// What a batch of this layout takes besides its records' bytes.
+size_t FixedBytes(const Layout& layout, size_t key_exprs) {
+  size_t per_row = sizeof(int64_t) + sizeof(uint64_t) + sizeof(void*) + sizeof(std::string_view) +
+                   1 + key_exprs * sizeof(uint64_t);
+  for (const Slot& slot : layout.slots()) {
+    switch (slot.kind) {
+      case ColumnKind::kInt:
+      case ColumnKind::kDouble:
+        per_row += sizeof(int64_t);
+        break;
+      case ColumnKind::kBool:
+        per_row += 1;
+        break;
+      case ColumnKind::kString:
+        per_row += sizeof(std::string_view);
+        break;
+      case ColumnKind::kValue:
+        per_row += sizeof(Value);
+        break;
+    }
+  }
+  return per_row * kBatchRows;
+}
+
+std::string FutureReason(int64_t ts, int64_t clock_ms) {
+  return "its time " + std::to_string(ts) + " is " + std::to_string(ts - clock_ms) +
+         " ms ahead of the clock, more than `max_future`";
+}
+
+}  // namespace
+
+LiveJob::LiveJob(LiveJobOptions options, std::vector<LiveInput> inputs,
+                 const ShardGroup::MakeOperator& make_operator,
+                 const ShardGroup::MakeSink& make_sink, RejectRenderer* rejects,
+                 LiveJobCallbacks callbacks, const Clock* clock, Wakeup* wakeup)
+    : options_(std::move(options)),
+      inputs_(std::move(inputs)),
+      rejects_(rejects),
+      callbacks_(std::move(callbacks)),
+      clock_(clock),
+      wakeup_(wakeup),
+      time_(options_.idle_advance),
+      keys_(options_.key_exprs, options_.rule_keys),
+      pool_(std::make_shared<BatchPool>(options_.layout)),
+      numbers_(inputs_.size()),
+      batch_bytes_(FixedBytes(*options_.layout, options_.key_exprs.size())) {
+  int64_t widest = 0;
+  for (const LiveInput& input : inputs_) widest = std::max(widest, input.time.bound_ms);
+  linger_ms_ = std::clamp(widest / kLingerParts, kMinLingerMs, kMaxLingerMs);
+  ShardGroup::Options shards{.shards = options_.shards,
+                             .disorder_ms = widest,
+                             .layout = options_.layout,
+                             .key_exprs = options_.key_exprs.size(),
+                             .on_result = [wakeup] { wakeup->Notify(); }};
+  shards_ = std::make_unique<ShardGroup>(
+      shards, make_operator, make_sink, callbacks_.output,
+      [this](uint64_t barrier, const std::vector<WaitingPosition>& waiting) {
+        return FinishBarrier(barrier, waiting);
+      });
+  NewOpenBatch();
+}
+
+LiveJob::~LiveJob() { shards_->Stop(); }
+
+Status LiveJob::Start() {
+  for (LiveInput& input : inputs_) RETURN_IF_ERROR(input.source->Start(wakeup_));
+  last_barrier_ms_ = clock_->SteadyMs();
+  return absl::OkStatus();
+}
+
+void LiveJob::Stop() {
+  is_stopping_ = true;
+  wakeup_->Notify();
+}
+
+void LiveJob::AtBarrier(std::function<Status(LiveJob*)> change) {
+  {
+    const std::lock_guard lock(mutex_);
+    changes_.push_back(std::move(change));
+  }
+  wakeup_->Notify();
+}
+
+std::shared_ptr<const CommitPoint> LiveJob::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+Status LiveJob::Run(const std::function<void()>& after_round) {
+  while (!is_done_ && !is_stopping_) {
+    bool more = false;
+    RETURN_IF_ERROR(Step(&more));
+    after_round();
+    if (more || is_done_) continue;
+    wakeup_->Wait(open_.is_empty() ? kMaxSleepMs : std::min(kMaxSleepMs, linger_ms_));
+  }
+  if (!is_done_) RETURN_IF_ERROR(Finish());
+  after_round();
+  return absl::OkStatus();
+}
+
+Status LiveJob::Step(bool* more) {
+  *more = false;
+  const int64_t now = clock_->SteadyMs();
+  wall_ms_ = clock_->WallMs();
+  // Where we did not take what there was, or came late, silence is ours.
+  if (now - last_step_ms_ > kMaxListenMs) could_listen_ = false;
+  last_step_ms_ = now;
+  RETURN_IF_ERROR(RunChanges());
+  RETURN_IF_ERROR(ServeSources());
+  RETURN_IF_ERROR(shards_->MergeReady(false));
+  if (!is_started_) return absl::OkStatus();
+  Listen(now);
+  could_listen_ = false;
+  // One batch a round at most, so that the sources are served in between.
+  if (shards_->HasRoom() && callbacks_.has_room()) {
+    *more = Fill(now);
+    could_listen_ = !*more;
+  }
+  NoteEnds();
+  time_.UpdateEngine();
+  TellTimeEvents();
+  const bool have_ended = std::all_of(inputs_.begin(), inputs_.end(), [](const LiveInput& input) {
+    return input.source->has_ended();
+  });
+  if (have_ended && std::all_of(partitions_.begin(), partitions_.end(),
+                                [](const PartitionState& p) { return p.has_ended; })) {
+    const bool drains = std::all_of(inputs_.begin(), inputs_.end(),
+                                    [](const LiveInput& input) { return input.drains; });
+    // What is open must not be overtaken by the end of time.
+    RETURN_IF_ERROR(Flush(false));
+    if (drains) time_.Finish();
+    is_done_ = true;
+    return Finish();
+  }
+  const bool is_barrier_due =
+      has_changed_ && now - last_barrier_ms_ >= options_.commit_interval_ms && shards_->HasRoom();
+  if (is_barrier_due || (IsFlushDue(now) && shards_->HasRoom())) return Flush(is_barrier_due);
+  return absl::OkStatus();
+}
+
+Status LiveJob::ServeSources() {
+  bool have_started = true;
+  for (LiveInput& input : inputs_) {
+    RETURN_IF_ERROR(input.source->Serve());
+    have_started = have_started && input.source->has_started();
+  }
+  // Before all sources know their partitions, nothing is read: time must wait for all of them.
+  if (have_started) {
+    AddPartitions();
+    is_started_ = true;
+  }
+  return absl::OkStatus();
+}
+
+void LiveJob::AddPartitions() {
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const std::vector<LivePartition>& found = inputs_[i].source->partitions();
+    for (size_t index = numbers_[i].size(); index < found.size(); ++index) {
+      partitions_.push_back({i, index, {}, false, last_step_ms_});
+      numbers_[i].push_back(time_.Add(inputs_[i].time, found[index].at_start));
+      has_changed_ = true;
+    }
+  }
+}
+
+// Counts silence up to where it is proven: the last answer of whoever holds the partition.
+void LiveJob::Listen(int64_t now_ms) {
+  int64_t all_answered_ms = now_ms;
+  bool are_all_silent = could_listen_;
+  for (uint32_t p = 0; p < partitions_.size(); ++p) {
+    PartitionState& state = partitions_[p];
+    const LivePartition& live = Of(state);
+    const bool is_silent = live.is_at_end && live.is_connected && !live.has_rows;
+    if (!could_listen_ || !is_silent) state.heard_ms = now_ms;
+    const int64_t answered_ms = std::min(live.answered_ms, now_ms);
+    const int64_t elapsed_ms = std::max<int64_t>(answered_ms - state.heard_ms, 0);
+    state.heard_ms = std::max(state.heard_ms, answered_ms);
+    time_.Listen(p, elapsed_ms, is_silent);
+    if (state.has_ended) continue;
+    are_all_silent = are_all_silent && is_silent;
+    all_answered_ms = std::min(all_answered_ms, answered_ms);
+  }
+  if (!are_all_silent) all_heard_ms_ = now_ms;
+  time_.AdvanceIdle(std::max<int64_t>(all_answered_ms - all_heard_ms_, 0));
+  all_heard_ms_ = std::max(all_heard_ms_, all_answered_ms);
+}
+
+void LiveJob::NoteEnds() {
+  for (uint32_t p = 0; p < partitions_.size(); ++p) {
+    PartitionState& state = partitions_[p];
+    const LivePartition& live = Of(state);
+    if (state.has_ended || !live.has_ended || live.has_rows) continue;
+    state.has_ended = true;
+    has_changed_ = true;
+    time_.End(p, inputs_[state.input].drains);
+  }
+}
+
+// The partition to read from: of those that have rows and are not held, the one furthest behind; or
+// -1.
+int LiveJob::NextPartition() const {
+  const int64_t slowest = time_.slowest();
+  const bool is_full = waiting_bytes_ + open_.bytes >= options_.waiting_bytes_max;
+  int next = -1;
+  int64_t lowest = kMaxTime;
+  for (uint32_t p = 0; p < partitions_.size(); ++p) {
+    const LivePartition& live = Of(partitions_[p]);
+    if (!live.has_rows) continue;
+    int64_t own = time_.watermark(p);
+    if (time_.is_idle(p)) own = std::max(own, time_.engine());
+    if (time_.IsAhead(p, slowest) || (is_full && own > slowest)) continue;
+    if (next >= 0 && own >= lowest) continue;
+    next = static_cast<int>(p);
+    lowest = own;
+  }
+  return next;
+}
+
+// Fills the open batch. Returns true if there may be more to read at once.
+bool LiveJob::Fill(int64_t now_ms) {
+  while (open_.batch->rows + open_.batch->rejected.size() < kBatchRows) {
+    const int next = NextPartition();
+    if (next < 0) {
+      ReleaseStuck();
+      return false;
+    }
+    const auto partition = static_cast<uint32_t>(next);
+    // A batch has one renderer, so it holds rows of one source.
+    if (!open_.is_empty() && open_.input != partitions_[partition].input) return true;
+    ReadFrom(partition, now_ms);
+    NoteEnds();
+  }
+  return true;
+}
+
+// Nothing can be read although accepted rows take all the memory they may: if the only reason is
+// a partition that has ended but stays in the minimum, it is given up.
+void LiveJob::ReleaseStuck() {
+  if (waiting_bytes_ + open_.bytes < options_.waiting_bytes_max) return;
+  const int holder = time_.holder();
+  if (holder < 0 || !partitions_[static_cast<size_t>(holder)].has_ended) return;
+  time_.ForceIdle(static_cast<uint32_t>(holder));
+}
+
+size_t LiveJob::ReadFrom(uint32_t partition, int64_t now_ms) {
+  PartitionState& state = partitions_[partition];
+  Batch* batch = open_.batch.get();
+  const uint32_t first_row = batch->rows;
+  const size_t first_rejected = batch->rejected.size();
+  const size_t room = kBatchRows - first_row - first_rejected;
+  const bool was_empty = open_.is_empty();
+  LiveSource& source = *inputs_[state.input].source;
+  const size_t count = source.Read(state.index, std::min(room, kGroup), batch);
+  if (count == 0) return 0;
+  if (was_empty) {
+    open_.since_ms = now_ms;
+    open_.input = state.input;
+    open_.bytes += batch_bytes_;
+  }
+  has_changed_ = true;
+  state.ledger.read += count;
+  Judge(partition, first_row, first_rejected);
+  for (uint32_t row = first_row; row < batch->rows; ++row) open_.bytes += batch->raw[row].size();
+  return count;
+}
+
+// Judges what was read of a partition, in the order in which it was read.
+void LiveJob::Judge(uint32_t partition, uint32_t first_row, size_t first_rejected) {
+  const Batch& batch = *open_.batch;
+  time_.Join(partition);
+  const std::vector<int64_t>& append_times =
+      inputs_[partitions_[partition].input].source->append_times();
+  size_t rejected = first_rejected;
+  for (uint32_t row = first_row; row <= batch.rows; ++row) {
+    while (rejected < batch.rejected.size() && batch.rejected[rejected].before_row <= row) {
+      TurnAway(batch.rejected[rejected++], partition);
+    }
+    if (row == batch.rows) break;
+    JudgeRow(partition, row, append_times.empty() ? wall_ms_ : append_times[row - first_row]);
+  }
+  time_.UpdateEngine();
+}
+
+void LiveJob::JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms) {
+  const Batch& batch = *open_.batch;
+  const int64_t ts = batch.ts[row];
+  if (ts > clock_ms && ts - clock_ms > inputs_[partitions_[partition].input].max_future_ms) {
+    TurnAway({batch.partitions[row], batch.offsets[row], row, FutureReason(ts, clock_ms),
+              std::string(batch.raw[row].substr(0, size_t{64} << 10))},
+             partition);
+    return;
+  }
+  if (time_.Observe(partition, ts)) {
+    open_.routed.in_time.Set(row);
+    open_.newest_ts = std::max(open_.newest_ts, ts);
+    return;
+  }
+  ++partitions_[partition].ledger.late;
+  open_.turned_away.push_back(rejects_->RenderLate(batch, row, time_.watermark(partition)));
+  open_.turned_away.back().instant = time_.engine();
+}
+
+void LiveJob::TurnAway(const Rejected& rejected, uint32_t partition) {
+  ++partitions_[partition].ledger.quarantined;
+  open_.turned_away.push_back(rejects_->RenderRejected(rejected, time_.engine()));
+  open_.turned_away.back().instant = time_.engine();
+}
+
+bool LiveJob::IsFlushDue(int64_t now_ms) const {
+  if (open_.batch->rows + open_.batch->rejected.size() >= kBatchRows) return true;
+  if (!open_.is_empty()) return now_ms - open_.since_ms >= linger_ms_;
+  return time_.engine() != sent_engine_ && now_ms - last_flush_ms_ >= linger_ms_;
+}
+
+void LiveJob::NewOpenBatch() {
+  open_ = OpenBatch();
+  open_.batch = pool_->Get();
+}
+
+// Hands the open batch and the watermark to the shards, a barrier behind it if asked for.
+Status LiveJob::Flush(bool with_barrier) {
+  const int64_t now = clock_->SteadyMs();
+  OpenBatch open = std::move(open_);
+  NewOpenBatch();
+  newest_ts_ = std::max(newest_ts_, open.newest_ts);
+  last_flush_ms_ = now;
+  keys_.Hash(open.batch.get());
+  keys_.CountMissing(*open.batch, open.routed.in_time);
+  if (open.newest_ts > time_.engine()) {
+    waiting_.emplace(open.newest_ts, open.bytes);
+    waiting_bytes_ += open.bytes;
+  }
+  ForgetApplied();
+  open.routed.batch = std::move(open.batch);
+  open.routed.watermark = time_.engine();
+  open.routed.newest_ts = newest_ts_;
+  if (sent_engine_ != time_.engine()) has_changed_ = true;
+  sent_engine_ = time_.engine();
+  if (with_barrier) {
+    last_barrier_ms_ = now;
+    has_changed_ = false;
+    open.routed.barrier = ++barriers_;
+    CommitPoint& point = points_.emplace_back();
+    point.number = barriers_;
+    point.watermark = time_.engine();
+    point.newest_ts = newest_ts_;
+    point.holder = time_.holder();
+    point.is_final = is_done_ || is_stopping_;
+    for (uint32_t p = 0; p < partitions_.size(); ++p) {
+      const LivePartition& live = Of(partitions_[p]);
+      point.partitions.push_back({.input = partitions_[p].input,
+                                  .index = partitions_[p].index,
+                                  .partition = live.partition,
+                                  .next_offset = live.next_offset,
+                                  .waiting_from = live.next_offset,
+                                  .waiting = {},
+                                  .watermark = time_.watermark(p),
+                                  .is_idle = time_.is_idle(p),
+                                  .end_offset = live.end_offset,
+                                  .ledger = partitions_[p].ledger});
+    }
+  }
+  return shards_->Dispatch(std::move(open.routed), std::move(open.turned_away));
+}
+
+// Batches whose last row the engine's watermark has passed take no memory any more.
+void LiveJob::ForgetApplied() {
+  while (!waiting_.empty() && waiting_.top().first <= time_.engine()) {
+    waiting_bytes_ -= waiting_.top().second;
+    waiting_.pop();
+  }
+}
+
+Status LiveJob::FinishBarrier(uint64_t barrier, const std::vector<WaitingPosition>& waiting) {
+  CommitPoint point = std::move(points_.front());
+  points_.pop_front();
+  CEP_CHECK(point.number == barrier);
+  for (PartitionPoint& partition : point.partitions) {
+    auto row =
+        std::lower_bound(waiting.begin(), waiting.end(), WaitingPosition{partition.partition, 0});
+    for (; row != waiting.end() && row->partition == partition.partition; ++row) {
+      partition.waiting.push_back(row->offset);
+    }
+    if (!partition.waiting.empty()) partition.waiting_from = partition.waiting.front();
+    Ledger& ledger = partition.ledger;
+    ledger.waiting = partition.waiting.size();
+    ledger.processed =
+        ledger.read - ledger.late - ledger.quarantined - ledger.rate_limited - ledger.waiting;
+  }
+  const auto shared = std::make_shared<const CommitPoint>(std::move(point));
+  {
+    const std::lock_guard lock(mutex_);
+    status_ = shared;
+  }
+  return callbacks_.on_commit(*shared);
+}
+
+Status LiveJob::RunChanges() {
+  std::vector<std::function<Status(LiveJob*)>> changes;
+  {
+    const std::lock_guard lock(mutex_);
+    changes.swap(changes_);
+  }
+  if (changes.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(Flush(true));
+  RETURN_IF_ERROR(shards_->MergeReady(true));
+  for (const auto& change : changes) RETURN_IF_ERROR(change(this));
+  return absl::OkStatus();
+}
+
+// The last barrier; everything that was read has passed when it returns.
+Status LiveJob::Finish() {
+  RETURN_IF_ERROR(Flush(true));
+  RETURN_IF_ERROR(shards_->MergeReady(true));
+  is_done_ = true;
+  return absl::OkStatus();
+}
+
+void LiveJob::TellTimeEvents() {
+  for (const TimeEvent& event : time_.TakeEvents()) {
+    if (event.kind == TimeEvent::Kind::kIdle) has_changed_ = true;
+    callbacks_.on_time_event(event, *Of(partitions_[event.partition]).partition);
+  }
+}
+
+}  // namespace vigil::cep

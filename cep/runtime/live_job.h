@@ -1,0 +1,208 @@
+// A job over sources that go on: what `vigil run` runs.
+//
+// One thread drives it, in rounds (Step): it serves the sources, finds out which partitions are
+// silent, takes records from the partition whose time is furthest behind, judges each row, and
+// hands a batch to the shards (shard_group.h) when it is full or old enough. Every
+// `commit_interval_ms` a barrier follows; when it has passed all shards, a CommitPoint says exactly
+// where the job stands. Nothing is queued without a limit: where shards or outputs have no room,
+// or accepted rows take too much memory, records stay with their sources.
+// Thread safety: Stop(), AtBarrier() and status() may be called by any thread; all else belongs to
+// the thread that drives the job.
+// Tests: tests/cep/live_job_test.cc.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <queue>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cep/base/clock.h"
+#include "cep/base/status.h"
+#include "cep/base/wakeup.h"
+#include "cep/runtime/batch_pool.h"
+#include "cep/runtime/key_usage.h"
+#include "cep/runtime/ledger.h"
+#include "cep/runtime/live_source.h"
+#include "cep/runtime/reject_renderer.h"
+#include "cep/runtime/shard_group.h"
+#include "cep/time/live_time.h"
+
+namespace vigil::cep {
+
+struct LiveInput {
+  std::unique_ptr<LiveSource> source;
+  PartitionTimeOptions time;
+  int64_t max_future_ms = 60'000;
+  bool drains = true;  // once all of it has ended, time may move to its end
+};
+
+// Where a partition stands at a barrier.
+struct PartitionPoint {
+  size_t input = 0;
+  size_t index = 0;  // in its source
+  const Partition* partition = nullptr;
+  uint64_t next_offset = 0;       // U: the next one to read
+  uint64_t waiting_from = 0;      // R: the lowest offset that still waits; U if there is none
+  std::vector<uint64_t> waiting;  // offsets in [R, U) that were accepted and not applied, in order
+  int64_t watermark = kMinTime;   // W
+  bool is_idle = false;
+  int64_t end_offset = -1;
+  Ledger ledger;
+};
+
+// What a commit would hold of the job. Everything that is before it has been given to the output.
+struct CommitPoint {
+  uint64_t number = 0;
+  int64_t watermark = kMinTime;  // E: every shard has applied every row and timer up to it
+  int64_t newest_ts = kMinTime;
+  int holder = -1;  // the partition that holds E, in `partitions`; -1: none
+  bool is_final = false;
+  std::vector<PartitionPoint> partitions;
+
+  Ledger total() const {
+    Ledger sum;
+    for (const PartitionPoint& point : partitions) sum.Add(point.ledger);
+    return sum;
+  }
+};
+
+struct LiveJobOptions {
+  uint32_t shards = 1;
+  std::shared_ptr<const Layout> layout;
+  std::vector<KeyExpr> key_exprs;
+  std::vector<std::vector<uint32_t>> rule_keys;  // KeyUsage
+  bool idle_advance = false;
+  int64_t commit_interval_ms = 200;
+  // Accepted rows that wait may take so many bytes before only the slowest partition is read on.
+  size_t waiting_bytes_max = size_t{256} << 20;
+};
+
+// Whom a job tells. All are called by the thread that drives it.
+struct LiveJobCallbacks {
+  ShardGroup::Output output;
+  // A barrier has passed.
+  std::function<Status(const CommitPoint&)> on_commit;
+  // False: outputs have no room, so nothing more is read.
+  std::function<bool()> has_room;
+  // Something happened to a partition's time; the partition is named with its input's source.
+  std::function<void(const TimeEvent&, const Partition&)> on_time_event;
+};
+
+class LiveJob {
+ public:
+  LiveJob(LiveJobOptions options, std::vector<LiveInput> inputs,
+          const ShardGroup::MakeOperator& make_operator, const ShardGroup::MakeSink& make_sink,
+          RejectRenderer* rejects, LiveJobCallbacks callbacks, const Clock* clock, Wakeup* wakeup);
+  ~LiveJob();
+
+  // Connects the sources. Errors: those of LiveSource::Start().
+  Status Start();
+  // One round. `more`: there may be more to do at once. Errors: of a source, the output, on_commit.
+  Status Step(bool* more);
+  // Rounds until the sources have ended or Stop() was called; then a last barrier.
+  // `after_round` is called after each.
+  Status Run(const std::function<void()>& after_round);
+  // All sources have ended and the last barrier has passed.
+  bool is_done() const { return is_done_; }
+
+  // Reading ends; what has been read goes through, time stays where it stands.
+  void Stop();
+  // `change` is called by the driving thread while all shards stand at one barrier and nothing is
+  // under way: the place to swap what they run.
+  void AtBarrier(std::function<Status(LiveJob*)> change);
+
+  // As of the last barrier; null before the first.
+  std::shared_ptr<const CommitPoint> status() const;
+  std::vector<uint64_t> no_key() const { return keys_.no_key(); }
+  std::vector<const Operator*> operators() const { return shards_->operators(); }
+  int64_t watermark() const { return time_.engine(); }
+  const std::vector<LiveInput>& inputs() const { return inputs_; }
+
+ private:
+  struct PartitionState {
+    size_t input;
+    size_t index;  // in its source
+    Ledger ledger;
+    bool has_ended = false;
+    int64_t heard_ms = 0;  // silence before this has been counted
+  };
+  struct OpenBatch {
+    std::shared_ptr<Batch> batch;
+    RoutedBatch routed;
+    std::vector<Record> turned_away;
+    size_t input = 0;
+    int64_t since_ms = 0;  // when its first record came
+    int64_t newest_ts = kMinTime;
+    size_t bytes = 0;
+    bool is_empty() const { return batch->rows == 0 && batch->rejected.empty(); }
+  };
+
+  const LivePartition& Of(const PartitionState& state) const {
+    return inputs_[state.input].source->partitions()[state.index];
+  }
+  Status ServeSources();
+  void AddPartitions();
+  void Listen(int64_t now_ms);
+  void NoteEnds();
+  bool Fill(int64_t now_ms);
+  int NextPartition() const;
+  void ReleaseStuck();
+  size_t ReadFrom(uint32_t partition, int64_t now_ms);
+  void Judge(uint32_t partition, uint32_t first_row, size_t first_rejected);
+  void JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms);
+  void TurnAway(const Rejected& rejected, uint32_t partition);
+  bool IsFlushDue(int64_t now_ms) const;
+  Status Flush(bool with_barrier);
+  Status FinishBarrier(uint64_t barrier, const std::vector<WaitingPosition>& waiting);
+  Status RunChanges();
+  Status Finish();
+  void NewOpenBatch();
+  void TellTimeEvents();
+  void ForgetApplied();
+
+  LiveJobOptions options_;
+  std::vector<LiveInput> inputs_;
+  RejectRenderer* rejects_;
+  LiveJobCallbacks callbacks_;
+  const Clock* clock_;
+  Wakeup* wakeup_;
+  LiveTime time_;
+  KeyUsage keys_;
+  std::shared_ptr<BatchPool> pool_;
+  std::vector<PartitionState> partitions_;      // by number in time_
+  std::vector<std::vector<uint32_t>> numbers_;  // per input: the numbers of its partitions
+  OpenBatch open_;
+  size_t batch_bytes_ = 0;  // that a batch takes, however few rows it holds
+  int64_t linger_ms_ = 0;   // how long a batch waits for more rows
+  // Batches whose rows may still wait: (newest ts, bytes), the oldest on top.
+  std::priority_queue<std::pair<int64_t, size_t>, std::vector<std::pair<int64_t, size_t>>,
+                      std::greater<>>
+      waiting_;
+  size_t waiting_bytes_ = 0;
+  int64_t newest_ts_ = kMinTime + 1;
+  int64_t sent_engine_ = kMinTime;  // E as the shards know it
+  int64_t last_step_ms_ = -1;
+  int64_t last_flush_ms_ = 0;
+  int64_t last_barrier_ms_ = 0;
+  int64_t wall_ms_ = 0;        // of this round
+  bool could_listen_ = false;  // the last round took all it could get
+  int64_t all_heard_ms_ = 0;   // as PartitionState's, for all together
+  bool has_changed_ = false;   // since the last barrier
+  bool is_started_ = false;
+  bool is_done_ = false;
+  uint64_t barriers_ = 0;
+  std::deque<CommitPoint> points_;  // sent, not yet passed
+  std::atomic<bool> is_stopping_ = false;
+  mutable std::mutex mutex_;
+  std::vector<std::function<Status(LiveJob*)>> changes_;  // guarded by mutex_
+  std::shared_ptr<const CommitPoint> status_;             // guarded by mutex_
+  std::unique_ptr<ShardGroup> shards_;  // goes first: its batches need the sources
+};
+
+}  // namespace vigil::cep

@@ -1,0 +1,63 @@
+// Where records come from that go on coming: the partitions of Kafka topics, a file that grows, a
+// socket.
+//
+// A source keeps a queue of undecoded records per partition. The job decides from which partition
+// it takes the next ones; what it does not take stays where it is, and a source stops fetching for
+// a queue that has reached its limit in bytes. Nothing here waits: a source notifies the job's
+// Wakeup when there is something to do.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "cep/base/status.h"
+#include "cep/base/wakeup.h"
+#include "cep/event/batch.h"
+
+namespace vigil::cep {
+
+// How it stands with a partition.
+struct LivePartition {
+  const Partition* partition = nullptr;
+  bool at_start = false;      // it was there when the job began
+  bool has_rows = false;      // Read() has something to give
+  bool is_at_end = false;     // read up to the end that the last fetch reported
+  bool is_connected = false;  // whatever comes next would be heard of
+  // When whoever holds the partition last answered, on the job's steady clock: silence after that
+  // is not known to be one. -1: never.
+  int64_t answered_ms = -1;
+  bool has_ended = false;    // read up to where it is to stop
+  uint64_t next_offset = 0;  // of the next record that Read() gives
+  int64_t end_offset = -1;   // as the last fetch or statistics reported it; -1: not known
+};
+
+// Thread safety: one thread drives a source. Batches that it filled may be used and freed by any
+// thread, but not after the source itself is gone: they point to its partitions and renderer.
+class LiveSource {
+ public:
+  virtual ~LiveSource() = default;
+
+  // Begins to connect. `wakeup` is borrowed, and notified until the source is gone.
+  virtual Status Start(Wakeup* wakeup) = 0;
+  // Serves the connection. Errors: what no retry can mend.
+  virtual Status Serve() = 0;
+  // The partitions that are there at the start are known. From then on they are only added to.
+  virtual bool has_started() const = 0;
+  // All partitions have ended, and no more will be added: a bounded source.
+  virtual bool has_ended() const = 0;
+  virtual const std::vector<LivePartition>& partitions() const = 0;
+
+  // Appends the next records of a partition to `batch`, at most `max` of them, as rows or as
+  // rejected records. Returns how many; 0 if nothing was there after all.
+  virtual size_t Read(size_t partition, size_t max, Batch* batch) = 0;
+  // Of the rows that the last Read() appended: when the broker appended them, ms since the Unix
+  // epoch; empty if that is not known.
+  virtual const std::vector<int64_t>& append_times() const = 0;
+
+  // Everything before these offsets is done with: one for each partition, in their order. For those
+  // who watch; the job does not depend on it.
+  virtual void Publish(const std::vector<uint64_t>& next_offsets) = 0;
+};
+
+}  // namespace vigil::cep

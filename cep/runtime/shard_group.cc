@@ -1,0 +1,161 @@
+#include "cep/runtime/shard_group.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace vigil::cep {
+namespace {
+
+// Batches under way to a shard: enough to keep it busy, few enough to bound memory.
+constexpr size_t kChannelCapacity = 8;
+
+// Drops repetitions from `records`, which are in order: the same match or timeout at the same
+// instant. They need not be neighbours, but are of one rule and key.
+void DropRepetitions(std::vector<Record>* records) {
+  const auto is_of_group = [](const Record& a, const Record& b) {
+    return a.kind == RecordKind::kAlert && b.kind == RecordKind::kAlert && !ComesBefore(a, b);
+  };
+  std::set<Hash128> seen;
+  size_t kept = 0;
+  for (size_t i = 0; i < records->size(); ++i) {
+    Record& record = (*records)[i];
+    if (kept > 0 && is_of_group((*records)[kept - 1], record)) {
+      if (seen.empty()) seen.insert((*records)[kept - 1].id);
+      if (!seen.insert(record.id).second) continue;
+    } else {
+      seen.clear();
+    }
+    if (kept != i) (*records)[kept] = std::move(record);
+    ++kept;
+  }
+  records->resize(kept);
+}
+
+}  // namespace
+
+ShardGroup::ShardGroup(const Options& options, const MakeOperator& make_operator,
+                       const MakeSink& make_sink, Output output, OnBarrier on_barrier)
+    : output_(std::move(output)), on_barrier_(std::move(on_barrier)), pending_(options.shards) {
+  for (uint32_t i = 0; i < options.shards; ++i) {
+    const ShardOptions shard{i, options.shards, options.disorder_ms, options.layout,
+                             options.key_exprs};
+    shards_.push_back(
+        {std::make_unique<Shard>(shard, make_operator(), make_sink()), nullptr, nullptr, {}});
+  }
+  if (options.shards == 1) return;
+  for (ShardThread& shard : shards_) {
+    shard.in = std::make_unique<Channel<std::shared_ptr<const RoutedBatch>>>(kChannelCapacity);
+    shard.out = std::make_unique<Channel<Answer>>(2 * kChannelCapacity);
+    shard.thread = std::thread([worker = shard.shard.get(), in = shard.in.get(),
+                                out = shard.out.get(), on_result = options.on_result] {
+      while (std::optional<std::shared_ptr<const RoutedBatch>> routed = in->Pop()) {
+        out->Push(Apply(worker, **routed));
+        routed.reset();  // before the wait for the next one: its batch may be free now
+        if (on_result) on_result();
+      }
+    });
+  }
+}
+
+ShardGroup::~ShardGroup() { Stop(); }
+
+void ShardGroup::Stop() {
+  for (ShardThread& shard : shards_) {
+    if (!shard.thread.joinable()) continue;
+    shard.in->Close();
+    // A shard may wait for room in its outgoing channel; once it has none left to do, it ends.
+    std::thread drain([out = shard.out.get()] {
+      while (out->Pop().has_value()) {
+      }
+    });
+    shard.thread.join();
+    shard.out->Close();
+    drain.join();
+  }
+}
+
+ShardGroup::Answer ShardGroup::Apply(Shard* shard, const RoutedBatch& routed) {
+  Answer answer;
+  answer.records = shard->Apply(routed);
+  if (routed.barrier != 0) shard->AppendWaiting(&answer.waiting);
+  return answer;
+}
+
+bool ShardGroup::HasRoom() const {
+  return std::all_of(shards_.begin(), shards_.end(), [](const ShardThread& shard) {
+    return shard.in == nullptr || shard.in->HasRoom();
+  });
+}
+
+Status ShardGroup::Dispatch(RoutedBatch routed, std::vector<Record> turned_away) {
+  UnderWay under_way{std::move(turned_away), routed.barrier};
+  if (shards_.size() == 1) {
+    std::vector<Answer> answers;
+    answers.push_back(Apply(shards_[0].shard.get(), routed));
+    return Finish(std::move(answers), std::move(under_way));
+  }
+  under_way_.push_back(std::move(under_way));
+  const auto shared = std::make_shared<const RoutedBatch>(std::move(routed));
+  for (ShardThread& shard : shards_) shard.in->Push(shared);
+  return MergeReady(false);
+}
+
+Status ShardGroup::MergeReady(bool wait_for_all) {
+  while (!under_way_.empty()) {
+    for (size_t s = 0; s < shards_.size(); ++s) {
+      if (!pending_[s].empty()) continue;
+      std::optional<Answer> answer =
+          wait_for_all ? shards_[s].out->Pop() : shards_[s].out->TryPop();
+      if (!answer.has_value()) return absl::OkStatus();
+      pending_[s].push_back(*std::move(answer));
+    }
+    std::vector<Answer> answers;
+    for (std::deque<Answer>& pending : pending_) {
+      answers.push_back(std::move(pending.front()));
+      pending.pop_front();
+    }
+    UnderWay under_way = std::move(under_way_.front());
+    under_way_.pop_front();
+    RETURN_IF_ERROR(Finish(std::move(answers), std::move(under_way)));
+  }
+  return absl::OkStatus();
+}
+
+// One batch has passed all shards.
+Status ShardGroup::Finish(std::vector<Answer> answers, UnderWay under_way) {
+  std::vector<std::vector<Record>> streams;
+  std::vector<WaitingPosition> waiting;
+  for (Answer& answer : answers) {
+    streams.push_back(std::move(answer.records));
+    waiting.insert(waiting.end(), answer.waiting.begin(), answer.waiting.end());
+  }
+  streams.push_back(std::move(under_way.turned_away));
+  RETURN_IF_ERROR(Emit(std::move(streams)));
+  if (under_way.barrier == 0) return absl::OkStatus();
+  // A row whose keys belong to several shards waits in each of them.
+  std::sort(waiting.begin(), waiting.end());
+  waiting.erase(std::unique(waiting.begin(), waiting.end()), waiting.end());
+  return on_barrier_(under_way.barrier, std::move(waiting));
+}
+
+// Merges streams that are each in order.
+Status ShardGroup::Emit(std::vector<std::vector<Record>> streams) {
+  std::vector<Record> merged;
+  for (std::vector<Record>& stream : streams) {
+    const auto middle = static_cast<ptrdiff_t>(merged.size());
+    std::move(stream.begin(), stream.end(), std::back_inserter(merged));
+    std::inplace_merge(merged.begin(), merged.begin() + middle, merged.end(), ComesBefore);
+  }
+  if (merged.empty()) return absl::OkStatus();
+  DropRepetitions(&merged);
+  return output_(std::move(merged));
+}
+
+std::vector<const Operator*> ShardGroup::operators() const {
+  std::vector<const Operator*> operators;
+  for (const ShardThread& shard : shards_) operators.push_back(&shard.shard->op());
+  return operators;
+}
+
+}  // namespace vigil::cep

@@ -1,0 +1,89 @@
+// The shards of a job and what they give back: batches go in, one ordered stream of records comes
+// out.
+//
+// One shard runs inline; several have a thread each, behind bounded channels. What they return is
+// merged by (instant, rule, key) and repetitions are dropped, so that the output does not depend on
+// how many there are. A barrier travels behind its batch through every shard; when all have passed
+// it, everything before it has been given to the output, and the rows that still wait are told.
+// Thread safety: one thread drives it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "cep/base/status.h"
+#include "cep/event/record.h"
+#include "cep/runtime/channel.h"
+#include "cep/runtime/shard.h"
+
+namespace vigil::cep {
+
+class ShardGroup {
+ public:
+  using MakeOperator = std::function<std::unique_ptr<Operator>()>;
+  using MakeSink = std::function<std::unique_ptr<RecordSink>()>;
+  // Receives records in their final order. An error ends the job.
+  using Output = std::function<Status(std::vector<Record>)>;
+  // All shards have passed the barrier. `waiting` is in order and each row is in it once.
+  using OnBarrier = std::function<Status(uint64_t barrier, std::vector<WaitingPosition> waiting)>;
+
+  struct Options {
+    uint32_t shards = 1;
+    int64_t disorder_ms = 0;  // of the widest partition
+    std::shared_ptr<const Layout> layout;
+    size_t key_exprs = 0;
+    // Called on a shard's thread when it has results; may be empty.
+    std::function<void()> on_result;
+  };
+
+  ShardGroup(const Options& options, const MakeOperator& make_operator, const MakeSink& make_sink,
+             Output output, OnBarrier on_barrier);
+  ~ShardGroup();
+
+  // True if Dispatch() would not wait for a shard.
+  bool HasRoom() const;
+  // Gives a batch to every shard. `turned_away`, what the source refused with it, is merged with
+  // what the batch brings about.
+  Status Dispatch(RoutedBatch routed, std::vector<Record> turned_away);
+  // Emits the results of every batch that all shards are done with; waits for all if asked to.
+  Status MergeReady(bool wait_for_all);
+  // Nothing is under way.
+  bool IsDrained() const { return under_way_.empty(); }
+  // Ends the threads. What is under way is lost unless MergeReady(true) came before.
+  void Stop();
+
+  // For counters; valid after Stop(), or while nothing is under way.
+  std::vector<const Operator*> operators() const;
+
+ private:
+  struct Answer {
+    std::vector<Record> records;
+    std::vector<WaitingPosition> waiting;
+  };
+  struct ShardThread {
+    std::unique_ptr<Shard> shard;
+    std::unique_ptr<Channel<std::shared_ptr<const RoutedBatch>>> in;
+    std::unique_ptr<Channel<Answer>> out;
+    std::thread thread;
+  };
+  struct UnderWay {
+    std::vector<Record> turned_away;
+    uint64_t barrier = 0;
+  };
+
+  static Answer Apply(Shard* shard, const RoutedBatch& routed);
+  Status Finish(std::vector<Answer> answers, UnderWay under_way);
+  Status Emit(std::vector<std::vector<Record>> streams);
+
+  Output output_;
+  OnBarrier on_barrier_;
+  std::vector<ShardThread> shards_;
+  std::deque<UnderWay> under_way_;           // per dispatched batch that is not merged yet
+  std::vector<std::deque<Answer>> pending_;  // per shard, in order of batches
+};
+
+}  // namespace vigil::cep

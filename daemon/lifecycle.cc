@@ -1,0 +1,164 @@
+#include "daemon/lifecycle.h"
+
+#include <memory>
+#include <vector>
+
+#include "cep/base/clock.h"
+#include "daemon/config.h"
+#include "daemon/formats.h"
+#include "daemon/live_engine.h"
+#include "daemon/service_manager.h"
+#include "daemon/signals.h"
+#include "rules/diagnostic.h"
+#include "rules/load.h"
+#include "rules/schema_file.h"
+
+namespace vigil::daemon {
+namespace {
+
+// What the steps leave to each other.
+class Daemon {
+ public:
+  Daemon(const RunOptions& options, std::ostream& err)
+      : options_(options),
+        err_(err),
+        log_(options.log_format, spdlog::level::from_str(options.log_level)),
+        signals_(&log_) {}
+
+  RunResult Run() {
+    struct Step {
+      const char* name;
+      RunResult (Daemon::*run)();
+    };
+    constexpr Step kSteps[] = {
+        {"configuration", &Daemon::ReadConfiguration},
+        {"outputs", &Daemon::OpenOutputs},
+        {"sources", &Daemon::ConnectSources},
+        {"job", &Daemon::RunJob},
+    };
+    for (const Step& step : kSteps) {
+      log_.Info("step", {{"name", step.name}});
+      const RunResult result = (this->*step.run)();
+      if (result != RunResult::kFine) {
+        log_.Error("stopped by a failure", {{"step", step.name}});
+        return result;
+      }
+    }
+    log_.Info("ended");
+    return RunResult::kFine;
+  }
+
+ private:
+  // Configuration, schema and rules: all that is wrong with any of them, at once.
+  RunResult ReadConfiguration();
+  RunResult OpenOutputs();
+  RunResult ConnectSources();
+  RunResult RunJob();
+
+  RunResult Fail(RunResult result, const Status& status) {
+    log_.Error(std::string(status.message()));
+    return result;
+  }
+  size_t Print(const std::vector<rules::Diagnostic>& diagnostics) {
+    for (const rules::Diagnostic& d : diagnostics) err_ << rules::FormatText(d) << "\n";
+    err_.flush();
+    return rules::HasErrors(diagnostics) ? 1 : 0;
+  }
+
+  const RunOptions options_;
+  std::ostream& err_;
+  Log log_;
+  Signals signals_;
+  SystemClock clock_;
+  ServiceManager manager_;
+  Config config_;
+  std::shared_ptr<const rules::RuleSet> rules_;
+  std::unique_ptr<LiveEngine> engine_;
+};
+
+RunResult Daemon::ReadConfiguration() {
+  ConfigResult loaded = LoadConfig(options_.config_file);
+  bool is_config_bad = Print(loaded.diagnostics) > 0;
+  if (!loaded.is_read) return RunResult::kBadConfig;
+  config_ = std::move(loaded.config);
+  if (!is_config_bad) {
+    for (const std::string& problem : FindUnsupported(config_)) {
+      err_ << "error: " << options_.config_file << ": " << problem << "\n";
+      is_config_bad = true;
+    }
+  }
+  bool are_rules_bad = false;
+  auto schema = std::make_shared<const cep::Schema>();
+  if (config_.schema.empty()) {
+    log_.Warn("no schema: every identifier in a rule is taken as a field of any type");
+  } else if (IsRecordSchema(config_.schema)) {
+    StatusOr<EventSchema> loaded_schema = LoadRecordSchema(config_.schema);
+    if (!loaded_schema.ok()) return Fail(RunResult::kBadConfig, loaded_schema.status());
+    schema = loaded_schema->schema;
+  } else {
+    rules::SchemaResult result = rules::LoadSchema(config_.schema);
+    are_rules_bad |= Print(result.diagnostics) > 0;
+    if (result.schema != nullptr) schema = result.schema;
+  }
+  rules::LoadOptions load;
+  load.outputs = config_.OutputNames();
+  rules::LoadResult result =
+      rules::LoadRules(config_.rules, WithKafkaField(std::move(schema), config_), load);
+  are_rules_bad |= Print(result.diagnostics) > 0;
+  if (is_config_bad) return RunResult::kBadConfig;
+  if (are_rules_bad) return RunResult::kBadRules;
+  rules_ = result.rules;
+  log_.Info("rules loaded",
+            {{"rules", std::to_string(rules_->rules.size())}, {"rule_set", rules_->version}});
+  return RunResult::kFine;
+}
+
+RunResult Daemon::OpenOutputs() {
+  StatusOr<std::unique_ptr<LiveEngine>> engine =
+      LiveEngine::Create(config_, rules_, &log_, &clock_);
+  if (!engine.ok()) {
+    return Fail(
+        absl::IsInvalidArgument(engine.status()) ? RunResult::kBadConfig : RunResult::kFailed,
+        engine.status());
+  }
+  engine_ = *std::move(engine);
+  return RunResult::kFine;
+}
+
+RunResult Daemon::ConnectSources() {
+  const Status status = engine_->Start();
+  if (status.ok()) return RunResult::kFine;
+  return Fail(absl::IsInvalidArgument(status) ? RunResult::kBadConfig : RunResult::kFailed, status);
+}
+
+RunResult Daemon::RunJob() {
+  manager_.Ready("running " + config_.name);
+  signals_.OnStop([this] { engine_->Stop(); });
+  const auto alive = [this] { manager_.Alive(clock_.SteadyMs()); };
+  const Status status = engine_->Run(alive);
+  signals_.OnStop({});
+  manager_.Stopping("delivering");
+  const bool is_delivered = engine_->Drain(options_.drain_limit, alive);
+  if (const auto point = engine_->job()->status()) {
+    const cep::Ledger total = point->total();
+    log_.Info("done", {{"read", std::to_string(total.read)},
+                       {"processed", std::to_string(total.processed)},
+                       {"late", std::to_string(total.late)},
+                       {"quarantined", std::to_string(total.quarantined)},
+                       {"waiting", std::to_string(total.waiting)}});
+  }
+  if (!status.ok()) return Fail(RunResult::kFailed, status);
+  if (!is_delivered) {
+    return Fail(RunResult::kFailed,
+                absl::DeadlineExceededError("not everything was delivered in time"));
+  }
+  return RunResult::kFine;
+}
+
+}  // namespace
+
+RunResult RunDaemon(const RunOptions& options, std::ostream& err) {
+  return Daemon(options, err).Run();
+}
+
+}  // namespace vigil::daemon

@@ -1,0 +1,319 @@
+#include "daemon/live_engine.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "alerts/json_writer.h"
+#include "alerts/sink_kafka.h"
+#include "alerts/sink_rotating_file.h"
+#include "alerts/time_text.h"
+#include "daemon/text_sink.h"
+
+namespace vigil::daemon {
+namespace {
+
+constexpr int64_t kMetricsEveryMs = 10'000;
+
+std::string NewBootId() {
+  std::random_device random;
+  const auto word = [&random] { return (uint64_t{random()} << 32) | random(); };
+  return ToHex(Hash128{word(), word()});
+}
+
+std::string TimeText(int64_t ms) {
+  if (ms == cep::kMinTime) return "none";
+  if (ms == cep::kMaxTime) return "end";
+  std::string text;
+  alerts::AppendTimeMs(ms, &text);
+  return text;
+}
+
+// `,"NAME":N`.
+void AppendCount(std::string_view name, uint64_t count, std::string* out) {
+  out->append(",\"").append(name).append("\":");
+  alerts::AppendUint(count, out);
+}
+
+void AppendLedger(const cep::Ledger& ledger, std::string* out) {
+  AppendCount("read", ledger.read, out);
+  AppendCount("processed", ledger.processed, out);
+  AppendCount("late", ledger.late, out);
+  AppendCount("quarantined", ledger.quarantined, out);
+  AppendCount("rate_limited", ledger.rate_limited, out);
+  AppendCount("waiting", ledger.waiting, out);
+}
+
+uint64_t LagOf(const cep::PartitionPoint& partition) {
+  const auto next = static_cast<int64_t>(partition.next_offset);
+  return partition.end_offset > next ? static_cast<uint64_t>(partition.end_offset - next) : 0;
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<LiveEngine>> LiveEngine::Create(
+    const Config& config, std::shared_ptr<const rules::RuleSet> rules, Log* log,
+    const Clock* clock) {
+  std::unique_ptr<LiveEngine> engine(new LiveEngine(config, log, clock));
+  ASSIGN_OR_RETURN(engine->pipeline_, MakePipeline(std::move(rules), {}));
+  const auto& context = engine->pipeline_.context;
+  engine->boot_ = NewBootId();
+  engine->delivery_ = std::make_unique<alerts::Delivery>(
+      context, [wakeup = &engine->wakeup_] { wakeup->Notify(); },
+      [log](const std::string& sink, const Status& status) {
+        if (status.ok()) {
+          log->Info("sink delivers again", {{"sink", sink}});
+        } else {
+          log->Warn("sink fails, trying again",
+                    {{"sink", sink}, {"error", std::string(status.message())}});
+        }
+      });
+  engine->rejects_ = std::make_unique<alerts::Rejects>(context);
+  engine->router_ = std::make_unique<alerts::Router>(
+      context, static_cast<alerts::RecordWriter*>(engine->delivery_.get()));
+  RETURN_IF_ERROR(engine->OpenSinks());
+  return engine;
+}
+
+LiveEngine::~LiveEngine() = default;
+
+Status LiveEngine::OpenSinks() {
+  for (const auto& [output, sinks] : config_.outputs) {
+    for (const SinkConfig& sink : sinks) {
+      ASSIGN_OR_RETURN(std::unique_ptr<alerts::Sink> opened, OpenSink(sink));
+      alerts::SinkQueueOptions options;
+      options.name = config_.name + "/" + output + "/" + sink.name;
+      options.bytes_max = sink.buffer_bytes;
+      options.when_full = sink.drops_when_full ? alerts::WhenFull::kDrop : alerts::WhenFull::kBlock;
+      delivery_->AddSink(output, std::move(options), sink.key, std::move(opened));
+    }
+  }
+  return absl::OkStatus();
+}
+
+StatusOr<std::unique_ptr<alerts::Sink>> LiveEngine::OpenSink(const SinkConfig& sink) {
+  if (sink.kind != SinkConfig::Kind::kKafka) {
+    ASSIGN_OR_RETURN(std::unique_ptr<alerts::Sink> file,
+                     alerts::RotatingFileSink::Open(
+                         {.path = sink.kind == SinkConfig::Kind::kStdout ? "-" : sink.path,
+                          .size_max = sink.rotate_bytes,
+                          .age_max_ms = sink.rotate_every_ms,
+                          .keep = sink.rotate_keep,
+                          .now = [clock = clock_] { return clock->WallMs(); }}));
+    if (sink.is_text) return std::make_unique<TextSink>(std::move(file));
+    return file;
+  }
+  alerts::KafkaSinkOptions options;
+  options.brokers = sink.brokers;
+  options.properties = sink.properties;
+  if (options.brokers.empty()) {
+    // Those of the first source, and how it gets to them.
+    for (const SourceConfig& source : config_.sources) {
+      if (!source.kafka) continue;
+      options.brokers = source.kafka->brokers;
+      for (const auto& [name, value] : source.kafka->properties) {
+        const bool is_access = name.rfind("security.", 0) == 0 || name.rfind("sasl.", 0) == 0 ||
+                               name.rfind("ssl.", 0) == 0;
+        if (is_access) options.properties.emplace(name, value);
+      }
+      break;
+    }
+  }
+  options.topic = sink.topic;
+  options.boot = boot_;
+  options.log = [log = log_](int level, const std::string& text) { log->WriteSyslog(level, text); };
+  return alerts::KafkaSink::Create(std::move(options));
+}
+
+// Asked for by a source, or wanted by rules whose results are due without an event.
+bool LiveEngine::IdleAdvance() const {
+  bool is_said = false;
+  bool is_asked_for = false;
+  for (const SourceConfig& source : config_.sources) {
+    is_said |= source.watermark.idle_advance.has_value();
+    is_asked_for |= source.watermark.idle_advance.value_or(false);
+  }
+  if (is_said) return is_asked_for;
+  const auto& rules = pipeline_.rules->rules;
+  return std::any_of(rules.begin(), rules.end(), [](const rules::CompiledRule& rule) {
+    const patterns::Pattern& pattern = rule.pattern;
+    return pattern.emit_timeouts ||
+           pattern.stages.back().contiguity == patterns::Contiguity::kNotFollowedBy;
+  });
+}
+
+Status LiveEngine::Start() {
+  ASSIGN_OR_RETURN(std::vector<cep::LiveInput> inputs,
+                   MakeLiveInputs(config_, *pipeline_.rules, &source_log_, clock_));
+  cep::LiveJobOptions options;
+  options.shards = config_.shards.value_or(1);
+  options.layout = pipeline_.rules->layout;
+  options.key_exprs = pipeline_.patterns->key_exprs;
+  options.rule_keys = pipeline_.rule_keys;
+  options.idle_advance = IdleAdvance();
+  if (config_.state) options.commit_interval_ms = config_.state->commit_interval_ms;
+  cep::LiveJobCallbacks callbacks;
+  callbacks.output = [this](const std::vector<cep::Record>& records) {
+    return router_->Write(records);
+  };
+  callbacks.on_commit = [this](const cep::CommitPoint& point) { return OnCommit(point); };
+  callbacks.has_room = [this] { return delivery_->HasRoom(); };
+  callbacks.on_time_event = [this](const cep::TimeEvent& event, const cep::Partition& partition) {
+    OnTimeEvent(event, partition);
+  };
+  job_ = std::make_unique<cep::LiveJob>(std::move(options), std::move(inputs),
+                                        pipeline_.MakeOperators(), pipeline_.MakeBuilders(),
+                                        rejects_.get(), std::move(callbacks), clock_, &wakeup_);
+  Audit("start", {{"rule_set", pipeline_.rules->version}, {"boot", boot_}});
+  return job_->Start();
+}
+
+Status LiveEngine::Run(const std::function<void()>& after_round) {
+  const Status status = job_->Run([&] {
+    PublishDelivered();
+    after_round();
+  });
+  if (const auto point = job_->status()) WriteMetrics(*point);
+  Audit("stop", {{"reason", status.ok() ? (job_->is_done() ? "end" : "asked for")
+                                        : std::string(status.message())}});
+  return status;
+}
+
+bool LiveEngine::Drain(std::chrono::milliseconds limit,
+                       const std::function<void()>& while_waiting) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  bool is_drained = false;
+  while (!is_drained && std::chrono::steady_clock::now() < deadline) {
+    const auto next = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+    is_drained = delivery_->Drain(std::min(next, deadline));
+    while_waiting();
+  }
+  PublishDelivered();
+  return is_drained;
+}
+
+Status LiveEngine::OnCommit(const cep::CommitPoint& point) {
+  const cep::Ledger total = point.total();
+  if (!total.IsClosed() || total.processed > total.read) {
+    log_->Error("the ledger does not close",
+                {{"read", std::to_string(total.read)}, {"waiting", std::to_string(total.waiting)}});
+  }
+  unpublished_.push_back(
+      {delivery_->next_sequence(), std::make_shared<const cep::CommitPoint>(point)});
+  const int64_t now = clock_->SteadyMs();
+  if (now - last_metrics_ms_ >= kMetricsEveryMs) {
+    last_metrics_ms_ = now;
+    WriteMetrics(point);
+  }
+  return absl::OkStatus();
+}
+
+// Publishes the newest offsets that every record before them has been delivered for.
+void LiveEngine::PublishDelivered() {
+  if (unpublished_.empty()) return;
+  const uint64_t done = delivery_->DoneBefore();
+  std::shared_ptr<const cep::CommitPoint> newest;
+  while (!unpublished_.empty() && unpublished_.front().sequence <= done) {
+    newest = std::move(unpublished_.front().point);
+    unpublished_.pop_front();
+  }
+  if (newest == nullptr) return;
+  const std::vector<cep::LiveInput>& inputs = job_->inputs();
+  std::vector<std::vector<uint64_t>> offsets(inputs.size());
+  for (const cep::PartitionPoint& partition : newest->partitions) {
+    offsets[partition.input].push_back(partition.next_offset);
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) inputs[i].source->Publish(offsets[i]);
+}
+
+void LiveEngine::OnTimeEvent(const cep::TimeEvent& event, const cep::Partition& partition) {
+  const char* what = nullptr;
+  switch (event.kind) {
+    case cep::TimeEvent::Kind::kJoined:
+      what = "partition joined";
+      break;
+    case cep::TimeEvent::Kind::kIdle:
+      what = "partition idle";
+      break;
+    case cep::TimeEvent::Kind::kReturned:
+      what = "partition returned";
+      break;
+  }
+  const std::vector<LogField> fields = {{"partition", partition.place},
+                                        {"watermark", TimeText(event.watermark)},
+                                        {"engine", TimeText(event.engine)}};
+  log_->Info(what, fields);
+  Audit(what, fields);
+}
+
+void LiveEngine::Audit(std::string_view what, const std::vector<LogField>& fields) {
+  std::string line = "{\"output\":\"audit\",\"kind\":\"audit\",\"time\":\"";
+  alerts::AppendTimeMs(clock_->WallMs(), &line);
+  line.append("\",\"job\":");
+  alerts::AppendJsonString(config_.name, &line);
+  line.append(",\"what\":");
+  alerts::AppendJsonString(what, &line);
+  for (const auto& [name, value] : fields) {
+    line.push_back(',');
+    alerts::AppendJsonString(name, &line);
+    line.push_back(':');
+    alerts::AppendJsonString(value, &line);
+  }
+  line.push_back('}');
+  delivery_->WriteLine("audit", std::move(line));
+}
+
+void LiveEngine::WriteMetrics(const cep::CommitPoint& point) {
+  std::string line = "{\"output\":\"metrics\",\"kind\":\"metrics\",\"time\":\"";
+  alerts::AppendTimeMs(clock_->WallMs(), &line);
+  line.append("\",\"job\":");
+  alerts::AppendJsonString(config_.name, &line);
+  line.append(",\"watermark\":");
+  alerts::AppendInt(point.watermark, &line);
+  if (point.holder >= 0) {
+    line.append(",\"held_by\":");
+    alerts::AppendJsonString(point.partitions[static_cast<size_t>(point.holder)].partition->place,
+                             &line);
+  }
+  AppendLedger(point.total(), &line);
+  line.append(",\"alerts\":{");
+  for (size_t i = 0; i < pipeline_.rules->rules.size(); ++i) {
+    if (i > 0) line.push_back(',');
+    alerts::AppendJsonString(pipeline_.rules->rules[i].info.id, &line);
+    line.push_back(':');
+    alerts::AppendUint(router_->alerts_by_rule()[i], &line);
+  }
+  line.append("},\"partitions\":[");
+  for (size_t i = 0; i < point.partitions.size(); ++i) {
+    const cep::PartitionPoint& partition = point.partitions[i];
+    line.append(i > 0 ? ",{\"place\":" : "{\"place\":");
+    alerts::AppendJsonString(partition.partition->place, &line);
+    AppendCount("next_offset", partition.next_offset, &line);
+    AppendCount("lag", LagOf(partition), &line);
+    line.append(",\"watermark\":");
+    alerts::AppendInt(partition.watermark, &line);
+    line.append(partition.is_idle ? ",\"idle\":true" : ",\"idle\":false");
+    AppendLedger(partition.ledger, &line);
+    line.push_back('}');
+  }
+  line.append("],\"sinks\":{");
+  bool is_first = true;
+  for (const auto& [name, counters] : delivery_->counters()) {
+    if (!std::exchange(is_first, false)) line.push_back(',');
+    alerts::AppendJsonString(name, &line);
+    line.append(":{\"accepted\":");
+    alerts::AppendUint(counters.accepted, &line);
+    AppendCount("delivered", counters.delivered, &line);
+    AppendCount("dropped", counters.dropped, &line);
+    AppendCount("refused", counters.refused, &line);
+    AppendCount("failures", counters.failures, &line);
+    AppendCount("queued_bytes", counters.queued_bytes, &line);
+    line.push_back('}');
+  }
+  line.append("}}");
+  delivery_->WriteLine("metrics", std::move(line));
+}
+
+}  // namespace vigil::daemon

@@ -1,0 +1,446 @@
+// LiveJob with sources and clocks of the test's own: what is read when, who waits for whom, and
+// that every record ends in one place.
+#include "cep/runtime/live_job.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+
+#include <catch2/catch.hpp>
+
+namespace vigil::cep {
+namespace {
+
+class ManualClock : public Clock {
+ public:
+  int64_t SteadyMs() const override { return now; }
+  int64_t WallMs() const override { return wall; }
+  int64_t now = 0;
+  int64_t wall = 1'000'000;
+};
+
+struct Input {
+  int64_t ts;
+  std::string key;  // empty: a record that cannot be decoded
+};
+
+class FakeLive : public LiveSource {
+ public:
+  explicit FakeLive(std::string name) : name_(std::move(name)) {}
+
+  size_t AddPartition(bool at_start = true) {
+    ids_.push_back({name_, "t", static_cast<uint32_t>(ids_.size()),
+                    name_ + "/t/" + std::to_string(ids_.size())});
+    queues_.emplace_back();
+    live_.push_back({.partition = &ids_.back(), .at_start = at_start, .is_connected = true});
+    Update(live_.size() - 1);
+    return live_.size() - 1;
+  }
+  void Push(size_t partition, std::vector<Input> inputs) {
+    for (Input& input : inputs) queues_[partition].push_back(std::move(input));
+    Update(partition);
+  }
+  void End(size_t partition) {
+    ends_.insert(partition);
+    Update(partition);
+  }
+  LivePartition& live(size_t partition) { return live_[partition]; }
+
+  const Clock* clock = nullptr;
+  bool answers = true;
+
+  Status Start(Wakeup*) override { return absl::OkStatus(); }
+  Status Serve() override {
+    for (LivePartition& live : live_) {
+      if (live.is_connected && answers) live.answered_ms = clock->SteadyMs();
+    }
+    return absl::OkStatus();
+  }
+  bool has_started() const override { return true; }
+  bool has_ended() const override { return !live_.empty() && ends_.size() == live_.size(); }
+  const std::vector<LivePartition>& partitions() const override { return live_; }
+  size_t Read(size_t partition, size_t max, Batch* batch) override {
+    size_t count = 0;
+    for (; count < max && !queues_[partition].empty(); ++count) {
+      const Input& input = queues_[partition].front();
+      const uint64_t offset = live_[partition].next_offset++;
+      if (input.key.empty()) {
+        batch->rejected.push_back({&ids_[partition], offset, batch->rows, "bad", ""});
+      } else {
+        batch->ts[batch->rows] = input.ts;
+        keys_.push_back(input.key);
+        batch->columns[0].Set(batch->rows, Value::String(keys_.back()));
+        batch->offsets[batch->rows] = offset;
+        batch->partitions[batch->rows] = &ids_[partition];
+        batch->raw[batch->rows] = keys_.back();
+        ++batch->rows;
+      }
+      queues_[partition].pop_front();
+    }
+    Update(partition);
+    return count;
+  }
+  const std::vector<int64_t>& append_times() const override { return append_times_; }
+  void Publish(const std::vector<uint64_t>&) override {}
+
+ private:
+  void Update(size_t partition) {
+    live_[partition].has_rows = !queues_[partition].empty();
+    live_[partition].is_at_end = queues_[partition].empty();
+    live_[partition].has_ended = ends_.count(partition) > 0 && queues_[partition].empty();
+  }
+
+  std::string name_;
+  std::deque<Partition> ids_;
+  std::deque<std::deque<Input>> queues_;
+  std::vector<LivePartition> live_;
+  std::set<size_t> ends_;
+  std::deque<std::string> keys_;
+  std::vector<int64_t> append_times_;
+};
+
+// A record for every row that the operator sees.
+class EchoOperator : public Operator {
+ public:
+  void ProcessRows(const OrderedBlock& rows, MatchSink* out) override {
+    for (uint32_t r = 0; r < rows.rows; ++r) {
+      if (rows.key_hashes[0][r] == kNoKey) continue;
+      Match match;
+      match.instant = rows.ts[r];
+      match.at = rows.ts[r];
+      match.key = rows.columns[0].strings()[r];
+      out->OnMatch(match);
+    }
+  }
+  void AdvanceTime(int64_t, MatchSink*) override {}
+};
+
+class EchoSink : public RecordSink {
+ public:
+  void OnMatch(const Match& match) override {
+    Record record;
+    record.instant = match.instant;
+    record.has_rule = true;
+    record.key = std::string(match.key);
+    record.id = HashBytes128(record.key + std::to_string(match.at));
+    record.head = record.key + "@" + std::to_string(match.at);
+    records_.push_back(std::move(record));
+  }
+  bool WantsRuleError(uint32_t, std::string_view) override { return false; }
+  void OnRuleError(const RuleError&) override {}
+  std::vector<Record> Take() override { return std::exchange(records_, {}); }
+
+ private:
+  std::vector<Record> records_;
+};
+
+class PlainRejects : public RejectRenderer {
+ public:
+  Record RenderLate(const Batch& batch, uint32_t row, int64_t) override {
+    Record record;
+    record.kind = RecordKind::kLate;
+    record.head = "late@" + std::to_string(batch.ts[row]);
+    return record;
+  }
+  Record RenderRejected(const Rejected& rejected, int64_t) override {
+    Record record;
+    record.kind = RecordKind::kError;
+    record.head = "bad#" + std::to_string(rejected.offset) + " " + rejected.reason;
+    return record;
+  }
+};
+
+struct Setup {
+  LiveJobOptions options;
+  PartitionTimeOptions time{.bound_ms = 0, .idle_after_ms = 1000, .max_ahead_ms = 10'000};
+  bool drains = true;
+};
+
+// A job that a test drives round by round.
+class Driver {
+ public:
+  explicit Driver(std::vector<FakeLive*> sources, Setup setup = {}) {
+    auto layout = std::make_shared<Layout>();
+    layout->Add("key", Type(TypeKind::kString));
+    setup.options.layout = layout;
+    setup.options.key_exprs = {{0}};
+    setup.options.rule_keys = {{0}};
+    std::vector<LiveInput> inputs;
+    for (FakeLive* source : sources) {
+      source->clock = &clock;
+      inputs.push_back({std::unique_ptr<LiveSource>(source), setup.time, 60'000, setup.drains});
+    }
+    LiveJobCallbacks callbacks;
+    callbacks.output = [this](std::vector<Record> records) {
+      for (const Record& record : records) out.push_back(record.head);
+      return absl::OkStatus();
+    };
+    callbacks.on_commit = [this](const CommitPoint& point) {
+      points.push_back(point);
+      return absl::OkStatus();
+    };
+    callbacks.has_room = [this] { return has_room; };
+    callbacks.on_time_event = [this](const TimeEvent& event, const Partition&) {
+      events.push_back(event);
+    };
+    job = std::make_unique<LiveJob>(
+        std::move(setup.options), std::move(inputs),
+        [] { return std::make_unique<EchoOperator>(); },
+        [] { return std::make_unique<EchoSink>(); }, &rejects, std::move(callbacks), &clock,
+        &wakeup);
+    REQUIRE(job->Start().ok());
+  }
+
+  // Rounds for `ms`, every 10 ms.
+  void RunFor(int64_t ms) {
+    for (int64_t end = clock.now + ms; clock.now < end && !job->is_done(); clock.now += 10) {
+      for (bool more = true; more && !job->is_done();) REQUIRE(job->Step(&more).ok());
+    }
+  }
+
+  ManualClock clock;
+  Wakeup wakeup;
+  PlainRejects rejects;
+  std::vector<std::string> out;
+  std::vector<CommitPoint> points;
+  std::vector<TimeEvent> events;
+  bool has_room = true;
+  std::unique_ptr<LiveJob> job;
+};
+
+using Strings = std::vector<std::string>;
+
+TEST_CASE("LiveJob: rows come out in order of time, and the rest when all has ended",
+          "[cep][unit]") {
+  for (const uint32_t shards : {1U, 3U}) {
+    auto* source = new FakeLive("s");
+    source->AddPartition();
+    source->AddPartition();
+    Setup setup;
+    setup.options.shards = shards;
+    Driver driver({source}, setup);
+    source->Push(0, {{10, "a"}, {30, "b"}, {50, "c"}});
+    source->Push(1, {{20, "d"}, {40, "e"}});
+    driver.RunFor(300);
+    if (shards == 1) CHECK(driver.out == Strings{"a@10", "d@20", "b@30"});  // E = 39
+    source->End(0);
+    source->End(1);
+    driver.RunFor(300);
+    CHECK(driver.out == Strings{"a@10", "d@20", "b@30", "e@40", "c@50"});
+    REQUIRE(driver.job->is_done());
+    CHECK(driver.points.back().is_final);
+    CHECK(driver.points.back().watermark == kMaxTime);
+    CHECK(driver.points.back().total().IsClosed());
+    CHECK(driver.points.back().total().processed == 5);
+  }
+}
+
+TEST_CASE("LiveJob: a commit point names what still waits", "[cep][unit]") {
+  for (const uint32_t shards : {1U, 2U}) {
+    auto* source = new FakeLive("s");
+    source->AddPartition();
+    source->AddPartition();
+    Setup setup;
+    setup.options.shards = shards;
+    Driver driver({source}, setup);
+    source->Push(0, {{10, "a"}, {60, "b"}, {1, "late"}, {0, ""}, {70, "c"}});
+    source->Push(1, {{40, "d"}});
+    driver.RunFor(1000);
+    driver.job->Stop();
+    REQUIRE(driver.job->Run([] {}).ok());
+    const CommitPoint& point = driver.points.back();
+    CHECK(point.watermark == 39);
+    REQUIRE(point.partitions.size() == 2);
+    CHECK(point.partitions[0].next_offset == 5);
+    CHECK(point.partitions[0].waiting_from == 1);
+    CHECK(point.partitions[0].waiting == std::vector<uint64_t>{1, 4});
+    CHECK(point.partitions[0].ledger.late == 1);
+    CHECK(point.partitions[0].ledger.quarantined == 1);
+    CHECK(point.partitions[0].ledger.waiting == 2);
+    CHECK(point.partitions[0].ledger.processed == 1);
+    CHECK(point.partitions[1].waiting == std::vector<uint64_t>{0});
+    CHECK(point.partitions[1].waiting_from == 0);
+    CHECK(point.total().IsClosed());
+    // Stopping is no end of time.
+    CHECK(std::count(driver.out.begin(), driver.out.end(), "a@10") == 1);
+    CHECK(std::count(driver.out.begin(), driver.out.end(), "b@60") == 0);
+  }
+}
+
+TEST_CASE("LiveJob: what runs ahead stays in its queue until the slowest follows", "[cep][unit]") {
+  auto* source = new FakeLive("s");
+  source->AddPartition();
+  source->AddPartition();
+  Setup setup;
+  setup.time.max_ahead_ms = 100;
+  Driver driver({source}, setup);
+  std::vector<Input> ahead;
+  for (int i = 0; i < 1000; ++i) ahead.push_back({1000 + i, "a"});
+  source->Push(0, ahead);
+  source->Push(1, {{1000, "b"}});
+  driver.RunFor(500);
+  // A group at most is read beyond the limit.
+  CHECK(source->live(0).next_offset <= 101 + 2 * 128);
+  CHECK(source->live(0).has_rows);
+  source->Push(1, {{1999, "b"}});
+  driver.RunFor(500);
+  CHECK(source->live(0).next_offset == 1000);
+}
+
+TEST_CASE("LiveJob: a silent partition stops holding time back; an outage is no silence",
+          "[cep][unit]") {
+  auto* source = new FakeLive("s");
+  source->AddPartition();
+  source->AddPartition();
+  Driver driver({source});
+  source->Push(0, {{10, "a"}, {20, "b"}});
+  source->live(0).is_connected = false;  // so that it is not idle itself
+  source->live(1).is_connected = false;
+  driver.RunFor(5000);
+  CHECK(driver.out.empty());
+  CHECK(driver.points.back().holder == 1);
+  source->live(1).is_connected = true;
+  driver.RunFor(900);
+  CHECK(driver.out.empty());
+  driver.RunFor(400);
+  CHECK(driver.out == Strings{"a@10"});
+  // Back with something old: it stands where the engine does.
+  source->Push(1, {{15, "old"}, {25, "new"}});
+  driver.RunFor(100);
+  CHECK(std::count(driver.out.begin(), driver.out.end(), "late@15") == 1);
+  REQUIRE_FALSE(driver.events.empty());
+  CHECK(driver.events.back().kind == TimeEvent::Kind::kReturned);
+}
+
+TEST_CASE("LiveJob: silence counts only as far as answers prove it", "[cep][unit]") {
+  auto* source = new FakeLive("s");
+  source->AddPartition();
+  source->AddPartition();
+  Driver driver({source});
+  source->Push(0, {{10, "a"}, {20, "b"}});
+  driver.RunFor(500);
+  // Nothing answers any more, and nobody has noticed yet.
+  source->answers = false;
+  driver.RunFor(5000);
+  CHECK(driver.events.empty());
+  source->live(0).is_connected = false;  // so that it is not idle itself
+  source->answers = true;
+  driver.RunFor(1000);
+  CHECK(driver.out == Strings{"a@10"});
+}
+
+TEST_CASE("LiveJob: time that we did not listen is not silence", "[cep][unit]") {
+  auto* source = new FakeLive("s");
+  source->AddPartition();
+  source->AddPartition();
+  Driver driver({source});
+  source->Push(0, {{10, "a"}, {20, "b"}});
+  source->live(0).is_connected = false;  // so that it is not idle itself
+  driver.RunFor(100);
+  driver.has_room = false;
+  driver.RunFor(5000);
+  driver.has_room = true;
+  driver.RunFor(500);
+  CHECK(driver.out.empty());
+  driver.RunFor(1000);
+  CHECK(driver.out == Strings{"a@10"});
+}
+
+TEST_CASE("LiveJob: without room at the outputs nothing is read", "[cep][unit]") {
+  auto* source = new FakeLive("s");
+  source->AddPartition();
+  Driver driver({source});
+  driver.has_room = false;
+  source->Push(0, {{10, "a"}, {20, "b"}});
+  driver.RunFor(500);
+  CHECK(source->live(0).next_offset == 0);
+  driver.has_room = true;
+  driver.RunFor(50);
+  CHECK(source->live(0).next_offset == 2);
+}
+
+TEST_CASE("LiveJob: an event from a broken clock is quarantined and moves no time", "[cep][unit]") {
+  auto* source = new FakeLive("s");
+  source->AddPartition();
+  Driver driver({source});
+  const int64_t now = driver.clock.wall;
+  const int64_t future = now + 2 * 24 * 3'600'000LL;
+  source->Push(0, {{now, "a"}, {future, "far"}, {now + 60'000, "near"}});
+  driver.RunFor(500);
+  source->End(0);
+  driver.RunFor(500);
+  CHECK(driver.points.back().partitions[0].ledger.quarantined == 1);
+  CHECK(driver.points.back().partitions[0].ledger.late == 0);
+  const std::string text = "bad#1 its time " + std::to_string(future);
+  CHECK(std::any_of(driver.out.begin(), driver.out.end(),
+                    [&](const std::string& line) { return line.rfind(text, 0) == 0; }));
+  CHECK(driver.points.back().total().IsClosed());
+}
+
+TEST_CASE("LiveJob: rows that wait take bounded memory; the slowest is read on", "[cep][unit]") {
+  auto* source = new FakeLive("s");
+  source->AddPartition();
+  source->AddPartition();
+  Setup setup;
+  setup.options.waiting_bytes_max = 1 << 20;
+  setup.time.max_ahead_ms = 1'000'000'000;
+  Driver driver({source}, setup);
+  std::vector<Input> ahead;
+  for (int i = 0; i < 50'000; ++i) ahead.push_back({1000 + i, std::string(200, 'a')});
+  source->Push(0, ahead);
+  source->Push(1, {{1000, "b"}});
+  driver.RunFor(500);
+  const uint64_t read = source->live(0).next_offset;
+  CHECK(read > 1000);
+  CHECK(read < 10'000);
+  source->Push(1, {{100'000, "b"}});
+  driver.RunFor(500);
+  CHECK(source->live(0).next_offset == 50'000);
+}
+
+TEST_CASE("LiveJob: without `drain` time stays where it stood at the end", "[cep][unit]") {
+  auto* source = new FakeLive("s");
+  source->AddPartition();
+  source->AddPartition();
+  Setup setup;
+  setup.drains = false;
+  Driver driver({source}, setup);
+  source->Push(0, {{10, "a"}, {30, "b"}});
+  source->Push(1, {{20, "c"}});
+  source->End(0);
+  source->End(1);
+  driver.RunFor(500);
+  REQUIRE(driver.job->is_done());
+  CHECK(driver.out == Strings{"a@10"});
+  CHECK(driver.points.back().watermark == 19);
+  CHECK(driver.points.back().total().waiting == 2);
+  CHECK(driver.points.back().total().IsClosed());
+}
+
+TEST_CASE("LiveJob: a change runs while nothing is under way", "[cep][unit]") {
+  for (const uint32_t shards : {1U, 2U}) {
+    auto* source = new FakeLive("s");
+    source->AddPartition();
+    Setup setup;
+    setup.options.shards = shards;
+    Driver driver({source}, setup);
+    source->Push(0, {{10, "a"}, {20, "b"}});
+    driver.RunFor(100);
+    int64_t at = 0;
+    size_t seen = 0;
+    source->Push(0, {{30, "c"}});
+    driver.job->AtBarrier([&](LiveJob* job) {
+      at = job->watermark();
+      seen = driver.points.size();
+      return absl::OkStatus();
+    });
+    driver.RunFor(100);
+    CHECK(at == 19);
+    CHECK(seen > 0);
+    CHECK(driver.points[seen - 1].watermark == 19);
+  }
+}
+
+}  // namespace
+}  // namespace vigil::cep

@@ -1,0 +1,680 @@
+// `vigil run` against a real broker: the same alerts as a replay, and what it does when brokers,
+// topics and events misbehave.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+#include <signal.h>
+#include <sstream>
+#include <thread>
+
+#include <catch2/catch.hpp>
+#include <simdjson.h>
+
+#include "tests/support/kafka.h"
+#include "tests/support/process.h"
+
+namespace vigil {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::BackgroundProcess;
+using testing::Broker;
+using testing::KafkaRecord;
+using testing::ProcessResult;
+using testing::ReadFile;
+using testing::RunProcess;
+using testing::TempDir;
+using testing::VigilBinary;
+
+constexpr int kPartitions = 6;
+
+bool WaitFor(double seconds, const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (std::chrono::steady_clock::now() < end) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return condition();
+}
+
+std::vector<std::string> LinesOf(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+size_t Count(const std::string& text, const std::string& part) {
+  size_t n = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+// `id rule at` of each alert of `output`, in order.
+std::vector<std::string> AlertsOf(const std::string& text, const std::string& output = "alerts") {
+  simdjson::dom::parser parser;
+  std::vector<std::string> alerts;
+  for (const std::string& line : LinesOf(text)) {
+    const simdjson::padded_string padded(line);
+    const simdjson::dom::element alert = parser.parse(padded);
+    if (std::string_view(alert["output"]) != output) continue;
+    std::string_view id;
+    if (alert["id"].get(id) != simdjson::SUCCESS) continue;
+    alerts.push_back(std::string(id) + " " + std::string(std::string_view(alert["rule"])) + " " +
+                     std::to_string(int64_t(alert["at"])));
+  }
+  return alerts;
+}
+
+// The numbers of the daemon's closing line: read=N processed=N ...
+std::map<std::string, int64_t> Totals(const std::string& log) {
+  std::map<std::string, int64_t> totals;
+  for (const std::string& line : LinesOf(log)) {
+    if (line.find(" info done ") == std::string::npos) continue;
+    std::istringstream words(line);
+    for (std::string word; words >> word;) {
+      const size_t equals = word.find('=');
+      if (equals != std::string::npos) {
+        totals[word.substr(0, equals)] = std::stoll(word.substr(equals + 1));
+      }
+    }
+  }
+  return totals;
+}
+
+void CheckLedger(const std::map<std::string, int64_t>& totals, int64_t read) {
+  REQUIRE(totals.count("read") == 1);
+  CHECK(totals.at("read") == read);
+  CHECK(totals.at("processed") + totals.at("late") + totals.at("quarantined") +
+            totals.at("waiting") ==
+        read);
+}
+
+// A daemon with its configuration, in a folder of its own.
+class Daemon {
+ public:
+  explicit Daemon(const std::string& config) {
+    dir.Write("vigil.yaml", config);
+    process = std::make_unique<BackgroundProcess>(
+        std::vector<std::string>{VigilBinary(), "run", "-c", dir.Path("vigil.yaml")},
+        dir.Path("out"), dir.Path("log"));
+  }
+  std::string Log() const { return ReadFile(dir.Path("log")); }
+  std::string File(const std::string& name) const { return ReadFile(dir.Path(name)); }
+
+  TempDir dir;
+  std::unique_ptr<BackgroundProcess> process;
+};
+
+std::string FindStream(const std::string& stream) {
+  const char* shared = std::getenv("VIGIL_SHARED");
+  const fs::path extra = shared != nullptr ? fs::path(shared) : fs::path("../shared");
+  const fs::path path = extra / "data" / (stream + ".jsonl.zst");
+  return fs::exists(path) ? path.string() : "";
+}
+
+// A stream's first records in partitions by their key.
+struct Slice {
+  std::vector<KafkaRecord> records;  // in the stream's order
+  std::vector<uint64_t> offsets;     // of each record in its partition
+};
+
+std::string FieldOf(const std::string& line, const std::string& name) {
+  const std::string head = "\"" + name + "\":";
+  size_t begin = line.find(head) + head.size();
+  if (line[begin] == '"') ++begin;
+  return line.substr(begin, line.find_first_of("\",}", begin) - begin);
+}
+
+Slice MakeSlice(const std::string& path, const std::string& key, size_t count) {
+  Slice slice;
+  std::map<int, uint64_t> next;
+  const std::string text = RunProcess({"zstd", "-dc", path}).out;
+  std::istringstream in(text);
+  for (std::string line; slice.records.size() < count && std::getline(in, line);) {
+    KafkaRecord record;
+    record.key = FieldOf(line, key);
+    record.value = line;
+    record.partition = static_cast<int>(std::hash<std::string>()(record.key) % kPartitions);
+    slice.offsets.push_back(next[record.partition]++);
+    slice.records.push_back(std::move(record));
+  }
+  return slice;
+}
+
+// The slice as `vigil record` would write it.
+std::string Recording(const Slice& slice, const std::string& topic) {
+  std::string text;
+  for (size_t i = 0; i < slice.records.size(); ++i) {
+    const KafkaRecord& record = slice.records[i];
+    text += record.value.substr(0, record.value.rfind('}')) + ",\"_source\":\"s\",\"_topic\":\"" +
+            topic + "\",\"_partition\":" + std::to_string(record.partition) +
+            ",\"_offset\":" + std::to_string(slice.offsets[i]) + "}\n";
+  }
+  return text;
+}
+
+TEST_CASE("Run: a stream through six partitions gives the alerts of its replay, in their order",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  struct Stream {
+    std::string name, key;
+    size_t records;
+  };
+  const auto stream =
+      GENERATE(Stream{"sparkov-cards", "card", 357'580},
+               Stream{"handbook-transactions", "customer_id", 200'000},
+               // Equal times, and keys that lie across partitions.
+               Stream{"linux-auth", "seq", 100'000}, Stream{"amlsim-transfers", "from", 200'000});
+  const std::string path = FindStream(stream.name);
+  if (path.empty()) {
+    std::printf("skipped: no stream %s in $VIGIL_SHARED/data\n", stream.name.c_str());
+    return;
+  }
+  const std::string rules = fs::absolute("tests/corpus/answers/" + stream.name + ".yaml");
+  std::string schema = fs::absolute("tests/corpus/answers/" + stream.name + ".schema.yaml");
+  if (!fs::exists(schema)) schema = fs::absolute("examples/logins/schema.yaml");
+  const std::string topic = broker->CreateTopic(stream.name, kPartitions);
+  const Slice slice = MakeSlice(path, stream.key, stream.records);
+  REQUIRE(slice.records.size() > 1000);
+  broker->Produce(topic, slice.records);
+
+  const TempDir dir;
+  const std::string recording = dir.Write("recording.jsonl", Recording(slice, topic));
+  const ProcessResult replay =
+      RunProcess({VigilBinary(), "replay", "-r", rules, "--schema", schema, "--time-field", "ts_ms",
+                  "--positions", "--disorder", "2s", "-o", dir.Path("replay.jsonl"), recording});
+  INFO(replay.err);
+  REQUIRE(replay.exit_code == 0);
+  const std::vector<std::string> expected = AlertsOf(ReadFile(dir.Path("replay.jsonl")));
+  REQUIRE(expected.size() > 200);
+
+  for (const int shards : {1, 2}) {
+    Daemon daemon("name: " + topic + "-" + std::to_string(shards) + "\nrules: [" + rules +
+                  "]\nschema: " + schema + "\nsources:\n  s:\n    kafka: { brokers: \"" +
+                  broker->address() + "\", topics: [" + topic +
+                  "], stop: end }\n    event_time: { field: ts_ms }\n"
+                  "    watermark: { bounded: 2s }\n"
+                  "outputs:\n  alerts: [{ file: alerts.jsonl }]\n  late: [{ file: late.jsonl }]\n"
+                  "shards: " +
+                  std::to_string(shards) + "\n");
+    REQUIRE(daemon.process->Wait(120) == 0);
+    INFO(daemon.Log());
+    const std::vector<std::string> alerts = AlertsOf(daemon.File("alerts.jsonl"));
+    CHECK(alerts.size() == expected.size());
+    CHECK(alerts == expected);
+    CheckLedger(Totals(daemon.Log()), static_cast<int64_t>(slice.records.size()));
+    CHECK(Totals(daemon.Log()).at("late") == 0);
+    const auto committed =
+        broker->Committed(topic + "-" + std::to_string(shards), topic, kPartitions);
+    int64_t sum = 0;
+    for (const auto& [partition, offset] : committed) sum += offset;
+    CHECK(sum == static_cast<int64_t>(slice.records.size()));
+  }
+}
+
+// Events of one account each 10 ms, a login and a payment in turn; the time of each is `t` on.
+struct Small {
+  explicit Small(Broker* broker_in, const std::string& name, int partitions_in,
+                 const std::string& more_in = "")
+      : broker(broker_in),
+        topic(broker->CreateTopic(name, partitions_in)),
+        job(topic),
+        partitions(partitions_in),
+        more(more_in) {}
+
+  // `count` pairs for each partition, from time `t` ms on.
+  void Pairs(int count, int64_t t) {
+    std::vector<KafkaRecord> records;
+    for (int i = 0; i < count; ++i) {
+      for (int p = 0; p < partitions; ++p) {
+        records.push_back(Event(p, "login", t + 20 * i));
+        records.push_back(Event(p, "payment", t + 20 * i + 10));
+      }
+    }
+    broker->Produce(topic, records);
+    produced += static_cast<int64_t>(records.size());
+  }
+  void One(int partition, const std::string& type, int64_t t) {
+    broker->Produce(topic, {Event(partition, type, t)});
+    ++produced;
+  }
+  static KafkaRecord Event(int partition, const std::string& type, int64_t t) {
+    KafkaRecord record;
+    record.partition = partition;
+    record.key = "a" + std::to_string(partition);
+    record.value = "{\"ts\":" + std::to_string(t) + ",\"account\":\"" + record.key +
+                   "\",\"type\":\"" + type + "\"}";
+    return record;
+  }
+
+  std::unique_ptr<Daemon> Start(const std::string& source_more = "",
+                                const std::string& outputs = "") {
+    dir.Write("rules.yaml", R"(version: 1
+rules:
+  - rule: pair
+    key: account
+    pattern:
+      - begin: login
+        where: type == "login"
+      - next: payment
+        where: type == "payment"
+    alert: { to: [alerts] }
+)");
+    dir.Write("schema.yaml", "fields: {ts: int, account: string, type: string}\n");
+    return std::make_unique<Daemon>(
+        "name: " + job + "\nrules: [" + dir.Path("rules.yaml") +
+        "]\nschema: " + dir.Path("schema.yaml") + "\nsources:\n  s:\n    kafka: { brokers: \"" +
+        broker->address() + "\", topics: [" + topic + "], properties: { " +
+        "topic.metadata.refresh.interval.ms: 1000 }" + source_more + " }\n    watermark: { " +
+        "bounded: 100ms, idle_after: 2s" + more + " }\noutputs:\n" +
+        (outputs.empty() ? "  alerts: [{ file: alerts.jsonl }]\n" : outputs) +
+        "  late: [{ file: late.jsonl }]\n  errors: [{ file: errors.jsonl }]\n"
+        "  audit: [{ file: audit.jsonl }]\n");
+  }
+
+  Broker* broker;
+  std::string topic;
+  std::string job;
+  int partitions;
+  std::string more;
+  int64_t produced = 0;
+  TempDir dir;
+};
+
+bool HasAlerts(const Daemon& daemon, size_t count) {
+  return Count(daemon.File("alerts.jsonl"), "\"kind\":\"match\"") >= count;
+}
+
+// SIGTERM, a clean end, and where every record went.
+std::map<std::string, int64_t> StopAndCount(Daemon* daemon, int64_t read) {
+  daemon->process->Signal(SIGTERM);
+  const int code = daemon->process->Wait(40);
+  INFO(daemon->Log());
+  CHECK(code == 0);
+  const auto totals = Totals(daemon->Log());
+  CheckLedger(totals, read);
+  return totals;
+}
+
+TEST_CASE("Run: a broker that is killed and comes back loses and doubles nothing",
+          "[integration][slow]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  const std::string alerts = broker->CreateTopic("alerts", 3);
+  Small small(broker, "killed", 3);
+  small.Pairs(50, 1'000'000);
+  const auto daemon = small.Start("", "  alerts: [{ kafka: { topic: " + alerts +
+                                          ", key: account } }, { file: alerts.jsonl }]\n");
+  REQUIRE(WaitFor(30, [&] { return HasAlerts(*daemon, 120); }));
+  broker->Signal("KILL");
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  CHECK(daemon->process->Wait(0) == -1);
+  broker->Restart();
+  small.Pairs(50, 1'001'000);
+  small.Pairs(1, 1'010'000);  // lets time pass what came before
+  const bool are_all_there = WaitFor(60, [&] { return HasAlerts(*daemon, 300); });
+  INFO(daemon->Log());
+  CHECK(are_all_there);
+  StopAndCount(daemon.get(), small.produced);
+  CHECK(Count(daemon->File("alerts.jsonl"), "\"kind\":\"match\"") == 300);
+  const std::vector<KafkaRecord> delivered = broker->Consume(alerts);
+  CHECK(delivered.size() == 300);
+  std::map<std::string, int> ids;
+  for (const KafkaRecord& record : delivered) {
+    ++ids[record.headers.at("vigil-id")];
+    CHECK(record.value.find("\"key\":{\"account\":\"" + record.key + "\"}") != std::string::npos);
+    CHECK(record.value.find(record.headers.at("vigil-id")) != std::string::npos);
+  }
+  CHECK(ids.size() == 300);
+  // An outage is no silence: nobody was called idle while the broker was away.
+  CHECK(daemon->File("late.jsonl").empty());
+}
+
+TEST_CASE("Run: a topic that grows is read from the new partitions' beginnings", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "grown", 6);
+  small.Pairs(20, 1'000'000);
+  const auto daemon = small.Start(", start: earliest");
+  REQUIRE(WaitFor(30, [&] { return HasAlerts(*daemon, 6 * 13); }));
+  broker->Grow(small.topic, 12);
+  small.partitions = 12;
+  REQUIRE(WaitFor(30, [&] {
+    return Count(daemon->File("audit.jsonl"), "\"what\":\"partition joined\"") == 6;
+  }));
+  small.Pairs(20, 2'000'000);
+  small.Pairs(1, 2'100'000);
+  const bool are_all_there = WaitFor(30, [&] { return HasAlerts(*daemon, 6 * 20 + 12 * 20); });
+  INFO(daemon->Log());
+  CHECK(are_all_there);
+  const auto totals = StopAndCount(daemon.get(), small.produced);
+  CHECK(totals.at("late") == 0);
+}
+
+TEST_CASE("Run: one silent partition holds time back only until it is called idle",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "silent", 2);
+  std::vector<KafkaRecord> records;
+  for (int i = 0; i < 100; ++i) {
+    records.push_back(Small::Event(0, i % 2 == 0 ? "login" : "payment", 1'000'000 + 10 * i));
+  }
+  broker->Produce(small.topic, records);
+  small.produced += 100;
+  const auto daemon = small.Start();
+  REQUIRE(WaitFor(30, [&] { return daemon->Log().find("partition idle") != std::string::npos; }));
+  // Somebody must be awake for time to go on.
+  small.One(0, "login", 1'010'000);
+  REQUIRE(WaitFor(30, [&] { return HasAlerts(*daemon, 50); }));
+  // Back with something that time has passed.
+  small.One(1, "login", 1'000'500);
+  REQUIRE(WaitFor(30, [&] { return !daemon->File("late.jsonl").empty(); }));
+  CHECK(daemon->File("late.jsonl").find("\"_partition\":1") != std::string::npos);
+  const auto totals = StopAndCount(daemon.get(), small.produced);
+  CHECK(totals.at("late") == 1);
+}
+
+TEST_CASE("Run: an event dated two days ahead is set aside, time does not follow it",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "ahead", 1);
+  const int64_t now = std::chrono::duration_cast<std::chrono::milliseconds>(
+                          std::chrono::system_clock::now().time_since_epoch())
+                          .count();
+  small.Pairs(10, now - 10'000);
+  small.One(0, "login", now + 2 * 86'400'000LL);
+  small.Pairs(10, now - 9'000);
+  small.One(0, "login", now);
+  const auto daemon = small.Start();
+  const bool are_all_there = WaitFor(30, [&] { return HasAlerts(*daemon, 20); });
+  INFO(daemon->Log());
+  CHECK(are_all_there);
+  const auto totals = StopAndCount(daemon.get(), small.produced);
+  CHECK(totals.at("quarantined") == 1);
+  CHECK(totals.at("late") == 0);
+  CHECK(daemon->File("errors.jsonl").find("max_future") != std::string::npos);
+}
+
+TEST_CASE("Run: start says where it begins, the group where it has been", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "start", 2);
+  small.Pairs(5, 1'000'000);
+  {
+    const auto daemon = small.Start(", stop: end");
+    REQUIRE(daemon->process->Wait(60) == 0);
+    CheckLedger(Totals(daemon->Log()), 20);
+    CHECK(HasAlerts(*daemon, 10));
+    CHECK(broker->Committed(small.topic, small.topic, 2) ==
+          std::map<int, int64_t>{{0, 10}, {1, 10}});
+  }
+  small.Pairs(3, 2'000'000);
+  {
+    const auto daemon = small.Start(", start: committed, stop: end");
+    REQUIRE(daemon->process->Wait(60) == 0);
+    CheckLedger(Totals(daemon->Log()), 12);
+  }
+  {
+    // Nothing new: it ends at once.
+    const auto daemon = small.Start(", start: committed, stop: end");
+    REQUIRE(daemon->process->Wait(60) == 0);
+    CheckLedger(Totals(daemon->Log()), 0);
+  }
+  {
+    const auto daemon = small.Start(", start: latest, stop: end");
+    REQUIRE(daemon->process->Wait(60) == 0);
+    CheckLedger(Totals(daemon->Log()), 0);
+  }
+  {
+    const auto daemon =
+        small.Start(", start: { timestamp: \"2020-01-01T00:00:00Z\" }, stop: end, drain: false");
+    REQUIRE(daemon->process->Wait(60) == 0);
+    CheckLedger(Totals(daemon->Log()), 32);
+    CHECK(Totals(daemon->Log()).at("waiting") > 0);
+  }
+}
+
+TEST_CASE("Run: patterns of topics, records without a value or that are no JSON", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  const std::string first = broker->CreateTopic("pattern-a", 1);
+  const std::string second = broker->CreateTopic("pattern-b", 2);
+  broker->Produce(first, {Small::Event(0, "login", 1000),
+                          {.value = "{\"ts\":1,", .key = "x", .partition = 0, .headers = {}},
+                          {.value = "", .key = "tombstone", .partition = 0, .headers = {}},
+                          Small::Event(0, "payment", 1010)});
+  KafkaRecord other = Small::Event(1, "login", 1020);
+  broker->Produce(second, {other, Small::Event(1, "payment", 1030)});
+  Small small(broker, "unused", 1);
+  small.topic = "\"^pattern-[ab]-\"";
+  const auto daemon = small.Start(", stop: end");
+  CHECK(daemon->process->Wait(60) == 0);
+  INFO(daemon->Log());
+  const auto totals = Totals(daemon->Log());
+  CheckLedger(totals, 6);
+  CHECK(totals.at("quarantined") == 2);
+  CHECK(HasAlerts(*daemon, 2));
+  const std::string errors = daemon->File("errors.jsonl");
+  CHECK(errors.find("tombstone") != std::string::npos);
+  CHECK(errors.find("{\\\"ts\\\":1,") != std::string::npos);
+  CHECK(errors.find("\"_topic\":\"" + first + "\"") != std::string::npos);
+}
+
+TEST_CASE("Run: a connection that is cut is no silence", "[integration][slow]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "cut", 2);
+  small.Pairs(20, 1'000'000);
+  const auto daemon = small.Start();
+  REQUIRE(WaitFor(30, [&] { return HasAlerts(*daemon, 2 * 10); }));
+  // The broker's process stands still: connections stay open, nothing answers. Longer than
+  // `idle_after` and what the client takes to notice, together.
+  broker->Signal("STOP");
+  std::this_thread::sleep_for(std::chrono::seconds(12));
+  broker->Signal("CONT");
+  small.Pairs(20, 1'000'400);
+  small.Pairs(1, 1'010'000);
+  const bool are_all_there = WaitFor(60, [&] { return HasAlerts(*daemon, 2 * 40); });
+  INFO(daemon->Log());
+  CHECK(are_all_there);
+  const auto totals = StopAndCount(daemon.get(), small.produced);
+  CHECK(totals.at("late") == 0);
+}
+
+TEST_CASE("Run: records of an aborted transaction are not there, of a committed one they are",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "transactions", 1);
+  broker->ProduceInTransaction(
+      small.topic, {Small::Event(0, "login", 1000), Small::Event(0, "payment", 1010)}, false);
+  broker->ProduceInTransaction(
+      small.topic, {Small::Event(0, "login", 2000), Small::Event(0, "payment", 2010)}, true);
+  const auto daemon = small.Start(", stop: end");
+  REQUIRE(daemon->process->Wait(60) == 0);
+  CheckLedger(Totals(daemon->Log()), 2);
+  CHECK(Count(daemon->File("alerts.jsonl"), "\"kind\":\"match\"") == 1);
+  CHECK(daemon->File("alerts.jsonl").find("\"at\":2010") != std::string::npos);
+  // The end is behind the transactions' control records.
+  CHECK(broker->Committed(small.job, small.topic, 1) == std::map<int, int64_t>{{0, 6}});
+}
+
+TEST_CASE("Run: conditions read a record's key, headers and time; record writes them for replays",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  const std::string topic = broker->CreateTopic("meta", 1);
+  broker->ProduceOne(topic, {.value = "{\"ts\":1000,\"n\":1}",
+                             .key = "k1",
+                             .partition = 0,
+                             .headers = {{"channel", "web"}, {"v", "2"}}});
+  broker->ProduceOne(topic, {.value = "{\"ts\":2000,\"n\":2}",
+                             .key = "k2",
+                             .partition = 0,
+                             .headers = {{"channel", "web"}}});
+  broker->ProduceOne(
+      topic, {.value = "[1]", .key = "k1", .partition = 0, .headers = {{"channel", "web"}}});
+  broker->ProduceOne(topic, {.value = "{\"ts\":3000,\"n\":3}",
+                             .key = "k1",
+                             .partition = 0,
+                             .headers = {{"channel", "app"}}});
+  const TempDir dir;
+  const std::string rules = dir.Write("rules.yaml", R"(version: 1
+rules:
+  - rule: web
+    key: n
+    pattern:
+      - begin: one
+        where: >
+          kafka.key == "k1" && kafka.headers["channel"] == "web" && kafka.offset == 0 &&
+          kafka.topic.startsWith("meta") && kafka.partition == 0 &&
+          kafka.timestamp > timestamp("2020-01-01T00:00:00Z")
+)");
+  dir.Write("schema.yaml", "fields: {ts: int, n: int}\n");
+  const std::string config = "rules: [" + rules + "]\nschema: " + dir.Path("schema.yaml") +
+                             "\nsources:\n  s:\n    kafka: { brokers: \"" + broker->address() +
+                             "\", topics: [" + topic +
+                             "], stop: end }\noutputs:\n  alerts: [{ file: alerts.jsonl }]\n";
+  Daemon daemon(config);
+  REQUIRE(daemon.process->Wait(60) == 0);
+  const std::vector<std::string> alerts = AlertsOf(daemon.File("alerts.jsonl"));
+  INFO(daemon.Log());
+  CHECK(alerts.size() == 1);
+  CHECK(Totals(daemon.Log()).at("quarantined") == 1);
+
+  const ProcessResult record =
+      RunProcess({VigilBinary(), "record", "-c", daemon.dir.Path("vigil.yaml"), "--kafka-field",
+                  "-o", dir.Path("recorded.jsonl")});
+  CHECK(record.exit_code == 0);
+  CHECK(record.err == "4 records\n");
+  const std::string recorded = ReadFile(dir.Path("recorded.jsonl"));
+  INFO(recorded);
+  CHECK(recorded.find("{\"ts\":2000,\"n\":2,\"_source\":\"s\",\"_topic\":\"" + topic +
+                      "\",\"_partition\":0,\"_offset\":1,\"kafka\":{\"key\":\"k2\"") !=
+        std::string::npos);
+  CHECK(recorded.find("\"_undecodable\":\"WzFd\"") != std::string::npos);
+  const ProcessResult replay =
+      RunProcess({VigilBinary(), "replay", "-c", daemon.dir.Path("vigil.yaml"), "--positions",
+                  "--stats", dir.Path("stats.json"), "-o", "-", dir.Path("recorded.jsonl")});
+  INFO(replay.err);
+  REQUIRE(replay.exit_code == 0);
+  CHECK(AlertsOf(replay.out) == alerts);
+  CHECK(ReadFile(dir.Path("stats.json"))
+            .find("\"read\":4,\"processed\":3,\"late\":0,"
+                  "\"quarantined\":1") != std::string::npos);
+}
+
+TEST_CASE("Run: a sink that stands still stops reading, in bounded memory", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "stalled", 2);
+  small.Pairs(20'000, 1'000'000);
+  const auto daemon =
+      small.Start("", "  alerts:\n    - kafka: { topic: nowhere-at-all }\n      buffer: 1MiB\n");
+  REQUIRE(WaitFor(30, [&] { return daemon->Log().find("reads 2") != std::string::npos; }));
+  std::this_thread::sleep_for(std::chrono::seconds(4));
+  const std::string status =
+      ReadFile("/proc/" + std::to_string(daemon->process->pid()) + "/status");
+  const size_t at = status.find("VmHWM:");
+  REQUIRE(at != std::string::npos);
+  CHECK(std::stoll(status.substr(at + 6)) < 300'000);  // KiB
+  const auto committed = broker->Committed(small.job, small.topic, 2);
+  int64_t sum = 0;
+  for (const auto& [partition, offset] : committed) sum += offset;
+  CHECK(sum < small.produced);
+}
+
+TEST_CASE("Run: a registry that is down delays the records that need it, no others",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "registry", 2);
+  KafkaRecord framed;
+  framed.value = std::string("\0\0\0\0\7payload", 12);
+  broker->ProduceInTransaction(small.topic, {framed}, true);
+  small.partitions = 1;
+  broker->Produce(small.topic, {Small::Event(1, "login", 1000), Small::Event(1, "payment", 1010)});
+  // Nobody listens at port 1.
+  small.more =
+      " }\n    format: [{ avro: { registry: \"http://127.0.0.1:1\" } }, json]\n"
+      "    event_time: { unit: ms";
+  const auto daemon = small.Start();
+  REQUIRE(WaitFor(30, [&] { return daemon->Log().find("waits for") != std::string::npos; }));
+  CHECK(daemon->Log().find("waits for schema 7") != std::string::npos);
+  CHECK(daemon->Log().find("source=s partition=s/" + small.topic + "/0\n") != std::string::npos);
+  REQUIRE(WaitFor(30, [&] {
+    const auto committed = broker->Committed(small.job, small.topic, 2);
+    return committed == std::map<int, int64_t>{{1, 2}};
+  }));
+  const auto totals = StopAndCount(daemon.get(), 2);
+  CHECK(totals.at("waiting") == 2);
+  CHECK(daemon->File("errors.jsonl").empty());
+}
+
+TEST_CASE("Run: a bounded run of a topic that is not there is an error", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "unused", 1);
+  small.topic = "no-such-topic";
+  const auto daemon = small.Start(", stop: end");
+  CHECK(daemon->process->Wait(30) == 3);
+  CHECK(daemon->Log().find("no-such-topic") != std::string::npos);
+}
+
+TEST_CASE("Run: what is wrong with configuration and rules is said at once, all of it",
+          "[integration]") {
+  const TempDir dir;
+  const std::string rules = dir.Write("rules.yaml",
+                                      "version: 1\nrules:\n  - rule: a\n    key: x\n"
+                                      "    pattern: [{ begin: one, where: x == }]\n");
+  const std::string head = "rules: [" + rules + "]\nsources:\n  s:\n    kafka: { brokers: ";
+  struct Case {
+    std::string config;
+    int exit_code;
+    std::vector<std::string> texts;
+  };
+  const std::vector<Case> cases = {
+      {head + "\"127.0.0.1:1\", topics: [t], start: now }\n", 2, {"`now`", "rules.yaml:5"}},
+      {head + "\"127.0.0.1:1\", topics: [t] }\n", 1, {"rules.yaml:5"}},
+      {head + "\"127.0.0.1:1\", topics: [t] }\n    id: tx\n"
+              "    watermark: { punctuated: x > 1 }\n",
+       2,
+       {"`id`", "punctuated", "rules.yaml:5"}},
+  };
+  for (const Case& c : cases) {
+    const ProcessResult run =
+        RunProcess({VigilBinary(), "run", "-c", dir.Write("vigil.yaml", c.config)});
+    INFO(c.config << run.err);
+    CHECK(run.exit_code == c.exit_code);
+    for (const std::string& text : c.texts) CHECK(run.err.find(text) != std::string::npos);
+  }
+}
+
+TEST_CASE("Run: a second signal ends it at once", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "signals", 1);
+  small.Pairs(5, 1'000'000);
+  small.One(0, "login", 2'000'000);
+  // A topic that is not there: its alerts can never be delivered.
+  const auto daemon =
+      small.Start("", "  alerts: [{ kafka: { topic: nowhere-at-all } }, { file: alerts.jsonl }]\n");
+  REQUIRE(WaitFor(30, [&] { return HasAlerts(*daemon, 5); }));
+  daemon->process->Signal(SIGTERM);
+  CHECK(daemon->process->Wait(2) == -1);
+  daemon->process->Signal(SIGTERM);
+  CHECK(daemon->process->Wait(5) == 128 + SIGTERM);
+}
+
+}  // namespace
+}  // namespace vigil
