@@ -70,6 +70,7 @@ Matcher::Matcher(const RuleBlock& block, const PredicateSet& predicates,
   for (const State& state : block.program.states) has_step_within_ |= state.step_within > 0;
   has_due_ = block.program.within > 0 || has_step_within_;
   ClassifyStates();
+  FindPlainStart();
 }
 
 // Finds for each state what an unmatched event does there. A state with a kProceed edge that such
@@ -95,6 +96,25 @@ void Matcher::ClassifyStates() {
     rows.leaves.erase(std::unique(rows.leaves.begin(), rows.leaves.end()), rows.leaves.end());
     if (rows.unmatched != Outcome::kStep) FindComparisons(&rows);
   }
+}
+
+void Matcher::FindPlainStart() {
+  const Program& program = block_.program;
+  const State& start = program.states[program.start];
+  const Edge* take = nullptr;
+  for (const Edge& edge : start.edges) {
+    if (edge.action == EdgeAction::kIgnore) continue;  // of no match that has not started
+    if (edge.action == EdgeAction::kProceed || take != nullptr) return;
+    take = &edge;
+  }
+  if (take == nullptr || program.formulas[take->formula].op != Formula::Op::kLeaf) return;
+  const State& target = program.states[take->target];
+  if (target.kind != StateKind::kNormal) return;
+  for (const Edge& edge : target.edges) {
+    if (edge.action == EdgeAction::kProceed) return;  // the end may be reached at once
+  }
+  has_plain_start_ = true;
+  plain_start_ = {program.formulas[take->formula].a, take->target, start.stage};
 }
 
 // Takes one leaf that compares the event with earlier ones aside, if there is any.
@@ -545,6 +565,21 @@ Matcher::Outcome Matcher::OutcomeFor(const Run& run) {
   return Outcome::kStep;
 }
 
+// Adds the match that starts with the event, if one does.
+void Matcher::Start() {
+  Run start;
+  start.rules = block_.all;
+  start.state = static_cast<uint16_t>(block_.program.start);
+  if (!has_plain_start_) return Step(start, true);
+  ++run_epoch_;
+  start.rules = LeafYes(plain_start_.leaf, start);
+  if (start.rules == 0) return;
+  start.state = static_cast<uint16_t>(plain_start_.target);
+  start.start_ts = start.last_ts = context_->ts;
+  start.start_seq = context_->seq;
+  children_.push_back({start, true, false, takes_++, plain_start_.stage});
+}
+
 void Matcher::StepAll(const Run* runs, uint32_t size) {
   changes_.clear();
   children_.clear();
@@ -560,11 +595,9 @@ void Matcher::StepAll(const Run* runs, uint32_t size) {
     note_change(i);
   }
   if (start_rows_.Test(context_->row)) {
-    Run start;
-    start.rules = block_.all;
-    start.state = static_cast<uint16_t>(block_.program.start);
-    Step(start, true);
-    if (!children_.empty()) note_change(size);
+    const size_t before = children_.size();
+    Start();
+    if (children_.size() > before) note_change(size);
   }
 }
 

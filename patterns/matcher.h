@@ -119,6 +119,7 @@ class Matcher {
   void LoadRowOperands(uint32_t state);
   void FillOperands(Run* run);
   void Step(const Run& run, bool is_start);
+  void Start();
   void CollectEdges(const Run& run);
   uint64_t ReachesFinal(uint32_t state, uint64_t rules, const Run& run);
   void StepAll(const Run* runs, uint32_t size);
@@ -187,6 +188,16 @@ class Matcher {
   };
   static bool IsFalse(const Comparison& comparison, uint64_t operand);
   void FindComparisons(StateRows* rows) const;
+  void FindPlainStart();
+  // How most matches start: an event that satisfies one leaf goes to one state, and nothing else
+  // can become of it.
+  struct PlainStart {
+    uint32_t leaf = 0;
+    uint32_t target = 0;
+    uint32_t stage = 0;
+  };
+  bool has_plain_start_ = false;
+  PlainStart plain_start_;
   void ClassifyStates();
 
   std::vector<StateRows> state_rows_;  // by state; empty for large programs
