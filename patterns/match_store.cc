@@ -96,6 +96,7 @@ void MatchStore::Release(uint32_t event) {
   EventSlot& slot = events_[event];
   if (--slot.refs > 0) return;
   memory_.Free(slot.event, slot.size);
+  event_bytes_ -= slot.size;
   free_events_.push_back(event);
 }
 
@@ -117,6 +118,7 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
   }
   size += Aligned(kept * sizeof(Value));
   char* memory = static_cast<char*>(memory_.Allocate(size));
+  event_bytes_ += size;
   auto* event = new (memory) CapturedEvent();
   char* to = memory + Aligned(sizeof(CapturedEvent));
   auto* values = reinterpret_cast<Value*>(to);

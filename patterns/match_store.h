@@ -27,7 +27,6 @@ inline constexpr uint32_t kRunOperands = 2;
 struct Run {
   uint64_t rules = 0;      // the rules of the block for which it stands
   int64_t start_ts = 0;    // event time of its first event
-  int64_t last_ts = 0;     // ... of its last
   uint64_t start_seq = 0;  // the first event's number in the shard's order
   // What its state compares the current event with (StageComparison), encoded: so that most partial
   // matches that an event leaves alone can be told without a look at their events.
@@ -35,8 +34,10 @@ struct Run {
   uint32_t node = kNoNode;  // its path
   uint16_t state = 0;
   uint16_t known = 0;  // the operands that are set, a bit each
+  // Of a match that time has completed: operands[0] is when.
+  static constexpr uint16_t kCompletedByTime = 1 << 15;
 };
-static_assert(sizeof(Run) == 56);
+static_assert(sizeof(Run) == 48);
 
 // One accepted event on a path.
 struct PathNode {
@@ -73,6 +74,11 @@ class MatchStore {
   const cep::CapturedEvent& EventOf(const PathNode& node) const {
     return *events_[node.event].event;
   }
+  // The event time of the run's last event; it has one.
+  int64_t LastTime(const Run& run) const { return EventOf(nodes_[run.node]).ts; }
+
+  // Bytes of the events that are held.
+  size_t event_bytes() const { return event_bytes_; }
 
   // Copies the row, with one reference, the caller's. Returns kNoEvent if the record is not valid
   // as a whole; then `why` says where.
@@ -100,7 +106,8 @@ class MatchStore {
   std::vector<EventSlot, LargeAllocator<EventSlot>> events_;
   std::vector<uint32_t> free_events_;
   BlockAllocator memory_;  // of the events and the lists of runs
-  std::string json_;       // scratch of Capture()
+  size_t event_bytes_ = 0;
+  std::string json_;  // scratch of Capture()
 };
 
 }  // namespace vigil::patterns

@@ -440,7 +440,6 @@ void Matcher::Step(const Run& run, bool is_start) {
     Child child{run, true, target == StateKind::kFinal, takes_++, edge.stage};
     child.run.state = static_cast<uint16_t>(edge.target);
     child.run.rules = edge.rules;
-    child.run.last_ts = context_->ts;
     if (is_start) {
       child.run.start_ts = context_->ts;
       child.run.start_seq = context_->seq;
@@ -575,7 +574,7 @@ void Matcher::Start() {
   start.rules = LeafYes(plain_start_.leaf, start);
   if (start.rules == 0) return;
   start.state = static_cast<uint16_t>(plain_start_.target);
-  start.start_ts = start.last_ts = context_->ts;
+  start.start_ts = context_->ts;
   start.start_seq = context_->seq;
   children_.push_back({start, true, false, takes_++, plain_start_.stage});
 }
@@ -820,10 +819,16 @@ void Matcher::EmitPath(cep::MatchKind kind, uint64_t rules, int64_t instant, int
   });
 }
 
+// When a complete match came to its end.
+int64_t Matcher::EndOf(const Run& run) const {
+  if ((run.known & Run::kCompletedByTime) != 0) return std::bit_cast<int64_t>(run.operands[0]);
+  return store_->LastTime(run);
+}
+
 void Matcher::Complete(std::string_view key, int64_t instant, BlockState* state) {
   if (!skips_) {
     for (const Run& run : completed_) {
-      Emit(cep::MatchKind::kMatch, run, run.rules, instant, run.last_ts, key);
+      Emit(cep::MatchKind::kMatch, run, run.rules, instant, EndOf(run), key);
       store_->Unref(run.node);
     }
     completed_.clear();
@@ -854,7 +859,7 @@ void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state)
     }
     const uint64_t rules = match.rules & ~blocked;
     if (rules == 0) continue;
-    Emit(cep::MatchKind::kMatch, match, rules, instant, match.last_ts, key);
+    Emit(cep::MatchKind::kMatch, match, rules, instant, EndOf(match), key);
     held[i].rules &= ~rules;
     uint64_t seq = 0;
     bool inclusive = false;
@@ -907,7 +912,7 @@ int64_t Matcher::DueOf(const Run& run) const {
   const Program& program = block_.program;
   int64_t due = program.within > 0 ? SaturatingAdd(run.start_ts, program.within) : kNever;
   if (const int64_t step = program.states[run.state].step_within; step > 0) {
-    due = std::min(due, SaturatingAdd(run.last_ts, step));
+    due = std::min(due, SaturatingAdd(store_->LastTime(run), step));
   }
   return due;
 }
@@ -921,7 +926,8 @@ void Matcher::ExpireAt(int64_t now, int64_t not_before, std::string_view key, Bl
     latest = std::max(latest, due);
     if (block_.program.states[run.state].kind == StateKind::kPending) {
       completed_.push_back(run);
-      completed_.back().last_ts = due;
+      completed_.back().operands[0] = std::bit_cast<uint64_t>(due);
+      completed_.back().known = Run::kCompletedByTime;
       return true;
     }
     if (block_.emit_timeouts) {

@@ -148,6 +148,7 @@ class Matcher {
   void UpdateGroupedDue(BlockState* state);
   int64_t FloorAt(int64_t now) const;
 
+  int64_t EndOf(const Run& run) const;
   bool PruningBound(const Run& match, uint64_t* seq, bool* inclusive) const;
   void Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t instant, int64_t at,
             std::string_view key);
