@@ -32,6 +32,8 @@ class PatternOperator : public cep::Operator {
   size_t live_keys() const;
   // Events held by partial matches are reached through nodes; this is their number.
   size_t live_nodes() const { return store_.live_nodes(); }
+  // Bytes of the events held by partial matches.
+  size_t event_bytes() const { return store_.event_bytes(); }
 
  private:
   // When a key may have something due. Due times of one duration are queued in order of time, as

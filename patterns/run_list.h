@@ -76,7 +76,7 @@ class RunList {
       heap_.first = 0;
       return;
     }
-    const uint32_t room = std::max(count, size_ + size_ / 4 + 1);
+    const uint32_t room = std::max(count, size_ * 2);
     auto* runs = static_cast<Run*>(memory->Allocate(room * sizeof(Run)));
     std::memcpy(runs, begin(), size_ * sizeof(Run));
     const uint32_t size = size_;
