@@ -66,6 +66,7 @@ Matcher::Matcher(const RuleBlock& block, const PredicateSet& predicates,
       counters_(block.rules.size()),
       cache_(block.program.leaves.size()),
       emitted_(block.rules.size()),
+      evidence_(block.rules.size()),
       stages_(block.program.stage_count) {
   for (const State& state : block.program.states) has_step_within_ |= state.step_within > 0;
   has_due_ = block.program.within > 0 || has_step_within_;
@@ -774,7 +775,7 @@ bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* 
   }
   Commit(state);
   if (!completed_.empty() || state->has_held()) {
-    std::fill(emitted_.begin(), emitted_.end(), 0);
+    ForgetEmitted();
     Complete(key, context->ts, state);
   }
   // A run that left the event out may now wait under a stage's `within` that has passed already.
@@ -786,6 +787,11 @@ bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* 
 
 // --- completion and skipping
 // ------------------------------------------------------------------------------------------
+
+void Matcher::ForgetEmitted() {
+  std::fill(emitted_.begin(), emitted_.end(), 0);
+  std::fill(evidence_.begin(), evidence_.end(), 0);
+}
 
 void Matcher::Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t instant, int64_t at,
                    std::string_view key) {
@@ -808,7 +814,8 @@ void Matcher::EmitPath(cep::MatchKind kind, uint64_t rules, int64_t instant, int
   match.events = path_.data();
   match.event_count = static_cast<uint32_t>(path_.size());
   ForEachBit(rules, [&](uint32_t bit) {
-    if (++emitted_[bit] > block_.limits.matches_per_event) {
+    evidence_[bit] += path_.size();
+    if (++emitted_[bit] > block_.limits.matches_per_event || evidence_[bit] > kMaxEvidence) {
       const cep::CapturedEvent& last = *path_.back().event;
       CountDropped(Limit::kMatchesPerEvent, uint64_t{1} << bit, 1, last.partition, last.offset,
                    instant);
@@ -919,7 +926,7 @@ int64_t Matcher::DueOf(const Run& run) const {
 
 void Matcher::ExpireAt(int64_t now, int64_t not_before, std::string_view key, BlockState* state) {
   int64_t latest = std::max(state->min_due, not_before);
-  std::fill(emitted_.begin(), emitted_.end(), 0);
+  ForgetEmitted();
   const auto expire = [&](const Run& run) {
     const int64_t due = DueOf(run);
     if (due > now || due == kNever) return false;

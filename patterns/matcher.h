@@ -46,6 +46,10 @@ struct RowContext {
 
 class Matcher {
  public:
+  // The matches that one event completes for a rule hold at most so many events together, whatever
+  // `matches_per_event` allows: what goes out at one instant is held in memory.
+  static constexpr uint32_t kMaxEvidence = 250000;
+
   Matcher(const RuleBlock& block, const PredicateSet& predicates, const PredicateResults& results,
           MatchStore* store);
 
@@ -150,6 +154,7 @@ class Matcher {
 
   int64_t EndOf(const Run& run) const;
   bool PruningBound(const Run& match, uint64_t* seq, bool* inclusive) const;
+  void ForgetEmitted();
   void Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t instant, int64_t at,
             std::string_view key);
   void EmitPath(cep::MatchKind kind, uint64_t rules, int64_t instant, int64_t at,
@@ -230,7 +235,8 @@ class Matcher {
   bool refuses_ = false;  // the event is not valid: no stage accepts it
   std::vector<Run> completed_;
   std::vector<Run> new_groups_;
-  std::vector<uint64_t> emitted_;  // per bit, matches reported for this event
+  std::vector<uint64_t> emitted_;   // per bit, matches reported for this event
+  std::vector<uint64_t> evidence_;  // ... and the events in them
   std::vector<cep::MatchEvent> path_;
   std::vector<const cep::CapturedEvent*> stage_events_;
   std::vector<cep::StageEvents> stages_;

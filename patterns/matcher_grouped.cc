@@ -179,7 +179,7 @@ class Matcher::SpelledMatches {
 // Spells out the matches that the event has completed, by start and then by their events.
 void Matcher::CompleteGrouped(const GroupedRuns& grouped, std::string_view key) {
   const int64_t floor = FloorAt(context_->ts);
-  std::fill(emitted_.begin(), emitted_.end(), 0);
+  ForgetEmitted();
   SpelledMatches spelled;
   const auto report = [&] {
     spelled.Take([&](const cep::MatchEvent* begin, const cep::MatchEvent* end, uint64_t rules) {
@@ -189,17 +189,21 @@ void Matcher::CompleteGrouped(const GroupedRuns& grouped, std::string_view key) 
   };
   for (const Run& run : completed_) {
     uint64_t count = 0;
-    const uint64_t too_long =
-        grouped.ForEachPath(run.node, floor, block_.limits.events_per_match,
-                            [&](const uint32_t* events, const uint32_t* stages, size_t size) {
-                              if (count == block_.limits.matches_per_event) return false;
-                              ++count;
-                              spelled.Add(*store_, events, stages, size, run.rules);
-                              if (spelled.is_large()) report();
-                              return true;
-                            });
+    uint64_t evidence = 0;
+    bool is_cut = false;
+    const uint64_t too_long = grouped.ForEachPath(
+        run.node, floor, block_.limits.events_per_match,
+        [&](const uint32_t* events, const uint32_t* stages, size_t size) {
+          evidence += size;
+          is_cut = count == block_.limits.matches_per_event || evidence > kMaxEvidence;
+          if (is_cut) return false;
+          ++count;
+          spelled.Add(*store_, events, stages, size, run.rules);
+          if (spelled.is_large()) report();
+          return true;
+        });
     if (too_long > 0) CountDroppedHere(Limit::kEventsPerMatch, run.rules, too_long);
-    if (count < block_.limits.matches_per_event) continue;
+    if (!is_cut) continue;
     const uint64_t all = grouped.CountPaths(run.node);
     const uint64_t seen = too_long == UINT64_MAX ? too_long : count + too_long;
     if (all > seen) CountDroppedHere(Limit::kMatchesPerEvent, run.rules, all - seen);
