@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "cep/base/hash.h"
 
@@ -15,18 +16,49 @@ using cep::ValueTag;
 // Below it every integer is a double.
 constexpr double kExact = 9007199254740992.0;
 
+template <typename Word>
+uint64_t Load(const char* p) {
+  Word word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+
+std::string_view TextOf(const Value& value) {
+  return value.tag == ValueTag::kString ? value.text() : std::string_view();
+}
+
 }  // namespace
+
+inline EqualityIndex::Key EqualityIndex::KeyOfText(std::string_view text) {
+  const size_t size = text.size();
+  const char* p = text.data();
+  Key key;
+  key.kind = static_cast<uint32_t>(size);
+  if (size > kShortText) {
+    key.bits[0] = Hash64(text);
+  } else if (size >= 8) {
+    key.bits[0] = Load<uint64_t>(p);
+    key.bits[1] = Load<uint64_t>(p + size - 8);
+  } else if (size >= 4) {
+    key.bits[0] = Load<uint32_t>(p);
+    key.bits[1] = Load<uint32_t>(p + size - 4);
+  } else if (size >= 2) {
+    key.bits[0] = Load<uint16_t>(p);
+    key.bits[1] = Load<uint16_t>(p + size - 2);
+  } else if (size == 1) {
+    key.bits[0] = static_cast<uint8_t>(*p);
+  }
+  return key;
+}
 
 bool EqualityIndex::KeyOf(const Value& value, Key* key) {
   double number = 0;
   switch (value.tag) {
     case ValueTag::kString:
-      key->tag = ValueTag::kString;
-      key->text = value.text();
+      *key = KeyOfText(value.text());
       return true;
     case ValueTag::kBool:
-      key->tag = ValueTag::kBool;
-      key->bits = value.b;
+      *key = {kBool, {value.b, 0}};
       return true;
     case ValueTag::kInt:
       number = static_cast<double>(value.i);
@@ -41,8 +73,7 @@ bool EqualityIndex::KeyOf(const Value& value, Key* key) {
       return false;
   }
   if (!(std::abs(number) < kExact)) return false;
-  key->tag = ValueTag::kDouble;
-  key->bits = std::bit_cast<uint64_t>(number + 0.0);  // -0 becomes 0
+  *key = {kNumber, {std::bit_cast<uint64_t>(number + 0.0), 0}};  // -0 becomes 0
   return true;
 }
 
@@ -51,19 +82,19 @@ bool EqualityIndex::CanHold(const Value& constant) {
   return KeyOf(constant, &key);
 }
 
-uint64_t EqualityIndex::HashOf(const Key& key) {
-  return key.tag == ValueTag::kString ? Hash64(key.text)
-                                      : Mix64(key.bits + static_cast<uint64_t>(key.tag));
+inline uint64_t EqualityIndex::HashOf(const Key& key) {
+  return Mix64(key.bits[0] * 0x9e3779b97f4a7c15ULL + key.bits[1] + key.kind);
 }
 
-uint32_t EqualityIndex::FindKey(const Key& key, uint64_t hash) const {
+inline uint32_t EqualityIndex::FindKey(const Key& key, std::string_view text) const {
+  const uint64_t hash = HashOf(key);
   const size_t mask = slots_.size() - 1;
   for (size_t i = hash & mask;; i = (i + 1) & mask) {
     const Slot& slot = slots_[i];
     if (slot.entry == kNone) return kNone;
     if (slot.tag != static_cast<uint32_t>(hash >> 32)) continue;
     const Entry& entry = entries_[slot.entry];
-    if (entry.tag == key.tag && entry.bits == key.bits && entry.text == key.text) return slot.entry;
+    if (entry.key == key && (text.size() <= kShortText || entry.text == text)) return slot.entry;
   }
 }
 
@@ -77,7 +108,7 @@ void EqualityIndex::Place(uint64_t hash, uint32_t entry) {
 void EqualityIndex::Grow() {
   slots_.assign(slots_.size() * 2, Slot());
   for (uint32_t e = 0; e < entries_.size(); ++e) {
-    Place(HashOf({entries_[e].tag, entries_[e].bits, entries_[e].text}), e);
+    Place(HashOf(entries_[e].key), e);
   }
 }
 
@@ -85,13 +116,13 @@ void EqualityIndex::Add(const Value& constant, uint32_t member, uint32_t bit) {
   members_ = std::max(members_, member + 1);
   Key key;
   if (!KeyOf(constant, &key)) return;
-  const uint64_t hash = HashOf(key);
-  uint32_t entry = FindKey(key, hash);
+  const std::string_view text = TextOf(constant);
+  uint32_t entry = FindKey(key, text);
   if (entry == kNone) {
     if ((entries_.size() + 1) * 2 > slots_.size()) Grow();
     entry = static_cast<uint32_t>(entries_.size());
-    entries_.push_back({key.tag, key.bits, std::string(key.text), {}});
-    Place(hash, entry);
+    entries_.push_back({key, std::string(text.size() > kShortText ? text : ""), {}});
+    Place(HashOf(key), entry);
   }
   std::vector<Hit>& hits = entries_[entry].hits;
   if (hits.empty() || hits.back().member != member) hits.push_back({member, 0});
@@ -100,11 +131,11 @@ void EqualityIndex::Add(const Value& constant, uint32_t member, uint32_t bit) {
 
 uint32_t EqualityIndex::Find(const Value& value) const {
   Key key;
-  return KeyOf(value, &key) ? FindKey(key, HashOf(key)) : kNone;
+  return KeyOf(value, &key) ? FindKey(key, TextOf(value)) : kNone;
 }
 
 uint32_t EqualityIndex::FindText(std::string_view text) const {
-  return FindKey({ValueTag::kString, 0, text}, Hash64(text));
+  return FindKey(KeyOfText(text), text);
 }
 
 uint64_t EqualityIndex::RulesOf(uint32_t entry, uint32_t member) const {

@@ -50,16 +50,18 @@ class EqualityIndex {
     uint32_t member;
     uint64_t rules;
   };
-  // A constant as it is compared: numbers by their value as a double.
+  // A constant as it is compared: numbers by their value as a double; texts of up to 16 bytes by
+  // their first and last bytes, which are all of them; longer ones by their hash and then byte by
+  // byte.
   struct Key {
-    cep::ValueTag tag = cep::ValueTag::kAbsent;
-    uint64_t bits = 0;
-    std::string_view text;
+    uint32_t kind = 0;  // a text's size; or beyond all sizes, for others
+    uint64_t bits[2] = {};
+
+    bool operator==(const Key&) const = default;
   };
   struct Entry {
-    cep::ValueTag tag;
-    uint64_t bits;
-    std::string text;
+    Key key;
+    std::string text;  // of a long text
     std::vector<Hit> hits;
   };
   struct Slot {
@@ -67,10 +69,16 @@ class EqualityIndex {
     uint32_t entry = kNone;
   };
 
+  static constexpr uint32_t kShortText = 16;
+  static constexpr uint32_t kBool = UINT32_MAX;
+  static constexpr uint32_t kNumber = UINT32_MAX - 1;
+
+  static Key KeyOfText(std::string_view text);
   // False if no constant can equal the value.
   static bool KeyOf(const cep::Value& value, Key* key);
   static uint64_t HashOf(const Key& key);
-  uint32_t FindKey(const Key& key, uint64_t hash) const;
+  // `text`: of a long text.
+  uint32_t FindKey(const Key& key, std::string_view text) const;
   void Place(uint64_t hash, uint32_t entry);
   void Grow();
 

@@ -59,8 +59,10 @@ PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> pattern
     for (uint32_t f = 0; f < patterns_->families.size(); ++f) {
       const Family& family = patterns_->families[f];
       if (patterns_->blocks[family.first].key_space != s) continue;
-      space.families.push_back(
-          {family.first, family.size, static_cast<uint32_t>(patterns_->blocks.size() + f)});
+      const size_t words = (family.size + 63) / 64;
+      space.families.push_back({family.first, family.size,
+                                static_cast<uint32_t>(patterns_->blocks.size() + f), words,
+                                std::vector<uint64_t>(cep::kBatchRows * words)});
     }
     std::set<int64_t> durations;
     for (uint32_t b = 0; b < patterns_->blocks.size(); ++b) {
@@ -211,8 +213,42 @@ void PatternOperator::ProcessFamily(const SpaceFamily& family, Space* space, Key
       return;
     }
   }
-  for (uint32_t i = 0; i < family.size; ++i) {
-    ProcessBlock(family.first + i, &context_, space, entry, keyed, out);
+  ProcessMembers(family, splits, space, entry, keyed, out);
+}
+
+void PatternOperator::ProcessMembers(const SpaceFamily& family, bool splits, Space* space,
+                                     KeyEntry** entry, const KeyedRow& keyed, cep::MatchSink* out) {
+  if (splits) {
+    const uint64_t* starters = family.starters.data() + context_.row * family.words;
+    members_.assign(starters, starters + family.words);
+  } else {  // all of them may start a match, or none
+    const bool starts = matchers_[family.matcher]->start_rows().Test(context_.row);
+    members_.assign(family.words, starts ? ~uint64_t{0} : 0);
+    if (family.size % 64 != 0) members_.back() &= (uint64_t{1} << (family.size % 64)) - 1;
+  }
+  if (*entry != nullptr) {
+    for (const BlockState& state : (*entry)->blocks) {
+      const uint32_t member = state.block - family.first;
+      if (member < family.size) members_[member / 64] |= uint64_t{1} << (member % 64);
+    }
+  }
+  for (size_t w = 0; w < family.words; ++w) {
+    ForEachBit(members_[w], [&](uint32_t bit) {
+      const auto block = static_cast<uint32_t>(family.first + w * 64 + bit);
+      ProcessBlock(block, &context_, space, entry, keyed, out);
+    });
+  }
+}
+
+void PatternOperator::FindStarters(SpaceFamily* family) const {
+  std::fill(family->starters.begin(), family->starters.end(), 0);
+  const cep::RowBits& splits = matchers_[family->matcher]->split_rows();
+  for (uint32_t i = 0; i < family->size; ++i) {
+    cep::RowBits starts = matchers_[family->first + i]->start_rows();
+    for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) starts.words[w] &= splits.words[w];
+    uint64_t* words = family->starters.data() + i / 64;
+    ForEachRow(starts,
+               [&](uint32_t row) { words[row * family->words] |= uint64_t{1} << (i % 64); });
   }
 }
 
@@ -276,6 +312,7 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
   for (const std::unique_ptr<Matcher>& matcher : matchers_) matcher->BeginRows(rows.rows);
   for (Space& space : spaces_) {
     CollectRows(rows, &space);
+    for (SpaceFamily& family : space.families) FindStarters(&family);
     const size_t n = keyed_rows_.size();
     context_ = RowContext();
     context_.rows = &rows;

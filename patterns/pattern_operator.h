@@ -45,6 +45,10 @@ class PatternOperator : public cep::Operator {
     uint32_t first = 0;  // of its blocks
     uint32_t size = 0;
     uint32_t matcher = 0;
+    size_t words = 0;  // of a bit for each of its blocks
+    // By row of the rows at hand: the blocks that may start a match there; set where the family
+    // splits.
+    std::vector<uint64_t> starters;
 
     bool Has(uint32_t block) const { return block - first < size; }
   };
@@ -79,8 +83,12 @@ class PatternOperator : public cep::Operator {
                        cep::MatchSink* out);
   void ProcessBlock(uint32_t block, RowContext* context, Space* space, KeyEntry** entry,
                     const KeyedRow& keyed, cep::MatchSink* out);
+  void FindStarters(SpaceFamily* family) const;
   void ProcessFamily(const SpaceFamily& family, Space* space, KeyEntry** entry,
                      const KeyedRow& keyed, cep::MatchSink* out);
+  // Offers the row to those of the family's blocks that have state or may start a match.
+  void ProcessMembers(const SpaceFamily& family, bool splits, Space* space, KeyEntry** entry,
+                      const KeyedRow& keyed, cep::MatchSink* out);
   void SplitFamily(const SpaceFamily& family, KeyEntry* entry);
   const cep::KeyExpr& ExprOf(const Space& space, uint32_t variants) const;
   void QueueDue(KeyEntry* entry, Space* space);
@@ -100,6 +108,7 @@ class PatternOperator : public cep::Operator {
   RowContext context_;
   BlockState fresh_;  // stands in for the state of a key without any
   std::vector<BlockState> split_;
+  std::vector<uint64_t> members_;  // a bit for each block of a family
 };
 
 }  // namespace vigil::patterns

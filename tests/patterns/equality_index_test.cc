@@ -18,7 +18,12 @@ using cep::Value;
 const std::string& Text(uint64_t n) {
   static const std::vector<std::string> kTexts = [] {
     std::vector<std::string> texts = {""};
-    for (int i = 0; i < 40; ++i) texts.push_back(fmt::format("M{}", i));
+    for (int i = 0; i < 20; ++i) texts.push_back(fmt::format("M{}", i));
+    for (size_t size = 1; size < 20; ++size) {
+      texts.push_back(std::string(size, 'x'));
+      texts.push_back(fmt::format("{}y", std::string(size, 'x')));
+      texts.push_back(fmt::format("y{}", std::string(size, 'x')));
+    }
     return texts;
   }();
   return kTexts[n % kTexts.size()];
