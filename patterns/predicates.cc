@@ -7,6 +7,9 @@ namespace {
 
 using Kind = cep::Condition::Kind;
 
+// Rows ahead at which a text to be looked up is fetched into the cache.
+constexpr uint32_t kTextAhead = 24;
+
 void EvaluateOpaque(const cep::Expression& expression, const cep::ColumnBlock& block, Arena* arena,
                     TriBits* out) {
   *out = TriBits();
@@ -88,6 +91,9 @@ void PredicateResults::EvaluateIndex(const EqualityIndex& index, const cep::Colu
   for (uint32_t row = 0; row < block.rows; ++row) {
     uint32_t& entry = out->entries[row];
     entry = EqualityIndex::kNone;
+    if (is_plain_text && row + kTextAhead < block.rows) {
+      __builtin_prefetch(column.strings()[row + kTextAhead].data());
+    }
     if (excluded.Test(row)) continue;
     if (is_plain_text) {
       entry = index.FindText(column.strings()[row]);
