@@ -47,6 +47,11 @@ void OrPossibleRows(const LeafPredicate& leaf, const PredicateResults& results,
         rows->words[w] |=
             ~results.of(leaf.shared).no.words[w] & ~results.of(leaf.loosest).no.words[w];
         break;
+      case LeafPredicate::Kind::kEquality: {
+        const EqualityHits& hits = results.hits(leaf.index);
+        rows->words[w] |= hits.possible[leaf.member].words[w] | hits.absent.words[w];
+        break;
+      }
       case LeafPredicate::Kind::kPerRule:
         for (uint32_t id : leaf.per_rule) rows->words[w] |= ~results.of(id).no.words[w];
         break;
@@ -163,6 +168,50 @@ void Matcher::BeginRows(uint32_t rows) {
     start_rows_.words[w] &= valid;
     touched_rows_.words[w] &= valid;
   }
+  if (!members_.empty()) BeginFamilyRows();
+}
+
+void Matcher::BeginFamilyRows() {
+  split_rows_.Clear();
+  for (size_t l = 0; l < block_.leaves.size(); ++l) {
+    const LeafPredicate& leaf = block_.leaves[l];
+    if (!leaf.differs) {
+      for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) {
+        const TriBits& bits = results_.of(leaf.shared);
+        split_rows_.words[w] |= ~bits.yes.words[w] & ~bits.no.words[w];
+      }
+      continue;
+    }
+    for (const Matcher* member : members_) {
+      OrPossibleRows(member->block_.leaves[l], results_, &split_rows_);
+    }
+  }
+}
+
+void Matcher::Split(BlockState* from, std::vector<BlockState>* states) {
+  states->clear();
+  states->resize(members_.size());
+  for (size_t m = 0; m < members_.size(); ++m) {
+    const uint64_t all = members_[m]->block_.all;
+    const auto share = [&](Run run) {
+      CEP_DCHECK(run.rules == block_.all);
+      run.rules = all;
+      store_->Ref(run.node);
+      return run;
+    };
+    BlockState& to = (*states)[m];
+    to.min_due = from->min_due;
+    for (const Run& run : from->runs) to.runs.push_back(share(run), store_->memory());
+    if (!from->has_held()) continue;
+    to.rare = std::make_unique<RareState>();
+    for (const Run& run : from->rare->held) to.rare->held.push_back(share(run));
+  }
+  for (const Run& run : from->runs) store_->Unref(run.node);
+  from->runs.truncate(0);
+  if (from->has_held()) {
+    for (const Run& run : from->rare->held) store_->Unref(run.node);
+  }
+  from->rare.reset();
 }
 
 // --- conditions
@@ -209,6 +258,14 @@ Matcher::LeafMask Matcher::ThresholdMask(const LeafPredicate& leaf, uint32_t row
   return common.yes.Test(row) ? LeafMask{holds, 0} : LeafMask{0, holds};
 }
 
+Matcher::LeafMask Matcher::EqualityMask(const LeafPredicate& leaf, uint32_t row) const {
+  const TriBits& common = results_.of(leaf.shared);
+  if (common.no.Test(row)) return {};
+  if (results_.hits(leaf.index).absent.Test(row)) return {0, block_.all};
+  const uint64_t holds = results_.EqualRules(leaf.index, leaf.member, row);
+  return common.yes.Test(row) ? LeafMask{holds, 0} : LeafMask{0, holds};
+}
+
 Matcher::LeafMask Matcher::UnaryMask(const LeafPredicate& leaf, uint32_t row) const {
   switch (leaf.kind) {
     case LeafPredicate::Kind::kShared: {
@@ -218,6 +275,8 @@ Matcher::LeafMask Matcher::UnaryMask(const LeafPredicate& leaf, uint32_t row) co
     }
     case LeafPredicate::Kind::kThreshold:
       return ThresholdMask(leaf, row);
+    case LeafPredicate::Kind::kEquality:
+      return EqualityMask(leaf, row);
     case LeafPredicate::Kind::kPerRule:
       break;
   }
@@ -235,15 +294,16 @@ Matcher::LeafMask Matcher::UnaryMask(const LeafPredicate& leaf, uint32_t row) co
 
 // Reports a failed evaluation: counted for every rule, described as long as samples are wanted.
 void Matcher::CountErrors(uint32_t leaf_index, uint64_t rules) {
-  const LeafPredicate& leaf = block_.leaves[leaf_index];
-  ForEachBit(rules, [&](uint32_t bit) {
-    ++counters_[bit].evaluation_errors;
+  ForEachRule(rules, [&](Matcher& matcher, uint32_t bit) {
+    const LeafPredicate& leaf = matcher.block_.leaves[leaf_index];
+    ++matcher.counters_[bit].evaluation_errors;
+    const uint32_t rule = matcher.block_.rules[bit];
     const uint32_t id =
         leaf.kind == LeafPredicate::Kind::kPerRule ? leaf.per_rule[bit] : leaf.shared;
-    const std::string& text =
-        leaf.correlated != nullptr ? leaf.correlated->text() : predicates_.text(id);
-    if (block_.on_error != OnError::kQuarantine && !out_->WantsRuleError(block_.rules[bit], text))
-      return;
+    const std::string& text = leaf.correlated != nullptr ? leaf.correlated->text()
+                              : leaf.kind == LeafPredicate::Kind::kEquality ? leaf.texts[bit]
+                                                                            : predicates_.text(id);
+    if (block_.on_error != OnError::kQuarantine && !out_->WantsRuleError(rule, text)) return;
     const cep::OrderedBlock& rows = *context_->rows;
     const uint32_t row = context_->row;
     const cep::RowRef ref = rows.refs[row];
@@ -253,13 +313,16 @@ void Matcher::CountErrors(uint32_t leaf_index, uint64_t rules) {
     } else if (leaf.kind == LeafPredicate::Kind::kThreshold &&
                results_.of(leaf.loosest).IsError(row)) {
       reason = results_.ExplainError(leaf.loosest, rows, row);
+    } else if (leaf.kind == LeafPredicate::Kind::kEquality &&
+               results_.hits(leaf.index).absent.Test(row)) {
+      reason = results_.ExplainIndexError(leaf.index, rows, row);
     } else if (leaf.correlated != nullptr) {
       cep::EvalContext eval{&rows, row, nullptr, stages_.data(), &arena_};
       const cep::Value value = leaf.correlated->Eval(eval);
       reason = value.is_error() ? std::string(value.text()) : "the result is not a bool";
     }
     cep::RuleError error;
-    error.rule = block_.rules[bit];
+    error.rule = rule;
     error.instant = context_->ts;
     error.partition = ref.batch->partitions[ref.row];
     error.offset = ref.batch->offsets[ref.row];
@@ -615,10 +678,10 @@ bool Matcher::CaptureIfTaken() {
     context_->is_invalid = true;
   }
   const cep::RowRef ref = context_->rows->refs[context_->row];
-  ForEachBit(wanted, [&](uint32_t bit) {
-    ++counters_[bit].invalid_events;
+  ForEachRule(wanted, [&](Matcher& matcher, uint32_t bit) {
+    ++matcher.counters_[bit].invalid_events;
     cep::RuleError error;
-    error.rule = block_.rules[bit];
+    error.rule = matcher.block_.rules[bit];
     error.instant = context_->ts;
     error.partition = ref.batch->partitions[ref.row];
     error.offset = ref.batch->offsets[ref.row];
@@ -706,6 +769,15 @@ void Matcher::EnforceRunLimits(BlockState* state) {
   std::vector<uint32_t> counts(block_.rules.size());
   size_t kept = 0;
   for (Run& run : state->runs) {
+    if (!members_.empty()) {
+      if (++counts[0] <= block_.limits.partial_matches_per_key) {
+        state->runs[kept++] = run;
+        continue;
+      }
+      CountDroppedHere(Limit::kPartialMatchesPerKey, run.rules, 1);
+      store_->Unref(run.node);
+      continue;
+    }
     ForEachBit(run.rules, [&](uint32_t bit) {
       if (++counts[bit] <= block_.limits.partial_matches_per_key) return;
       run.rules &= ~(uint64_t{1} << bit);
@@ -738,13 +810,13 @@ void Matcher::CountDropped(Limit limit, uint64_t rules, uint64_t count,
                   limits.events_per_match, "a partial match would have more events, it goes"}
           : About{&RuleCounters::dropped_matches, "limits.matches_per_event",
                   limits.matches_per_event, "an event completes more matches, the rest is dropped"};
-  ForEachBit(rules, [&](uint32_t bit) {
-    uint64_t& counter = counters_[bit].*about.counter;
+  ForEachRule(rules, [&](Matcher& matcher, uint32_t bit) {
+    uint64_t& counter = matcher.counters_[bit].*about.counter;
     if (__builtin_add_overflow(counter, count, &counter)) counter = UINT64_MAX;
-    if (!out_->WantsRuleError(block_.rules[bit], about.name)) return;
+    if (!out_->WantsRuleError(matcher.block_.rules[bit], about.name)) return;
     const std::string reason = "the limit of " + std::to_string(about.most) + ": " + about.reason;
     cep::RuleError error;
-    error.rule = block_.rules[bit];
+    error.rule = matcher.block_.rules[bit];
     error.instant = instant;
     error.partition = partition;
     error.offset = offset;
@@ -781,7 +853,7 @@ bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* 
   // A run that left the event out may now wait under a stage's `within` that has passed already.
   if (state->min_due <= context->ts) ExpireAt(context->ts, context->ts, key, state);
   arena_.Reset();
-  if (state->runs.size() > block_.group_above) Group(state);
+  if (state->runs.size() > block_.group_above && members_.empty()) Group(state);
   return has_due_ && takes_ > 0 && !state->empty();
 }
 
@@ -813,13 +885,24 @@ void Matcher::EmitPath(cep::MatchKind kind, uint64_t rules, int64_t instant, int
   match.key = key;
   match.events = path_.data();
   match.event_count = static_cast<uint32_t>(path_.size());
+  const auto drop = [&](uint64_t dropped) {
+    const cep::CapturedEvent& last = *path_.back().event;
+    CountDropped(Limit::kMatchesPerEvent, dropped, 1, last.partition, last.offset, instant);
+  };
+  if (!members_.empty()) {  // all rules of the family have had as many
+    evidence_[0] += path_.size();
+    if (++emitted_[0] > block_.limits.matches_per_event || evidence_[0] > kMaxEvidence) {
+      return drop(rules);
+    }
+    return ForEachRule(rules, [&](const Matcher& matcher, uint32_t bit) {
+      match.rule = matcher.block_.rules[bit];
+      out_->OnMatch(match);
+    });
+  }
   ForEachBit(rules, [&](uint32_t bit) {
     evidence_[bit] += path_.size();
     if (++emitted_[bit] > block_.limits.matches_per_event || evidence_[bit] > kMaxEvidence) {
-      const cep::CapturedEvent& last = *path_.back().event;
-      CountDropped(Limit::kMatchesPerEvent, uint64_t{1} << bit, 1, last.partition, last.offset,
-                   instant);
-      return;
+      return drop(uint64_t{1} << bit);
     }
     match.rule = block_.rules[bit];
     out_->OnMatch(match);

@@ -53,8 +53,17 @@ class Matcher {
   Matcher(const RuleBlock& block, const PredicateSet& predicates, const PredicateResults& results,
           MatchStore* store);
 
-  // Prepares for a block of rows whose predicates have been evaluated.
+  // Makes this matcher, of a family's first block, stand for all blocks of the family: what it does
+  // is done for the rules of each. It is given no row of split_rows(). The members outlive it.
+  void StandFor(std::vector<Matcher*> members) { members_ = std::move(members); }
+
+  // Prepares for a block of rows whose predicates have been evaluated; a family's blocks first.
   void BeginRows(uint32_t rows);
+
+  // Of a family: rows at which some condition may hold for some of its rules only, or fail.
+  const cep::RowBits& split_rows() const { return split_rows_; }
+  // Hands a family's partial matches of one key over: each of `states`, by member, gets its own.
+  void Split(BlockState* from, std::vector<BlockState>* states);
 
   // Rows at which a match may start, or an error must be counted, valid after BeginRows().
   const cep::RowBits& start_rows() const { return start_rows_; }
@@ -110,7 +119,18 @@ class Matcher {
     uint64_t rules;
   };
 
+  // Calls f(matcher, bit) for each rule; of a family, which has all rules or none, for all of it.
+  template <typename F>
+  void ForEachRule(uint64_t rules, F f) {
+    if (members_.empty()) return ForEachBit(rules, [&](uint32_t bit) { f(*this, bit); });
+    for (Matcher* member : members_) {
+      ForEachBit(member->block_.all, [&](uint32_t bit) { f(*member, bit); });
+    }
+  }
+  void BeginFamilyRows();
+
   LeafMask UnaryMask(const LeafPredicate& leaf, uint32_t row) const;
+  LeafMask EqualityMask(const LeafPredicate& leaf, uint32_t row) const;
   LeafMask ThresholdMask(const LeafPredicate& leaf, uint32_t row) const;
   uint64_t LeafYes(uint32_t leaf, const Run& run);
   uint64_t Correlated(const LeafPredicate& leaf, const Run& run, LeafMask unary, uint64_t* errors);
@@ -209,6 +229,8 @@ class Matcher {
   std::vector<StateRows> state_rows_;  // by state; empty for large programs
   cep::RowBits start_rows_;
   cep::RowBits touched_rows_;
+  std::vector<Matcher*> members_;  // of a family
+  cep::RowBits split_rows_;
   std::vector<RuleCounters> counters_;
 
   // Scratch of one row.

@@ -45,15 +45,34 @@ PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> pattern
     matchers_.push_back(
         std::make_unique<Matcher>(block, *patterns_->predicates, results_, &store_));
   }
+  for (const Family& family : patterns_->families) {
+    std::vector<Matcher*> members;
+    for (uint32_t i = 0; i < family.size; ++i) members.push_back(matchers_[family.first + i].get());
+    matchers_.push_back(std::make_unique<Matcher>(patterns_->blocks[family.first],
+                                                  *patterns_->predicates, results_, &store_));
+    matchers_.back()->StandFor(std::move(members));
+  }
   spaces_ = std::vector<Space>(patterns_->key_spaces.size());
   for (size_t s = 0; s < spaces_.size(); ++s) {
     Space& space = spaces_[s];
     space.keys = &patterns_->key_spaces[s];
+    for (uint32_t f = 0; f < patterns_->families.size(); ++f) {
+      const Family& family = patterns_->families[f];
+      if (patterns_->blocks[family.first].key_space != s) continue;
+      const size_t words = (family.size + 63) / 64;
+      space.families.push_back({family.first, family.size,
+                                static_cast<uint32_t>(patterns_->blocks.size() + f), words,
+                                std::vector<uint64_t>(cep::kBatchRows * words)});
+    }
     std::set<int64_t> durations;
     for (uint32_t b = 0; b < patterns_->blocks.size(); ++b) {
       const RuleBlock& block = patterns_->blocks[b];
       if (block.key_space != s) continue;
       space.blocks.push_back(b);
+      if (std::none_of(space.families.begin(), space.families.end(),
+                       [b](const SpaceFamily& family) { return family.Has(b); })) {
+        space.single_blocks.push_back(b);
+      }
       if (block.program.within > 0) durations.insert(block.program.within);
       for (const State& state : block.program.states) {
         if (state.step_within > 0) durations.insert(state.step_within);
@@ -166,6 +185,86 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   if (may_fall_due) QueueDue(*entry, space);
 }
 
+// As long as every event has been the same to all rules of a family, one state stands for them all.
+// The first event that is not makes a state for each of its blocks; they go on by themselves until
+// nothing is left of them.
+void PatternOperator::ProcessFamily(const SpaceFamily& family, Space* space, KeyEntry** entry,
+                                    const KeyedRow& keyed, cep::MatchSink* out) {
+  Matcher& matcher = *matchers_[family.matcher];
+  const bool splits = matcher.split_rows().Test(context_.row);
+  BlockState* state = *entry == nullptr ? nullptr : (*entry)->Find(family.matcher);
+  if (state != nullptr && splits) {
+    if (state->min_due <= context_.ts) {
+      matcher.AdvanceTime(context_.ts, (*entry)->key(), state, out);
+    }
+    SplitFamily(family, *entry);
+  } else if (!splits) {
+    const bool is_split =
+        state == nullptr && *entry != nullptr &&
+        std::any_of((*entry)->blocks.begin(), (*entry)->blocks.end(),
+                    [&](const BlockState& other) { return family.Has(other.block); });
+    if (!is_split) {
+      ProcessBlock(family.matcher, &context_, space, entry, keyed, out);
+      state = *entry == nullptr ? nullptr : (*entry)->Find(family.matcher);
+      // Many partial matches are grouped, which is each block's business.
+      if (state != nullptr && state->runs.size() > matcher.block().group_above) {
+        SplitFamily(family, *entry);
+      }
+      return;
+    }
+  }
+  ProcessMembers(family, splits, space, entry, keyed, out);
+}
+
+void PatternOperator::ProcessMembers(const SpaceFamily& family, bool splits, Space* space,
+                                     KeyEntry** entry, const KeyedRow& keyed, cep::MatchSink* out) {
+  if (splits) {
+    const uint64_t* starters = family.starters.data() + context_.row * family.words;
+    members_.assign(starters, starters + family.words);
+  } else {  // all of them may start a match, or none
+    const bool starts = matchers_[family.matcher]->start_rows().Test(context_.row);
+    members_.assign(family.words, starts ? ~uint64_t{0} : 0);
+    if (family.size % 64 != 0) members_.back() &= (uint64_t{1} << (family.size % 64)) - 1;
+  }
+  if (*entry != nullptr) {
+    for (const BlockState& state : (*entry)->blocks) {
+      const uint32_t member = state.block - family.first;
+      if (member < family.size) members_[member / 64] |= uint64_t{1} << (member % 64);
+    }
+  }
+  for (size_t w = 0; w < family.words; ++w) {
+    ForEachBit(members_[w], [&](uint32_t bit) {
+      const auto block = static_cast<uint32_t>(family.first + w * 64 + bit);
+      ProcessBlock(block, &context_, space, entry, keyed, out);
+    });
+  }
+}
+
+void PatternOperator::FindStarters(SpaceFamily* family) const {
+  std::fill(family->starters.begin(), family->starters.end(), 0);
+  const cep::RowBits& splits = matchers_[family->matcher]->split_rows();
+  for (uint32_t i = 0; i < family->size; ++i) {
+    cep::RowBits starts = matchers_[family->first + i]->start_rows();
+    for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) starts.words[w] &= splits.words[w];
+    uint64_t* words = family->starters.data() + i / 64;
+    ForEachRow(starts,
+               [&](uint32_t row) { words[row * family->words] |= uint64_t{1} << (i % 64); });
+  }
+}
+
+void PatternOperator::SplitFamily(const SpaceFamily& family, KeyEntry* entry) {
+  BlockState* state = entry->Find(family.matcher);
+  matchers_[family.matcher]->Split(state, &split_);
+  *state = std::move(entry->blocks.back());
+  entry->blocks.pop_back();
+  for (uint32_t i = 0; i < family.size; ++i) {
+    if (split_[i].empty()) continue;
+    split_[i].block = family.first + i;
+    entry->blocks.push_back(std::move(split_[i]));
+  }
+  split_.clear();
+}
+
 void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const KeyedRow& keyed,
                                       Space* space, cep::MatchSink* out) {
   const cep::KeyExpr& expr = ExprOf(*space, keyed.variants);
@@ -173,7 +272,12 @@ void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const Keyed
       keyed.hash, [&](std::string_view key) { return KeyEquals(rows, keyed.row, expr, key); });
   if (entry == nullptr && !starts_.Test(keyed.row)) return;
   context_.variants = keyed.variants;
-  for (uint32_t block : space->blocks) ProcessBlock(block, &context_, space, &entry, keyed, out);
+  for (uint32_t block : space->single_blocks) {
+    ProcessBlock(block, &context_, space, &entry, keyed, out);
+  }
+  for (const SpaceFamily& family : space->families) {
+    ProcessFamily(family, space, &entry, keyed, out);
+  }
   if (entry == nullptr) return;
   for (const BlockState& state : entry->blocks) {
     if (state.empty()) return RemoveEmpty(entry, space);
@@ -208,6 +312,7 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
   for (const std::unique_ptr<Matcher>& matcher : matchers_) matcher->BeginRows(rows.rows);
   for (Space& space : spaces_) {
     CollectRows(rows, &space);
+    for (SpaceFamily& family : space.families) FindStarters(&family);
     const size_t n = keyed_rows_.size();
     context_ = RowContext();
     context_.rows = &rows;

@@ -42,9 +42,23 @@ class PatternOperator : public cep::Operator {
     int64_t at;
     KeyEntry* entry;
   };
+  // Blocks of one shape, and the matcher that stands for all of them.
+  struct SpaceFamily {
+    uint32_t first = 0;  // of its blocks
+    uint32_t size = 0;
+    uint32_t matcher = 0;
+    size_t words = 0;  // of a bit for each of its blocks
+    // By row of the rows at hand: the blocks that may start a match there; set where the family
+    // splits.
+    std::vector<uint64_t> starters;
+
+    bool Has(uint32_t block) const { return block - first < size; }
+  };
   struct Space {
     const KeySpace* keys = nullptr;
     std::vector<uint32_t> blocks;
+    std::vector<uint32_t> single_blocks;  // those of no family
+    std::vector<SpaceFamily> families;
     KeyTable table;
     // By distinct `within` duration of the space's blocks.
     std::vector<int64_t> durations;
@@ -71,6 +85,13 @@ class PatternOperator : public cep::Operator {
                        cep::MatchSink* out);
   void ProcessBlock(uint32_t block, RowContext* context, Space* space, KeyEntry** entry,
                     const KeyedRow& keyed, cep::MatchSink* out);
+  void FindStarters(SpaceFamily* family) const;
+  void ProcessFamily(const SpaceFamily& family, Space* space, KeyEntry** entry,
+                     const KeyedRow& keyed, cep::MatchSink* out);
+  // Offers the row to those of the family's blocks that have state or may start a match.
+  void ProcessMembers(const SpaceFamily& family, bool splits, Space* space, KeyEntry** entry,
+                      const KeyedRow& keyed, cep::MatchSink* out);
+  void SplitFamily(const SpaceFamily& family, KeyEntry* entry);
   const cep::KeyExpr& ExprOf(const Space& space, uint32_t variants) const;
   void QueueDue(KeyEntry* entry, Space* space);
   void RemoveEmpty(KeyEntry* entry, Space* space);
@@ -78,7 +99,7 @@ class PatternOperator : public cep::Operator {
   std::shared_ptr<const CompiledPatterns> patterns_;
   PredicateResults results_;
   MatchStore store_;
-  std::vector<std::unique_ptr<Matcher>> matchers_;  // by block
+  std::vector<std::unique_ptr<Matcher>> matchers_;  // by block, then by family
   std::vector<Space> spaces_;
   std::vector<KeyedRow> keyed_rows_;
   // Marks the keys of rows of the block at hand at which a match may start, by hash: a filter
@@ -88,6 +109,8 @@ class PatternOperator : public cep::Operator {
   cep::RowBits starts_;  // rows at which some block of the current key space may start a match
   RowContext context_;
   BlockState fresh_;  // stands in for the state of a key without any
+  std::vector<BlockState> split_;
+  std::vector<uint64_t> members_;  // a bit for each block of a family
 };
 
 }  // namespace vigil::patterns

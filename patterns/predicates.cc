@@ -7,6 +7,9 @@ namespace {
 
 using Kind = cep::Condition::Kind;
 
+// Rows ahead at which a text to be looked up is fetched into the cache.
+constexpr uint32_t kTextAhead = 24;
+
 void EvaluateOpaque(const cep::Expression& expression, const cep::ColumnBlock& block, Arena* arena,
                     TriBits* out) {
   *out = TriBits();
@@ -20,6 +23,14 @@ void EvaluateOpaque(const cep::Expression& expression, const cep::ColumnBlock& b
     if (tri == cep::Tri::kFalse) out->no.Set(row);
   }
   arena->Reset();
+}
+
+std::string ExplainField(uint32_t slot, const cep::ColumnBlock& block, uint32_t row) {
+  const cep::Value value = block.columns[slot].Get(row);
+  const std::string name = "`" + block.layout->slots()[slot].name + "`";
+  if (value.is_absent()) return "the event has no field " + name;
+  if (value.is_null()) return "field " + name + " is null";
+  return "field " + name + " has a value of another type";
 }
 
 }  // namespace
@@ -51,13 +62,7 @@ std::string PredicateResults::ExplainError(uint32_t id, const cep::ColumnBlock& 
   for (uint32_t child : node.children) {
     if (results_[child].IsError(row)) return ExplainError(child, block, row);
   }
-  if (node.kind == Kind::kAtom) {
-    const cep::Value value = block.columns[node.atom.slot].Get(row);
-    const std::string name = "`" + block.layout->slots()[node.atom.slot].name + "`";
-    if (value.is_absent()) return "the event has no field " + name;
-    if (value.is_null()) return "field " + name + " is null";
-    return "field " + name + " has a value of another type";
-  }
+  if (node.kind == Kind::kAtom) return ExplainField(node.atom.slot, block, row);
   if (node.kind == Kind::kOpaque) {
     Arena arena;
     cep::EvalContext context;
@@ -68,6 +73,43 @@ std::string PredicateResults::ExplainError(uint32_t id, const cep::ColumnBlock& 
     if (value.is_error()) return std::string(value.text());
   }
   return "the result is not a bool";
+}
+
+std::string PredicateResults::ExplainIndexError(uint32_t index, const cep::ColumnBlock& block,
+                                                uint32_t row) const {
+  return ExplainField(set_->indexes_[index].slot(), block, row);
+}
+
+void PredicateResults::EvaluateIndex(const EqualityIndex& index, const cep::ColumnBlock& block,
+                                     EqualityHits* out) {
+  const cep::Column& column = block.columns[index.slot()];
+  const cep::RowBits& excluded = results_[index.common()].no;
+  const bool is_plain_text = column.kind() == cep::ColumnKind::kString && column.all_present();
+  out->absent.Clear();
+  out->any.Clear();
+  out->possible.assign(index.members(), cep::RowBits());
+  for (uint32_t row = 0; row < block.rows; ++row) {
+    uint32_t& entry = out->entries[row];
+    entry = EqualityIndex::kNone;
+    if (is_plain_text && row + kTextAhead < block.rows) {
+      __builtin_prefetch(column.strings()[row + kTextAhead].data());
+    }
+    if (excluded.Test(row)) continue;
+    if (is_plain_text) {
+      entry = index.FindText(column.strings()[row]);
+    } else {
+      const cep::Value value = column.Get(row);
+      if (value.is_absent() || value.is_error()) {
+        out->absent.Set(row);
+        out->any.Set(row);
+        continue;
+      }
+      entry = index.Find(value);
+    }
+    if (entry == EqualityIndex::kNone) continue;
+    out->any.Set(row);
+    index.ForEachMember(entry, [&](uint32_t member) { out->possible[member].Set(row); });
+  }
 }
 
 void PredicateResults::Evaluate(const cep::ColumnBlock& block) {
@@ -109,6 +151,7 @@ void PredicateResults::Evaluate(const cep::ColumnBlock& block) {
       }
     }
   }
+  for (size_t i = 0; i < hits_.size(); ++i) EvaluateIndex(set_->indexes_[i], block, &hits_[i]);
 }
 
 }  // namespace vigil::patterns

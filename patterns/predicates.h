@@ -15,6 +15,7 @@
 
 #include "cep/base/arena.h"
 #include "cep/event/expression.h"
+#include "patterns/equality_index.h"
 
 namespace vigil::patterns {
 
@@ -36,6 +37,13 @@ class PredicateSet {
   const std::string& text(uint32_t id) const { return nodes_[id].text; }
   // How often Add() was asked for a node at the root of a condition.
   uint32_t uses(uint32_t id) const { return nodes_[id].uses; }
+  // A new, empty index of equality constants; its number. Not thread safe.
+  uint32_t AddIndex(uint32_t slot, uint32_t common) {
+    indexes_.emplace_back(slot, common);
+    return static_cast<uint32_t>(indexes_.size() - 1);
+  }
+  EqualityIndex& index(uint32_t id) { return indexes_[id]; }
+  const EqualityIndex& index(uint32_t id) const { return indexes_[id]; }
   // True for a condition that is always true.
   bool IsTrue(uint32_t id) const { return nodes_[id].kind == cep::Condition::Kind::kTrue; }
 
@@ -54,26 +62,48 @@ class PredicateSet {
 
   std::vector<Node> nodes_;  // children before parents
   std::map<std::string, uint32_t> by_text_;
+  std::vector<EqualityIndex> indexes_;
+};
+
+// What an EqualityIndex finds for the rows of a block, where the common condition is not false.
+struct EqualityHits {
+  std::vector<uint32_t> entries = std::vector<uint32_t>(cep::kBatchRows);  // by row, or kNone
+  cep::RowBits absent;                 // rows whose field is absent or of another type: an error
+  cep::RowBits any;                    // rows at which some rule's condition may hold or fail
+  std::vector<cep::RowBits> possible;  // ... one of the block's, by member; without `absent`
 };
 
 class PredicateResults {
  public:
   explicit PredicateResults(std::shared_ptr<const PredicateSet> set)
-      : set_(std::move(set)), results_(set_->size()) {}
+      : set_(std::move(set)), results_(set_->size()), hits_(set_->indexes_.size()) {}
 
-  // Evaluates every node over `block`. O(nodes * rows / 64) plus O(rows) per atom and opaque
-  // expression.
+  // Evaluates every node over `block`. O(nodes * rows / 64) plus O(rows) per atom, opaque
+  // expression and index.
   void Evaluate(const cep::ColumnBlock& block);
 
   // Valid for rows < block.rows of the last Evaluate().
   const TriBits& of(uint32_t id) const { return results_[id]; }
 
+  // What an index found, for the rows of the last Evaluate().
+  const EqualityHits& hits(uint32_t index) const { return hits_[index]; }
+  // The rules of block `member` whose constant in the index equals the row's value.
+  uint64_t EqualRules(uint32_t index, uint32_t member, uint32_t row) const {
+    const uint32_t entry = hits_[index].entries[row];
+    return entry == EqualityIndex::kNone ? 0 : set_->indexes_[index].RulesOf(entry, member);
+  }
+
   // Why node `id` failed on a row of `block`, the block of the last Evaluate(), where it did.
   std::string ExplainError(uint32_t id, const cep::ColumnBlock& block, uint32_t row) const;
+  // Why the index's field could not be compared.
+  std::string ExplainIndexError(uint32_t index, const cep::ColumnBlock& block, uint32_t row) const;
 
  private:
+  void EvaluateIndex(const EqualityIndex& index, const cep::ColumnBlock& block, EqualityHits* out);
+
   std::shared_ptr<const PredicateSet> set_;
   std::vector<TriBits> results_;
+  std::vector<EqualityHits> hits_;
   Arena arena_;
 };
 

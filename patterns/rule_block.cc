@@ -108,9 +108,39 @@ bool AreThresholds(const std::vector<std::vector<Condition>>& own) {
   return true;
 }
 
-void MakeThreshold(const std::vector<std::vector<Condition>>& own, PredicateSet* set,
-                   LeafPredicate* leaf) {
-  leaf->kind = LeafPredicate::Kind::kThreshold;
+// Of fewer rules, comparing whole columns costs less than an index.
+constexpr size_t kLeastIndexed = 8;
+
+// True if each condition is one atom on the same field, == or `in`, with constants that an index
+// can hold.
+bool AreEqualities(const std::vector<std::vector<Condition>>& own) {
+  if (own.size() < kLeastIndexed) return false;
+  for (const std::vector<Condition>& parts : own) {
+    if (parts.size() != 1 || parts[0].kind != Condition::Kind::kAtom) return false;
+    const cep::Atom& atom = parts[0].atom;
+    if (atom.op != cep::CompareOp::kEq && atom.op != cep::CompareOp::kIn) return false;
+    if (atom.slot != own[0][0].atom.slot) return false;
+    if (!std::all_of(atom.constants.begin(), atom.constants.end(), EqualityIndex::CanHold)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The condition that holds whenever any of the others does.
+const Condition& Loosest(const std::vector<std::vector<Condition>>& own) {
+  const cep::CompareOp op = own[0][0].atom.op;
+  const bool is_lower = op == cep::CompareOp::kGt || op == cep::CompareOp::kGe;
+  const std::vector<Condition>* best = &own[0];
+  for (const std::vector<Condition>& parts : own) {
+    const double constant = AsDouble(parts[0].atom.constants[0]);
+    const double best_constant = AsDouble((*best)[0].atom.constants[0]);
+    if (is_lower ? constant < best_constant : constant > best_constant) best = &parts;
+  }
+  return (*best)[0];
+}
+
+void SortThresholds(const std::vector<std::vector<Condition>>& own, LeafPredicate* leaf) {
   std::vector<std::pair<double, size_t>> sorted;
   for (size_t bit = 0; bit < own.size(); ++bit) {
     sorted.emplace_back(AsDouble(own[bit][0].atom.constants[0]), bit);
@@ -122,43 +152,90 @@ void MakeThreshold(const std::vector<std::vector<Condition>>& own, PredicateSet*
     leaf->prefix.push_back(leaf->prefix.back() | uint64_t{1} << bit);
   }
   leaf->threshold = own[0][0].atom;
-  const bool is_lower =
-      leaf->threshold.op == cep::CompareOp::kGt || leaf->threshold.op == cep::CompareOp::kGe;
-  leaf->loosest = set->Add(own[is_lower ? sorted.front().second : sorted.back().second][0]);
 }
 
-// Splits the rules' conditions into what all have and what each has of its own.
-void FillUnary(const std::vector<const Condition*>& conditions, PredicateSet* set,
-               LeafPredicate* leaf) {
+// The conditions of all rules of one shape on one leaf, and how they are told apart.
+struct LeafPlan {
+  std::vector<const Condition*> conditions;
+  std::vector<Condition> common;            // what all have
+  std::vector<std::vector<Condition>> own;  // what each has besides
+  LeafPredicate::Kind kind = LeafPredicate::Kind::kPerRule;
+  uint32_t index = 0;  // kEquality
+};
+
+LeafPlan MakePlan(std::vector<const Condition*> conditions, PredicateSet* set) {
+  LeafPlan plan;
+  plan.conditions = std::move(conditions);
   std::map<std::string, size_t> counts;
-  std::vector<std::vector<Condition>> own;
-  for (const Condition* condition : conditions) {
-    own.push_back(Conjuncts(*condition));
+  for (const Condition* condition : plan.conditions) {
+    plan.own.push_back(Conjuncts(*condition));
     std::set<std::string> seen;
-    for (const Condition& part : own.back()) {
+    for (const Condition& part : plan.own.back()) {
       if (seen.insert(part.text).second) ++counts[part.text];
     }
   }
-  std::vector<Condition> common;
   std::set<std::string> taken;
-  for (const Condition& part : own[0]) {
-    if (counts[part.text] == conditions.size() && taken.insert(part.text).second)
-      common.push_back(part);
+  for (const Condition& part : plan.own[0]) {
+    if (counts[part.text] == plan.conditions.size() && taken.insert(part.text).second) {
+      plan.common.push_back(part);
+    }
   }
   bool all_shared = true;
-  for (std::vector<Condition>& parts : own) {
+  for (std::vector<Condition>& parts : plan.own) {
     std::erase_if(parts, [&](const Condition& part) { return taken.contains(part.text); });
     all_shared &= parts.empty();
   }
   if (all_shared) {
-    leaf->shared = set->Add(*conditions[0]);
-    leaf->is_trivial = set->IsTrue(leaf->shared) && leaf->correlated == nullptr;
-  } else if (AreThresholds(own)) {
-    leaf->shared = set->Add(Conjunction(std::move(common)));
-    MakeThreshold(own, set, leaf);
-  } else {
-    leaf->kind = LeafPredicate::Kind::kPerRule;
-    for (const Condition* condition : conditions) leaf->per_rule.push_back(set->Add(*condition));
+    plan.kind = LeafPredicate::Kind::kShared;
+  } else if (AreThresholds(plan.own)) {
+    plan.kind = LeafPredicate::Kind::kThreshold;
+  } else if (AreEqualities(plan.own)) {
+    plan.kind = LeafPredicate::Kind::kEquality;
+    plan.index = set->AddIndex(plan.own[0][0].atom.slot, set->Add(Conjunction(plan.common)));
+  }
+  return plan;
+}
+
+// What the plan means for rules `first` to `first + count`, the block's.
+void FillUnary(const LeafPlan& plan, size_t first, size_t count, PredicateSet* set,
+               LeafPredicate* leaf) {
+  using Kind = LeafPredicate::Kind;
+  const auto from = static_cast<ptrdiff_t>(first);
+  const auto to = static_cast<ptrdiff_t>(first + count);
+  const std::vector<const Condition*> conditions(plan.conditions.begin() + from,
+                                                 plan.conditions.begin() + to);
+  if (plan.kind == Kind::kPerRule && count < plan.conditions.size()) {
+    FillUnary(MakePlan(conditions, set), 0, count, set, leaf);  // alike within the block, perhaps
+    leaf->differs = true;
+    return;
+  }
+  leaf->kind = plan.kind;
+  leaf->differs = plan.kind != Kind::kShared;
+  switch (plan.kind) {
+    case Kind::kShared:
+      leaf->shared = set->Add(*conditions[0]);
+      leaf->is_trivial = set->IsTrue(leaf->shared) && leaf->correlated == nullptr;
+      break;
+    case Kind::kThreshold:
+      leaf->shared = set->Add(Conjunction(plan.common));
+      leaf->loosest = set->Add(Loosest(plan.own));
+      SortThresholds({plan.own.begin() + from, plan.own.begin() + to}, leaf);
+      break;
+    case Kind::kEquality: {
+      EqualityIndex& index = set->index(plan.index);
+      leaf->shared = index.common();
+      leaf->index = plan.index;
+      leaf->member = index.members();
+      for (uint32_t bit = 0; bit < count; ++bit) {
+        leaf->texts.push_back(conditions[bit]->text);
+        const cep::Atom& atom = plan.own[first + bit][0].atom;
+        for (const cep::Value& constant : atom.constants) index.Add(constant, leaf->member, bit);
+      }
+      break;
+    }
+    case Kind::kPerRule:
+      for (const Condition* condition : conditions) leaf->per_rule.push_back(set->Add(*condition));
+      break;
   }
 }
 
@@ -229,9 +306,9 @@ class PatternsCompiler {
   uint32_t KeyExprIndex(const cep::KeyExpr& expr);
   // The key space of a rule: its own key, and those of its stages.
   uint32_t KeySpaceIndex(const PatternRule& rule);
-  StatusOr<RuleBlock> MakeBlock(const std::vector<const PatternRule*>& rules);
-  LeafPredicate MakeLeaf(const Leaf& leaf, const std::vector<const PatternRule*>& rules,
-                         const KeySpace& space);
+  Status AddShape(const std::vector<const PatternRule*>& rules);
+  RuleBlock MakeBlock(const Program& program, const std::vector<const PatternRule*>& rules);
+  LeafPredicate MakeLeaf(const Leaf& leaf, const PatternRule& rule, const KeySpace& space);
 
   const uint32_t group_above_;
   std::shared_ptr<CompiledPatterns> out_ = std::make_shared<CompiledPatterns>();
@@ -267,44 +344,65 @@ uint32_t PatternsCompiler::KeySpaceIndex(const PatternRule& rule) {
   return static_cast<uint32_t>(out_->key_spaces.size() - 1);
 }
 
-LeafPredicate PatternsCompiler::MakeLeaf(const Leaf& leaf,
-                                         const std::vector<const PatternRule*>& rules,
+// All of the leaf but its unary part, which is the same for all rules of a shape.
+LeafPredicate PatternsCompiler::MakeLeaf(const Leaf& leaf, const PatternRule& rule,
                                          const KeySpace& space) {
   LeafPredicate predicate;
   predicate.stage = leaf.stage;
   predicate.is_until = leaf.is_until;
-  std::vector<const Condition*> conditions;
-  for (const PatternRule* rule : rules) {
-    const Stage* stage = FlattenStages(*rule->pattern)[leaf.stage];
-    const StageCondition& condition = leaf.is_until ? *stage->until : stage->where;
-    conditions.push_back(&condition.unary);
-    predicate.correlated = condition.correlated;
-    const cep::KeyExpr& key = stage->key_slots.empty() ? rule->key : stage->key_slots;
-    const auto& v = space.variants;
-    predicate.variant =
-        static_cast<uint32_t>(std::find(v.begin(), v.end(), KeyExprIndex(key)) - v.begin());
-  }
-  FillUnary(conditions, predicates_.get(), &predicate);
+  const Stage* stage = FlattenStages(*rule.pattern)[leaf.stage];
+  predicate.correlated = (leaf.is_until ? *stage->until : stage->where).correlated;
+  const cep::KeyExpr& key = stage->key_slots.empty() ? rule.key : stage->key_slots;
+  const auto& v = space.variants;
+  predicate.variant =
+      static_cast<uint32_t>(std::find(v.begin(), v.end(), KeyExprIndex(key)) - v.begin());
   return predicate;
 }
 
-StatusOr<RuleBlock> PatternsCompiler::MakeBlock(const std::vector<const PatternRule*>& rules) {
+RuleBlock PatternsCompiler::MakeBlock(const Program& program,
+                                      const std::vector<const PatternRule*>& rules) {
   const Pattern& pattern = *rules[0]->pattern;
   RuleBlock block;
-  ASSIGN_OR_RETURN(block.program, CompilePattern(pattern));
+  block.program = program;
   for (const PatternRule* rule : rules) block.rules.push_back(rule->id);
   block.all = rules.size() == 64 ? ~uint64_t{0} : (uint64_t{1} << rules.size()) - 1;
   block.key_space = KeySpaceIndex(*rules[0]);
-  for (const Leaf& leaf : block.program.leaves) {
-    block.leaves.push_back(MakeLeaf(leaf, rules, out_->key_spaces[block.key_space]));
+  for (const Leaf& leaf : program.leaves) {
+    block.leaves.push_back(MakeLeaf(leaf, *rules[0], out_->key_spaces[block.key_space]));
   }
   block.on_error = pattern.on_error;
   block.emit_timeouts = pattern.emit_timeouts;
   block.limits = pattern.limits;
-  FindStartLeaves(&block);
-  block.why_explicit = WhyExplicit(block);
-  if (block.why_explicit.empty()) block.group_above = group_above_;
   return block;
+}
+
+Status PatternsCompiler::AddShape(const std::vector<const PatternRule*>& rules) {
+  ASSIGN_OR_RETURN(const Program program, CompilePattern(*rules[0]->pattern));
+  std::vector<std::vector<const Condition*>> conditions(program.leaves.size());
+  for (const PatternRule* rule : rules) {
+    const std::vector<const Stage*> stages = FlattenStages(*rule->pattern);
+    for (size_t l = 0; l < program.leaves.size(); ++l) {
+      const Stage* stage = stages[program.leaves[l].stage];
+      conditions[l].push_back(&(program.leaves[l].is_until ? *stage->until : stage->where).unary);
+    }
+  }
+  std::vector<LeafPlan> plans;
+  for (auto& leaf : conditions) plans.push_back(MakePlan(std::move(leaf), predicates_.get()));
+  Family family{static_cast<uint32_t>(out_->blocks.size()), 0};
+  for (size_t i = 0; i < rules.size(); i += kRulesPerBlock, ++family.size) {
+    const size_t count = std::min<size_t>(rules.size() - i, kRulesPerBlock);
+    RuleBlock block = MakeBlock(program, {rules.begin() + static_cast<ptrdiff_t>(i),
+                                          rules.begin() + static_cast<ptrdiff_t>(i + count)});
+    for (size_t l = 0; l < plans.size(); ++l) {
+      FillUnary(plans[l], i, count, predicates_.get(), &block.leaves[l]);
+    }
+    FindStartLeaves(&block);
+    block.why_explicit = WhyExplicit(block);
+    if (block.why_explicit.empty()) block.group_above = group_above_;
+    out_->blocks.push_back(std::move(block));
+  }
+  if (family.size > 1) out_->families.push_back(family);
+  return absl::OkStatus();
 }
 
 StatusOr<std::shared_ptr<const CompiledPatterns>> PatternsCompiler::Run(
@@ -312,19 +410,12 @@ StatusOr<std::shared_ptr<const CompiledPatterns>> PatternsCompiler::Run(
   std::map<std::string, std::vector<const PatternRule*>> by_shape;
   std::vector<std::string> order;
   for (const PatternRule& rule : rules) {
-    std::vector<const PatternRule*>& group = by_shape[ShapeOf(rule)];
-    if (group.empty()) order.push_back(ShapeOf(rule));
+    const std::string shape = ShapeOf(rule);
+    std::vector<const PatternRule*>& group = by_shape[shape];
+    if (group.empty()) order.push_back(shape);
     group.push_back(&rule);
   }
-  for (const std::string& shape : order) {
-    const std::vector<const PatternRule*>& group = by_shape[shape];
-    for (size_t i = 0; i < group.size(); i += kRulesPerBlock) {
-      const size_t end = std::min(group.size(), i + kRulesPerBlock);
-      ASSIGN_OR_RETURN(RuleBlock block, MakeBlock({group.begin() + static_cast<ptrdiff_t>(i),
-                                                   group.begin() + static_cast<ptrdiff_t>(end)}));
-      out_->blocks.push_back(std::move(block));
-    }
-  }
+  for (const std::string& shape : order) RETURN_IF_ERROR(AddShape(by_shape[shape]));
   out_->predicates = predicates_;
   return std::shared_ptr<const CompiledPatterns>(out_);
 }

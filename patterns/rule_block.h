@@ -44,15 +44,20 @@ struct LeafPredicate {
   enum class Kind : uint8_t {
     kShared,     // the same condition for all rules
     kThreshold,  // `common && field op c`, with a constant of its own for each rule
+    kEquality,   // `common && field == c`, or `field in [...]`, with constants of its own for each
     kPerRule,    // a condition of its own for each rule
   };
   Kind kind = Kind::kShared;
-  uint32_t shared = 0;             // kShared: the condition; kThreshold: the common part
+  uint32_t shared = 0;             // kShared: the condition; kThreshold, kEquality: the common part
   uint32_t loosest = 0;            // kThreshold: the atom that holds whenever any rule's does
   cep::Atom threshold;             // kThreshold: slot and operator
   std::vector<double> constants;   // kThreshold: ascending
   std::vector<uint64_t> prefix;    // kThreshold: [i] = rules of the i smallest constants
+  uint32_t index = 0;              // kEquality: of the predicate set's indexes
+  uint32_t member = 0;             // kEquality: which of the index's blocks this one is
+  std::vector<std::string> texts;  // kEquality: the whole condition, for each bit
   std::vector<uint32_t> per_rule;  // kPerRule: a condition for each bit
+  bool differs = false;            // not the same for all rules of the block's family
   uint32_t stage = 0;              // place in FlattenStages()
   bool is_until = false;
   bool is_trivial = false;                            // always true
@@ -83,11 +88,19 @@ struct KeySpace {
       variants;  // indices into CompiledPatterns::key_exprs; one, or several with stage keys
 };
 
+// All blocks of one shape, where they are several: rules that differ in so far unmet conditions
+// only are matched together, whatever their number (PatternOperator::ProcessFamily).
+struct Family {
+  uint32_t first = 0;  // of its blocks, which follow one another
+  uint32_t size = 0;
+};
+
 // A rule set's patterns, ready to run.
 struct CompiledPatterns {
   std::vector<cep::KeyExpr> key_exprs;  // distinct ones; the source hashes each for the exchange
   std::vector<KeySpace> key_spaces;
   std::vector<RuleBlock> blocks;
+  std::vector<Family> families;
   std::shared_ptr<const PredicateSet> predicates;
 };
 

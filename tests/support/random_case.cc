@@ -203,6 +203,10 @@ class RuleWriter {
         return fmt::format("score >= {}", Constant());
       case 7:
         return fmt::format("!(score >= {}) || kind == '{}'", Constant(), Kind());
+      case 8:
+        return fmt::format("kind == '{}' && value == {}", Kind(), Constant());
+      case 9:  // fails where there is no score
+        return fmt::format("score in [{}, {}]", Constant(), Constant());
       default:
         return fmt::format("kind == '{}'", Kind());
     }
