@@ -83,6 +83,7 @@ void AlertBuilder::Evaluate(const Match& match, const std::vector<StageEvents>& 
 }
 
 bool AlertBuilder::IsSampled(uint32_t rule, std::string_view expression) const {
+  if (expression.starts_with(cep::kLimitPrefix)) return true;
   return !expression.empty() && !context_->rules[rule].quarantines_errors;
 }
 

@@ -6,6 +6,7 @@
 #include "cmd/exit_codes.h"
 #include "cmd/typed_json.h"
 #include "rules/cel/evaluate.h"
+#include "rules/cel/values.h"
 
 namespace vigil::cmd {
 namespace {
@@ -130,8 +131,9 @@ std::string AnswerCase(std::string_view line) {
     return out + "}";
   }
   if (result.value.is_error()) return Error(result.value.text());
+  if (rules::cel::HoldsNone(result.value)) return Error("optional.none() has no value");
   out = "{\"value\":";
-  AppendTypedJson(result.value, &out);
+  AppendTypedJson(rules::cel::Plain(result.value, arena), &out);
   return out + "}";
 }
 

@@ -85,14 +85,16 @@ void PrintSummary(const rules::RuleSet& rules, const daemon::Engine& engine, con
                Grouped(ledger.late).c_str(), Grouped(ledger.quarantined).c_str());
   for (size_t i = 0; i < rules.rules.size(); ++i) {
     const patterns::RuleCounters& counters = engine.counters()[i];
-    std::fprintf(stderr, "  %s: %s alerts%s\n", rules.rules[i].info.id.c_str(),
-                 Grouped(engine.alerts_by_rule()[i]).c_str(),
-                 (Note(engine.no_key()[i], "events without its key") +
-                  Note(counters.evaluation_errors, "failed evaluations") +
-                  Note(counters.invalid_events, "invalid events") +
-                  Note(counters.dropped_partials, "partial matches dropped") +
-                  Note(counters.dropped_matches, "matches dropped"))
-                     .c_str());
+    std::fprintf(
+        stderr, "  %s: %s alerts%s\n", rules.rules[i].info.id.c_str(),
+        Grouped(engine.alerts_by_rule()[i]).c_str(),
+        (Note(engine.no_key()[i], "events without its key") +
+         Note(counters.evaluation_errors, "failed evaluations") +
+         Note(counters.invalid_events, "invalid events") +
+         Note(counters.dropped_partials, "partial matches dropped (partial_matches_per_key)") +
+         Note(counters.dropped_long_partials, "partial matches dropped (events_per_match)") +
+         Note(counters.dropped_matches, "matches dropped (matches_per_event)"))
+            .c_str());
   }
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <unistd.h>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -132,13 +133,20 @@ void AddExplain(CLI::App* command, int* exit_code) {
 
 void AddEval(CLI::App* command, int* exit_code) {
   const auto o = NewOptions<EvalOptions>();
-  command->add_option("expression", o->expression, "A CEL expression");
+  command->add_option("expression", o->expression,
+                      "A CEL expression; without one on a terminal, a prompt for many");
   command->add_option("--var", o->vars, "A variable, NAME=JSON")->allow_extra_args(false);
   command->add_option("--schema", o->schema_file, "Variables are the fields of this schema");
-  command->add_flag("--jsonl", o->jsonl, "Answer cases from standard input, one a line");
+  CLI::Option* jsonl =
+      command->add_flag("--jsonl", o->jsonl, "Answer cases from standard input, one a line");
+  command
+      ->add_flag("--functions", o->functions,
+                 "List the functions; with a word in place of the expression, those that have it")
+      ->excludes(jsonl);
   command->callback([o, exit_code, command] {
-    if (o->expression.empty() != o->jsonl) {
-      std::cerr << "error: give either an expression or --jsonl\n" << command->help();
+    const bool prompt = !o->jsonl && !o->functions && o->expression.empty();
+    if ((o->jsonl && !o->expression.empty()) || (prompt && isatty(STDIN_FILENO) == 0)) {
+      std::cerr << "error: give an expression, --jsonl or --functions\n" << command->help();
       *exit_code = kExitUsage;
       return;
     }

@@ -1,5 +1,8 @@
 #include "ingest/codec_json.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <limits>
 
 #include <absl/strings/str_cat.h>
@@ -20,63 +23,111 @@ JsonCodec::JsonCodec(const CodecOptions& options)
       projection_(options.layout, options.time.field, options.positions),
       layouts_(projection_),
       tokenizer_(projection_),
-      texts_(projection_.names().size()) {}
+      texts_(projection_.names().size()),
+      has_plain_kinds_(!projection_.has_positions() &&
+                       (projection_.time() < 0 || options.time.unit == TimeUnit::kMillis)) {}
 
 const cep::RecordRenderer& JsonCodec::renderer() const { return JsonRenderer::Get(); }
 
 size_t JsonCodec::Decode(const RawRecord* records, size_t count, cep::Batch* batch) {
-  for (size_t i = 0; i < count; ++i) {
-    if (DecodeOne(records[i], batch)) ++batch->rows;
+  std::array<std::string_view, JsonLayoutParser::kMaxGroup> lines;
+  for (size_t done = 0; done < count; done += lines.size()) {
+    const size_t group = std::min(count - done, lines.size());
+    for (size_t i = 0; i < group; ++i) {
+      const RawRecord& record = records[done + i];
+      lines[i] = record.broken == nullptr ? record.bytes : std::string_view();
+    }
+    layouts_.Scan(lines.data(), group);
+    for (size_t i = 0; i < group;) {
+      const size_t run = layouts_.Match(i, std::min(group - i, most_in_run_));
+      if (run > 0) {
+        i += DecodeRun(&records[done + i], run, batch);
+      } else {
+        plain_ = false;
+        if (DecodeSlowly(records[done + i], 0, batch)) ++batch->rows;
+        ++i;
+      }
+    }
   }
   return count;
 }
 
-// Fills the row behind the batch's last one; false if the record was rejected instead.
-bool JsonCodec::DecodeOne(RawRecord record, cep::Batch* batch) {
-  if (!FindFields(record, batch)) return false;
-  if (projection_.has_positions() && !ReadPosition(&record, batch)) return false;
-  if (!plain_ || !DecodePlain(batch)) {
-    if (plain_ && !layouts_.CheckReadScalars(record.bytes) && !FindFieldsSlowly(record, batch)) {
-      return false;
-    }
-    if (!ReadTime(record, batch) || !WriteColumns(record, batch)) return false;
+// Fills rows behind the batch's last one with lines that keep one layout. Returns how many of them
+// are done: all, or those up to one that was rejected.
+size_t JsonCodec::DecodeRun(const RawRecord* records, size_t count, cep::Batch* batch) {
+  const uint32_t first = batch->rows;
+  uint64_t odd = DecodePlain(count, batch);
+  const uint64_t valid_json = layouts_.valid_json();
+  for (size_t i = 0; i < count; ++i) {
+    const size_t row = first + i;
+    batch->offsets[row] = records[i].offset;
+    batch->partitions[row] = records[i].partition;
+    batch->raw[row] = records[i].bytes;
+    batch->is_json[row] = valid_json >> i & 1;
   }
+  for (; odd != 0; odd &= odd - 1) {
+    const auto i = static_cast<size_t>(std::countr_zero(odd));
+    batch->rows = first + static_cast<uint32_t>(i);
+    plain_ = true;
+    if (DecodeSlowly(records[i], i, batch)) continue;
+    // The rows of those behind it move down; they are decoded again, fewer at a time, so that many
+    // rejected records do not cost many times their number.
+    most_in_run_ = std::max<size_t>(1, most_in_run_ / 2);
+    return i + 1;
+  }
+  batch->rows = first + static_cast<uint32_t>(count);
+  most_in_run_ = std::min(JsonLayoutParser::kMaxGroup, most_in_run_ * 2);
+  return count;
+}
+
+// Converts the fields of a run's lines, a field at a time. Returns the lines, a bit each, whose row
+// must be filled by DecodeSlowly().
+uint64_t JsonCodec::DecodePlain(size_t count, cep::Batch* batch) {
+  const uint64_t all = ~uint64_t{0} >> (64 - count);
+  if (!has_plain_kinds_ || !layouts_.has_all()) return all;
+  uint64_t odd = options_.strict ? all & ~layouts_.valid_json() : 0;
+  const uint32_t first = batch->rows;
+  if (projection_.time() < 0) std::fill_n(batch->ts.get() + first, count, 0);
+  for (const JsonLayoutParser::Use& use : layouts_.uses()) {
+    const JsonLayoutParser::TextsOfRun text_of = layouts_.TextsOf(use);
+    if (static_cast<int>(use.place) == projection_.time()) {
+      for (size_t i = 0; i < count; ++i) {
+        int64_t* const ms = &batch->ts[first + i];
+        const bool fits = ParseIntPadded(text_of(i), ms) == NumberError::kNone &&
+                          *ms >= kMinEventTime && *ms <= kMaxEventTime;
+        odd |= uint64_t{!fits} << i;
+      }
+    }
+    if (use.place < batch->columns.size()) {
+      odd |= JsonFieldWriter::WriteRun(text_of, count, first, &batch->columns[use.place]);
+    }
+  }
+  return odd;
+}
+
+// Fills the row behind the batch's last one; false if the record was rejected instead. With plain_
+// it is line `line` of the run at hand.
+bool JsonCodec::DecodeSlowly(RawRecord record, size_t line, cep::Batch* batch) {
+  if (!FindFields(record, line, batch)) return false;
+  if (projection_.has_positions() && !ReadPosition(&record, batch)) return false;
+  if (!ReadTime(record, batch) || !WriteColumns(record, batch)) return false;
   const uint32_t row = batch->rows;
   batch->offsets[row] = record.offset;
   batch->partitions[row] = record.partition;
   batch->raw[row] = record.bytes;
-  batch->is_json[row] = plain_ && layouts_.is_valid_json() ? 1 : 0;
+  batch->is_json[row] = plain_ ? layouts_.valid_json() >> line & 1 : 0;
   return true;
 }
 
-// Converts the fields of a line that keeps its layout, if all are of the usual kinds: then they are
-// valid JSON.
-bool JsonCodec::DecodePlain(cep::Batch* batch) {
-  if (projection_.time() >= 0) {
-    if (options_.time.unit != TimeUnit::kMillis) return false;
-    const std::string_view text = texts_[static_cast<size_t>(projection_.time())];
-    int64_t* const ms = &batch->ts[batch->rows];
-    if (text.data() == nullptr || ParseIntPadded(text, ms) != NumberError::kNone ||
-        *ms < kMinEventTime || *ms > kMaxEventTime) {
-      return false;
-    }
-  } else {
-    batch->ts[batch->rows] = 0;
-  }
-  for (size_t i = 0; i < batch->columns.size(); ++i) {
-    if (!JsonFieldWriter::WriteFast(texts_[i], true, batch->rows, &batch->columns[i])) return false;
-  }
-  return true;
-}
-
-bool JsonCodec::FindFields(const RawRecord& record, cep::Batch* batch) {
+// Sets texts_.
+bool JsonCodec::FindFields(const RawRecord& record, size_t line, cep::Batch* batch) {
   if (record.broken != nullptr) {
     Reject(record, 0, record.broken, batch);
     return false;
   }
-  plain_ = layouts_.Parse(record.bytes, &texts_);
-  if (plain_ &&
-      (!options_.strict || (layouts_.CheckReadScalars(record.bytes) && layouts_.is_valid_json()))) {
+  if (plain_ && layouts_.CheckReadScalars(line) &&
+      (!options_.strict || (layouts_.valid_json() >> line & 1) != 0)) {
+    layouts_.CopyTexts(line, &texts_);
     return true;
   }
   return FindFieldsSlowly(record, batch);
@@ -84,13 +135,14 @@ bool JsonCodec::FindFields(const RawRecord& record, cep::Batch* batch) {
 
 // Asks the general parser.
 bool JsonCodec::FindFieldsSlowly(const RawRecord& record, cep::Batch* batch) {
+  const bool is_known = plain_;  // Learn() would end the run at hand
   plain_ = false;
   JsonError error;
   if ((options_.strict && !ValidateJsonObject(record.bytes, &error)) ||
       !tokenizer_.Tokenize(record.bytes, &texts_, &error)) {
     return RejectLine(record, error, batch);
   }
-  layouts_.Learn(record.bytes);
+  if (!is_known) layouts_.Learn(record.bytes);
   return true;
 }
 
@@ -149,10 +201,6 @@ bool JsonCodec::ReadTime(const RawRecord& record, cep::Batch* batch) {
     return true;
   }
   const std::string_view text = texts_[static_cast<size_t>(projection_.time())];
-  if (options_.time.unit == TimeUnit::kMillis && ParseIntPadded(text, ms) == NumberError::kNone &&
-      *ms >= kMinEventTime && *ms <= kMaxEventTime) [[likely]] {
-    return true;
-  }
   if (text.data() == nullptr) {
     Reject(record, 0, absl::StrCat("no event time: no field `", options_.time.field, "`"), batch);
     return false;

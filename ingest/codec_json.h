@@ -24,10 +24,11 @@ class JsonCodec : public Codec {
   const cep::RecordRenderer& renderer() const override;
 
  private:
-  bool DecodeOne(RawRecord record, cep::Batch* batch);
-  bool FindFields(const RawRecord& record, cep::Batch* batch);
+  size_t DecodeRun(const RawRecord* records, size_t count, cep::Batch* batch);
+  uint64_t DecodePlain(size_t count, cep::Batch* batch);
+  bool DecodeSlowly(RawRecord record, size_t line, cep::Batch* batch);
+  bool FindFields(const RawRecord& record, size_t line, cep::Batch* batch);
   bool FindFieldsSlowly(const RawRecord& record, cep::Batch* batch);
-  bool DecodePlain(cep::Batch* batch);
   bool ReadPosition(RawRecord* record, cep::Batch* batch);
   bool ReadTime(const RawRecord& record, cep::Batch* batch);
   bool WriteColumns(const RawRecord& record, cep::Batch* batch);
@@ -44,7 +45,9 @@ class JsonCodec : public Codec {
   JsonFieldWriter writer_;
   PartitionTable partitions_;
   FieldTexts texts_;
-  bool plain_ = false;  // the record at hand is known to hold no backslash
+  const bool has_plain_kinds_;  // rows may be filled without texts_: no positions, usual times
+  bool plain_ = false;          // the record at hand is known to hold no backslash
+  size_t most_in_run_ = JsonLayoutParser::kMaxGroup;
 };
 
 }  // namespace vigil::ingest

@@ -301,9 +301,12 @@ bool ProtobufProjector::Scan(std::string_view bytes, cep::Batch* batch) {
     const Action& action = ActionOf(number);
     switch (action.op) {
       case Op::kSkip:
-      case Op::kNever:
-        p = reader_.Skip(number, wire, p, end, 1);
+      case Op::kNever: {
+        std::string_view skipped;
+        const char* const next = wire == PbWire::kLength ? ReadLength(p, end, &skipped) : nullptr;
+        p = next != nullptr ? next : reader_.Skip(number, wire, p, end, 1);
         break;
+      }
       case Op::kGeneral:
       case Op::kClear:
         p = StoreSlowly(action, number, wire, p, end);

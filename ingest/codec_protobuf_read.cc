@@ -65,8 +65,8 @@ const char* ProtobufReader::Fail(const char* at, const char* what, const PbField
   return nullptr;
 }
 
-const char* ProtobufReader::ReadTag(const char* p, const char* end, uint32_t* number,
-                                    PbWire* wire) {
+const char* ProtobufReader::ReadTagSlowly(const char* p, const char* end, uint32_t* number,
+                                          PbWire* wire) {
   uint64_t tag = 0;
   const char* const next = ReadVarint(p, end, &tag);
   if (next == nullptr || tag > std::numeric_limits<uint32_t>::max()) {

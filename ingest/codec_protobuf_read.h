@@ -97,12 +97,20 @@ class ProtobufReader {
   const char* Skip(uint32_t number, PbWire wire, const char* p, const char* end, int depth);
 
   // The tag at `p`; null if there is none, or it names no field.
-  const char* ReadTag(const char* p, const char* end, uint32_t* number, PbWire* wire);
+  const char* ReadTag(const char* p, const char* end, uint32_t* number, PbWire* wire) {
+    if (p < end && static_cast<signed char>(*p) >= 8 && (*p & 7) <= 5) [[likely]] {
+      *number = static_cast<uint32_t>(*p) >> 3;
+      *wire = static_cast<PbWire>(*p & 7);
+      return p + 1;
+    }
+    return ReadTagSlowly(p, end, number, wire);
+  }
 
   const char* Fail(const char* at, const char* what, const PbField* field = nullptr);
   const PbError& error() const { return error_; }
 
  private:
+  const char* ReadTagSlowly(const char* p, const char* end, uint32_t* number, PbWire* wire);
   bool ReadMessage(const PbMessage& message, std::string_view bytes, int depth, cep::Value* out);
   bool ReadFields(const PbMessage& message, std::string_view bytes, int depth, Cell* cells);
   bool MakeMessage(const PbMessage& message, const char* at, cep::Value* fields, Cell* cells,

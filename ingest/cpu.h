@@ -10,6 +10,11 @@
 // Marks a function that is compiled for, and may only be called on, machines of HasAvx2().
 #define VIGIL_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt,pclmul")))
 #define VIGIL_HAVE_AVX2 1
+// The same for machines of SimdLevel::kAvx512.
+#define VIGIL_AVX512                                                                 \
+  __attribute__((                                                                    \
+      target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi,bmi2,lzcnt," \
+             "popcnt,pclmul")))
 #else
 #define VIGIL_HAVE_AVX2 0
 #endif
@@ -27,6 +32,27 @@ inline bool HasAvx2() {
   return has;
 #else
   return false;
+#endif
+}
+
+enum class SimdLevel : uint8_t {
+  kNone,
+  kAvx2,
+  kAvx512,  // since 2019 (Ice Lake, Zen 4): compares 64 bytes at once, compresses masks to
+            // positions
+};
+
+inline SimdLevel BestSimdLevel() {
+#if VIGIL_HAVE_AVX2
+  static const SimdLevel best = [] {
+    if (!HasAvx2()) return SimdLevel::kNone;
+    const bool has = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                     __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
+    return has ? SimdLevel::kAvx512 : SimdLevel::kAvx2;
+  }();
+  return best;
+#else
+  return SimdLevel::kNone;
 #endif
 }
 

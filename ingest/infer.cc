@@ -37,17 +37,17 @@ SeenValues* FieldNamed(SeenValues* object, std::string_view name, size_t* next) 
   auto& fields = object->fields;
   for (size_t tried = 0; tried < fields.size(); ++tried) {
     const size_t at = (*next + tried) % fields.size();
-    if (fields[at].first != name) continue;
+    if (fields[at].name != name) continue;
     *next = at + 1;
-    return &fields[at].second;
+    return &fields[at].values;
   }
   if (fields.size() >= SeenValues::kMaxFields) {
     object->too_many_fields = true;
     return nullptr;
   }
-  fields.emplace_back(std::string(name), SeenValues());
+  fields.push_back({std::string(name), {}});
   *next = fields.size();
-  return &fields.back().second;
+  return &fields.back().values;
 }
 
 Value ValueOfCell(const CsvCell& cell) {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "cep/base/arena.h"
@@ -18,6 +17,7 @@
 namespace vigil::ingest {
 
 class LineReader;
+struct SeenField;
 
 // What values of one field (or list element) have been seen to be. Fields are in order of first
 // appearance.
@@ -32,13 +32,18 @@ struct SeenValues {
   bool lists = false;
   bool objects = false;
   bool too_many_fields = false;
-  std::vector<std::pair<std::string, SeenValues>> fields;  // of objects
-  std::vector<SeenValues> element;                         // of lists: none or one
+  std::vector<SeenField> fields;    // of objects
+  std::vector<SeenValues> element;  // of lists: none or one
 
   void Add(const cep::Value& value);
   // int and double together are double; other mixtures, nothing and only null are dyn; the elements
   // of a list and the fields of an object likewise.
   cep::Type ToType() const;
+};
+
+struct SeenField {
+  std::string name;
+  SeenValues values;
 };
 
 // Thread safety: none.

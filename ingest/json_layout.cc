@@ -14,14 +14,17 @@
 namespace vigil::ingest {
 namespace {
 
-// Input that has no layouts is left to simdjson, but for one line in so many that is tried again.
+// Input that has no layouts is left to simdjson, but for a line in each group that is tried again.
 constexpr uint32_t kGiveUpAfter = 64;
-constexpr uint32_t kRetryEvery = 64;
 
 #if VIGIL_HAVE_AVX2
 
 VIGIL_AVX2 VIGIL_INLINE __m256i Load(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+
+VIGIL_AVX2 VIGIL_INLINE void Store(__m256i v, void* p) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), v);
 }
 
 VIGIL_AVX2 VIGIL_INLINE uint64_t Mask(__m256i low, __m256i high) {
@@ -55,36 +58,63 @@ VIGIL_INLINE __m128i NoTokenBytes(const char* p) {
 
 }  // namespace
 
-bool JsonLayoutParser::Parse(std::string_view line, FieldTexts* texts) {
-  if (declined_ >= kGiveUpAfter && ++declined_ % kRetryEvery != 0) return false;
-  if (!ScanLine(line, &scan_) || !Find(line)) return false;
-  declined_ = 0;
-  std::fill(texts->begin(), texts->end(), std::string_view());
-  const Layout& layout = layouts_[current_];
-  for (const Use& use : layout.uses) {
-    const uint32_t start = scan_.colons[use.field] + layout.after_colon[use.field] - use.quote;
-    const uint32_t end =
-        scan_.colons[use.field + 1] - layout.before_colon[use.field + 1] + use.quote;
-    (*texts)[use.place] = {line.data() + start, end - start};
+JsonLayoutParser::JsonLayoutParser(const Projection& projection, SimdLevel simd)
+    : projection_(projection),
+      simd_(simd),
+      colons_(kMaxGroup * (kMaxFields + kAfterColons) + kColonsRoom),
+      spans_(kMaxGroup * 2 * (kMaxFields + 16)) {}
+
+void JsonLayoutParser::Scan(const std::string_view* lines, size_t count) {
+  std::copy(lines, lines + count, lines_.begin());
+  std::fill_n(scanned_.begin(), count, Line());
+  if (simd_ == SimdLevel::kNone) return;
+  // Input without layouts is tried again with the first line of each group.
+  if (declined_ >= kGiveUpAfter) count = 1;
+  uint32_t* at = colons_.data();
+  for (size_t i = 0; i < count; ++i) {
+    scanned_[i].colons = static_cast<uint32_t>(at - colons_.data());
+    at = simd_ == SimdLevel::kAvx512 ? ScanLine512(lines[i], at, &scanned_[i])
+                                     : ScanLine(lines[i], at, &scanned_[i]);
   }
-  return true;
 }
 
-bool JsonLayoutParser::CheckReadScalars(std::string_view line) {
+size_t JsonLayoutParser::Match(size_t first, size_t most) {
+  first_ = first;
+  valid_json_ = 0;
+  if (scanned_[first].fields == 0 || !FindLayout()) return 0;
+  declined_ = 0;
   const Layout& layout = layouts_[current_];
-  return CheckScalars(layout.read_scalars, layout, line);
+  size_t matched = 1;
+  while (matched < most && Matches(layout, matched)) ++matched;
+  valid_json_ = ~uint64_t{0} >> (64 - matched);
+  uint64_t odd = 0;  // lines with unusual scalars
+  for (const uint32_t field : layout.unread_scalars) {
+    const TextsOfRun texts = TextsOf({.field = field});
+    for (size_t i = 0; i < matched; ++i) odd |= uint64_t{!IsPlainScalar(texts(i))} << i;
+  }
+  for (; odd != 0; odd &= odd - 1) {
+    const auto line = static_cast<size_t>(std::countr_zero(odd));
+    if (!AreTokens(layout.unread_scalars, line)) return line;
+  }
+  return matched;
 }
 
-// Makes the layout that accepts the line the current one.
-bool JsonLayoutParser::Find(std::string_view line) {
+bool JsonLayoutParser::CheckReadScalars(size_t line) {
+  return AreTokens(layouts_[current_].read_scalars, line);
+}
+
+void JsonLayoutParser::CopyTexts(size_t line, FieldTexts* texts) const {
+  std::fill(texts->begin(), texts->end(), std::string_view());
+  for (const Use& use : uses()) (*texts)[use.place] = TextsOf(use)(line);
+}
+
+// Makes the layout that accepts the run's first line the current one.
+bool JsonLayoutParser::FindLayout() {
   for (size_t tried = 0, i = current_; tried < layouts_.size(); ++tried) {
-    const Layout& layout = layouts_[i];
-    if (Matches(layout, line, scan_)) {
-      is_valid_json_ = true;
-      if (CheckScalars(layout.unread_scalars, layout, line)) {
-        current_ = i;
-        return true;
-      }
+    stride_ = layouts_[i].texts.size();
+    if (Matches(layouts_[i], 0) && AreTokens(layouts_[i].unread_scalars, 0)) {
+      current_ = i;
+      return true;
     }
     i = i + 1 < layouts_.size() ? i + 1 : 0;
   }
@@ -124,11 +154,13 @@ VIGIL_INLINE uint64_t NameEnds(uint64_t quotes, uint64_t colons, uint64_t* carry
 
 }  // namespace
 
-VIGIL_AVX2 bool JsonLayoutParser::ScanLine(std::string_view line, Scan* scan) {
-  if (!HasAvx2() || line.size() > INT32_MAX) return false;
+// Writes the colons that follow a quote to `colons`, which has kColonsRoom, and returns their end,
+// or `colons` if the line is declined.
+VIGIL_AVX2 uint32_t* JsonLayoutParser::ScanLine(std::string_view line, uint32_t* colons,
+                                                Line* result) {
+  if (line.size() > INT32_MAX) return colons;
   const auto size = static_cast<uint32_t>(line.size());
-  uint32_t* const first = scan->colons.data();
-  uint32_t* out = first;
+  uint32_t* out = colons;
   uint32_t quotes = 0;
   uint64_t carry = 0;
   __m256i odd = _mm256_setzero_si256();
@@ -139,7 +171,7 @@ VIGIL_AVX2 bool JsonLayoutParser::ScanLine(std::string_view line, Scan* scan) {
     const uint64_t quote_bits = block.Equal('"');
     quotes += static_cast<uint32_t>(std::popcount(quote_bits));
     out = AppendPositions(NameEnds(quote_bits, block.Equal(':'), &carry), base, out);
-    if (out > first + kMaxFields) return false;
+    if (out > colons + kMaxFields) return colons;
   }
   uint64_t odd_at_end = 0;
   if (base < size) {
@@ -149,41 +181,94 @@ VIGIL_AVX2 bool JsonLayoutParser::ScanLine(std::string_view line, Scan* scan) {
     const uint64_t quote_bits = block.Equal('"') & valid;
     quotes += static_cast<uint32_t>(std::popcount(quote_bits));
     out = AppendPositions(NameEnds(quote_bits, block.Equal(':') & valid, &carry), base, out);
-    if (out > first + kMaxFields) return false;
+    if (out > colons + kMaxFields) return colons;
   }
-  scan->count = static_cast<uint32_t>(out - first);
-  scan->quotes = quotes;
-  // Eight places behind the last one are read, and must not look like more of the line.
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_set1_epi32(static_cast<int>(size)));
-  out[8] = size;
-  if (odd_at_end == 0 && _mm256_testz_si256(odd, odd) != 0) [[likely]]
-    return true;
-  return IsPlainUtf8(line);
+  result->quotes = quotes;
+  return EndScan(line, colons, out, odd_at_end != 0 || _mm256_testz_si256(odd, odd) == 0, result);
 }
 
-VIGIL_AVX2 bool JsonLayoutParser::Matches(const Layout& layout, std::string_view line,
-                                          const Scan& scan) {
-  const size_t texts = layout.texts.size();
-  const uint32_t* colons = scan.colons.data();
-  if (scan.quotes != layout.quotes || scan.count + 1 != texts) return false;
+VIGIL_AVX512 uint32_t* JsonLayoutParser::ScanLine512(std::string_view line, uint32_t* colons,
+                                                     Line* result) {
+  if (line.size() > INT32_MAX) return colons;
+  const auto size = static_cast<uint32_t>(line.size());
+  const __m512i places = _mm512_set_epi8(
+      63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41,
+      40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18,
+      17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  uint32_t* out = colons;
+  uint32_t quotes = 0;
+  uint64_t carry = 0;
+  // Bytes beyond ASCII are negative, so the least byte tells of them and of control characters; the
+  // least one after an exclusive or is zero where there is a backslash.
+  __m512i least = _mm512_set1_epi8('x');
+  __m512i least_xored = least;
+  for (uint32_t base = 0; base < size; base += 64) {
+    const uint64_t valid = _bzhi_u64(~uint64_t{0}, std::min(size - base, 64u));
+    const __m512i bytes = _mm512_mask_loadu_epi8(_mm512_set1_epi8('x'), valid, line.data() + base);
+    least = _mm512_min_epi8(least, bytes);
+    least_xored = _mm512_min_epu8(least_xored, _mm512_xor_si512(bytes, _mm512_set1_epi8('\\')));
+    const uint64_t quote_bits = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('"'));
+    const uint64_t colon_bits = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(':'));
+    quotes += static_cast<uint32_t>(std::popcount(quote_bits));
+    const uint64_t ends = NameEnds(quote_bits, colon_bits, &carry);
+    const auto count = static_cast<uint32_t>(std::popcount(ends));
+    if (count > 16) [[unlikely]] {
+      out = AppendPositions(ends, base, out);
+    } else {
+      const __m512i packed = _mm512_maskz_compress_epi8(ends, places);
+      const __m512i wide = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(packed));
+      _mm512_storeu_si512(out, _mm512_add_epi32(wide, _mm512_set1_epi32(static_cast<int>(base))));
+      out += count;
+    }
+    if (out > colons + kMaxFields) return colons;
+  }
+  result->quotes = quotes;
+  const bool is_odd = _mm512_cmplt_epi8_mask(least, _mm512_set1_epi8(' ')) != 0 ||
+                      _mm512_testn_epi8_mask(least_xored, least_xored) != 0;
+  return EndScan(line, colons, out, is_odd, result);
+}
+
+// Ends the list of colons; of a line with odd bytes checks that they are UTF-8.
+uint32_t* JsonLayoutParser::EndScan(std::string_view line, uint32_t* colons, uint32_t* end,
+                                    bool is_odd, Line* result) {
+  if (is_odd && !IsPlainUtf8(line)) return colons;
+  result->fields = static_cast<uint32_t>(end - colons);
+  // Places behind the last one are read, and must not look like more of the line.
+  std::fill_n(end, kAfterColons, static_cast<uint32_t>(line.size()));
+  return end + kAfterColons;
+}
+
+// Sets where the layout's texts are in a line of the run, if it has them.
+VIGIL_AVX2 bool JsonLayoutParser::Matches(const Layout& layout, size_t line) {
+  const Line& scanned = scanned_[first_ + line];
+  if (scanned.quotes != layout.quotes || scanned.fields != layout.fields) return false;
+  const uint32_t* colons = colons_.data() + scanned.colons;
   if (colons[0] != layout.before_colon[0]) return false;
+  const size_t texts = layout.texts.size();
+  uint32_t* const starts = Starts(line);
   // Every text ends at or before the next one's start; this also keeps what is read inside the
   // line.
   __m256i too_near = _mm256_setzero_si256();
-  for (size_t i = 0; i < layout.least_gap.size(); i += 8) {
-    const __m256i gap = _mm256_sub_epi32(Load(colons + i + 1), Load(colons + i));
+  for (size_t i = 0; i < texts; i += 8) {
+    const __m256i at = Load(colons + i);
+    const __m256i gap = _mm256_sub_epi32(Load(colons + i + 1), at);
     too_near =
         _mm256_or_si256(too_near, _mm256_cmpgt_epi32(Load(layout.least_gap.data() + i), gap));
+    Store(_mm256_sub_epi32(at, Load(layout.before_colon.data() + i)), starts + i);
+    Store(_mm256_add_epi32(at, Load(layout.after_colon.data() + i)), starts + texts + i);
   }
   if (_mm256_testz_si256(too_near, too_near) == 0) return false;
   __m256i differs = _mm256_setzero_si256();
   const Text* text = layout.texts.data();
-  const uint32_t* before = layout.before_colon.data();
-  for (size_t i = 0; i < texts; ++i) {
-    const __m256i found = Load(line.data() + (colons[i] - before[i]));
-    differs = _mm256_or_si256(differs,
-                              _mm256_and_si256(_mm256_xor_si256(found, Load(text[i].bytes.data())),
-                                               Load(text[i].mask.data())));
+  const char* data = lines_[first_ + line].data();
+  for (size_t i = 0; i < texts; i += 8) {
+#pragma GCC unroll 8
+    for (size_t j = i; j < i + 8; ++j) {
+      const __m256i found = Load(data + starts[j]);
+      differs = _mm256_or_si256(
+          differs, _mm256_and_si256(_mm256_xor_si256(found, Load(text[j].bytes.data())),
+                                    Load(text[j].mask.data())));
+    }
   }
   return _mm256_testz_si256(differs, differs) != 0;
 }
@@ -208,16 +293,17 @@ bool IsToken(const char* at, size_t left) {
 
 }  // namespace
 
-// True if each of the scalars is one token; notes if one is not valid.
-bool JsonLayoutParser::CheckScalars(const std::vector<uint32_t>& fields, const Layout& layout,
-                                    std::string_view line) {
+// True if each of these scalars of a line of the run is one token; notes if one is not valid.
+bool JsonLayoutParser::AreTokens(const std::vector<uint32_t>& fields, size_t line) {
+  const uint32_t* starts = Starts(line);
+  const char* data = lines_[first_ + line].data();
   for (const uint32_t field : fields) {
-    const char* start = line.data() + scan_.colons[field] + layout.after_colon[field];
-    const char* end = line.data() + scan_.colons[field + 1] - layout.before_colon[field + 1];
+    const char* start = data + starts[stride_ + field];
+    const char* end = data + starts[field + 1];
     const auto size = static_cast<size_t>(end - start);
     if (IsPlainScalar({start, size}) || SkipJsonScalar(start, end) == end) [[likely]]
       continue;
-    is_valid_json_ = false;
+    valid_json_ &= ~(uint64_t{1} << line);
     if (!IsToken(start, size)) return false;
   }
   return true;
@@ -225,11 +311,12 @@ bool JsonLayoutParser::CheckScalars(const std::vector<uint32_t>& fields, const L
 
 #else
 
-bool JsonLayoutParser::ScanLine(std::string_view, Scan*) { return false; }
-bool JsonLayoutParser::Matches(const Layout&, std::string_view, const Scan&) { return false; }
-bool JsonLayoutParser::CheckScalars(const std::vector<uint32_t>&, const Layout&, std::string_view) {
-  return false;
+uint32_t* JsonLayoutParser::ScanLine(std::string_view, uint32_t* colons, Line*) { return colons; }
+uint32_t* JsonLayoutParser::ScanLine512(std::string_view, uint32_t* colons, Line*) {
+  return colons;
 }
+bool JsonLayoutParser::Matches(const Layout&, size_t) { return false; }
+bool JsonLayoutParser::AreTokens(const std::vector<uint32_t>&, size_t) { return false; }
 
 #endif  // VIGIL_HAVE_AVX2
 
@@ -279,7 +366,16 @@ bool JsonLayoutParser::MakeLayout(std::string_view line, Layout* layout) const {
   }
   const auto size = static_cast<uint32_t>(line.size());
   if (!add(size, size)) return false;
-  layout->least_gap.resize((layout->least_gap.size() + 7) / 8 * 8);
+  layout->fields = static_cast<uint32_t>(object_.count);
+  const size_t padded = (layout->texts.size() + 7) / 8 * 8;
+  layout->texts.resize(padded);
+  for (std::vector<uint32_t>* list :
+       {&layout->before_colon, &layout->after_colon, &layout->least_gap}) {
+    list->resize(padded);
+  }
+  std::vector<bool> found(projection_.names().size());
+  for (const Use& use : layout->uses) found[use.place] = true;
+  layout->has_all = std::find(found.begin(), found.end(), false) == found.end();
   return true;
 }
 

@@ -25,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ingest/cpu.h"
 #include "ingest/json_flat.h"
 #include "ingest/projection.h"
 
@@ -38,22 +39,68 @@ class JsonLayoutParser {
   static constexpr size_t kMaxFields = 128;
   // Longer texts between values are not learned: one compare of 32 bytes has to do.
   static constexpr size_t kMaxText = 32;
+  // Lines in a group, one bit each.
+  static constexpr size_t kMaxGroup = 64;
+
+  // A field of a layout that is read.
+  struct Use {
+    uint32_t field = 0;  // in the line
+    uint32_t place = 0;  // in the projection
+    uint32_t quote = 0;  // 1 for a string: its quotes belong to the value's text
+  };
+
+  // The texts of one field of a run, by line.
+  class TextsOfRun {
+   public:
+    std::string_view operator()(size_t line) const {
+      const uint32_t start = starts_[line * step_] - quote_;
+      const uint32_t end = ends_[line * step_] + quote_;
+      return {lines_[line].data() + start, end - start};
+    }
+
+   private:
+    friend class JsonLayoutParser;
+    TextsOfRun(const std::string_view* lines, const uint32_t* starts, const uint32_t* ends,
+               size_t step, uint32_t quote)
+        : lines_(lines), starts_(starts), ends_(ends), step_(step), quote_(quote) {}
+
+    const std::string_view* lines_;
+    const uint32_t* starts_;
+    const uint32_t* ends_;
+    size_t step_;
+    uint32_t quote_;
+  };
 
   // `projection` is borrowed and outlives the parser.
-  explicit JsonLayoutParser(const Projection& projection) : projection_(projection) {}
+  explicit JsonLayoutParser(const Projection& projection, SimdLevel simd = BestSimdLevel());
 
-  // Sets `texts` as JsonTokenizer::Tokenize() does. False: declined. ChunkPool::kPadding bytes
-  // behind `line` are read. An accepted line holds no backslash and no control character.
-  bool Parse(std::string_view line, FieldTexts* texts);
+  // Takes up a group of at most kMaxGroup lines. ChunkPool::kPadding bytes behind each are read.
+  void Scan(const std::string_view* lines, size_t count);
 
-  // Parse() leaves the scalars that are read to whoever converts them: a text that turns out not to
+  // Finds the fields of the group's lines from `first` on, at most `most` of them, as far as they
+  // keep one layout: they are the run that the functions below speak of, counted from 0. Returns
+  // their number; 0: the first one is declined. Accepted lines hold no backslash and no control
+  // character.
+  size_t Match(size_t first, size_t most);
+
+  // The fields of the run's lines. Of two uses with one place the later one counts.
+  const std::vector<Use>& uses() const { return layouts_[current_].uses; }
+  TextsOfRun TextsOf(const Use& use) const {
+    return {&lines_[first_], Starts(0) + stride_ + use.field, Starts(0) + use.field + 1,
+            2 * stride_, use.quote};
+  }
+  // Whether they have all of the projection's fields.
+  bool has_all() const { return layouts_[current_].has_all; }
+  // The lines, a bit each, that are valid JSON as a whole if the scalars that are read are valid.
+  uint64_t valid_json() const { return valid_json_; }
+
+  // Match() leaves the scalars that are read to whoever converts them: a text that turns out not to
   // be one of the usual kinds may not be a token. False: it is not, and the line counts as
-  // declined.
-  bool CheckReadScalars(std::string_view line);
+  // declined. May take the line out of valid_json().
+  bool CheckReadScalars(size_t line);
 
-  // Whether the line accepted last is valid JSON as a whole, if the scalars that are read are
-  // valid, too.
-  bool is_valid_json() const { return is_valid_json_; }
+  // Sets `texts` as JsonTokenizer::Tokenize() does.
+  void CopyTexts(size_t line, FieldTexts* texts) const;
 
   // Remembers the layout of a line that was declined and turned out to be valid, if it can be.
   void Learn(std::string_view line);
@@ -66,48 +113,61 @@ class JsonLayoutParser {
     std::array<char, kMaxText> bytes{};
     std::array<uint8_t, kMaxText> mask{};
   };
-  struct Use {
-    uint32_t field = 0;  // in the line
-    uint32_t place = 0;  // in the projection
-    uint32_t quote = 0;  // 1 for a string: its quotes belong to the value's text
-  };
+  // The vectors of a number a text are padded with zeros to whole vectors of eight.
   struct Layout {
-    std::vector<Text> texts;  // one per field, and the line's end
+    std::vector<Text> texts;  // one per field, and the line's end; padded with texts of no bytes
+    uint32_t fields = 0;
     // By text: its start is so many bytes before its name's colon (or the line's end), and its end
     // so many behind it.
     std::vector<uint32_t> before_colon;
     std::vector<uint32_t> after_colon;
     // By text but the first: the least distance of its colon to the one before, so that texts do
-    // not overlap and no scalar is empty. Padded with zeros to whole vectors of eight.
+    // not overlap and no scalar is empty.
     std::vector<uint32_t> least_gap;
     // Fields whose values are no strings: those that are not read, and those that are.
     std::vector<uint32_t> unread_scalars;
     std::vector<uint32_t> read_scalars;
     std::vector<Use> uses;
+    bool has_all = false;
     uint32_t quotes = 0;  // in the whole line
   };
-  // Where the colons behind names are, and what else one pass over the line tells.
-  struct Scan {
-    uint32_t count = 0;
+  // What one pass over a line tells.
+  struct Line {
+    uint32_t colons = 0;  // in colons_, where those behind names are
+    uint32_t fields = 0;  // how many these are; 0: declined
     uint32_t quotes = 0;
-    std::array<uint32_t, kMaxFields + 64 + 16> colons;
   };
+  // The scan of a line leaves so much behind its colons.
+  static constexpr size_t kAfterColons = 9;
+  static constexpr size_t kColonsRoom = kMaxFields + 64 + 16;
 
-  static bool ScanLine(std::string_view line, Scan* scan);
-  static bool Matches(const Layout& layout, std::string_view line, const Scan& scan);
-  bool CheckScalars(const std::vector<uint32_t>& fields, const Layout& layout,
-                    std::string_view line);
-  bool Find(std::string_view line);
+  static uint32_t* ScanLine(std::string_view line, uint32_t* colons, Line* result);
+  static uint32_t* ScanLine512(std::string_view line, uint32_t* colons, Line* result);
+  static uint32_t* EndScan(std::string_view line, uint32_t* colons, uint32_t* end, bool is_odd,
+                           Line* result);
+  uint32_t* Starts(size_t line) { return spans_.data() + line * 2 * stride_; }
+  const uint32_t* Starts(size_t line) const { return spans_.data() + line * 2 * stride_; }
+  bool FindLayout();
+  bool Matches(const Layout& layout, size_t line);
+  bool AreTokens(const std::vector<uint32_t>& fields, size_t line);
   bool MakeLayout(std::string_view line, Layout* layout) const;
   void Keep(Layout layout);
 
   const Projection& projection_;
-  Scan scan_;
+  const SimdLevel simd_;
+  std::array<std::string_view, kMaxGroup> lines_;
+  std::array<Line, kMaxGroup> scanned_;
+  std::vector<uint32_t> colons_;  // of all lines of the group
+  size_t first_ = 0;              // the run's first line
+  // By line of the run and text of its layout: where it starts, and `stride_` behind, where it
+  // ends.
+  std::vector<uint32_t> spans_;
+  size_t stride_ = 0;
+  uint64_t valid_json_ = 0;
   FlatObject object_;
-  bool is_valid_json_ = false;
   uint32_t declined_ = 0;  // lines in a row that could not be scanned or learned
   std::vector<Layout> layouts_;
-  size_t current_ = 0;  // the layout that accepted the last line
+  size_t current_ = 0;  // the layout that accepted the last run
   size_t oldest_ = 0;
 };
 

@@ -1,8 +1,11 @@
 #include "ingest/line_reader.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
+
+#include "ingest/cpu.h"
 
 namespace vigil::ingest {
 namespace {
@@ -42,6 +45,71 @@ bool LineReader::Next(Line* line) {
     return true;
   }
   return false;
+}
+
+namespace {
+
+// Writes where the line ends in [from, end) are, the first `most` of them, to `ends`, which has
+// room for 64 more; returns how many. ChunkPool::kPadding bytes behind `end` are read.
+VIGIL_INLINE size_t FindLineEnds(const char* from, const char* end, size_t most,
+                                 const char** ends) {
+  size_t count = 0;
+#if VIGIL_HAVE_AVX2
+  const __m256i wanted = _mm256_set1_epi8('\n');
+  for (; from < end && count < most; from += 64) {
+    const auto* p = reinterpret_cast<const __m256i*>(from);
+    const __m256i a = _mm256_cmpeq_epi8(_mm256_loadu_si256(p), wanted);
+    const __m256i b = _mm256_cmpeq_epi8(_mm256_loadu_si256(p + 1), wanted);
+    uint64_t bits = static_cast<uint32_t>(_mm256_movemask_epi8(a)) |
+                    uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(b))} << 32;
+    // Whether a block holds one is hard to predict, so its place is written in any case; more than
+    // one are rare.
+    ends[count] = from + std::countr_zero(bits);
+    count += bits != 0 ? 1 : 0;
+    for (bits &= bits - 1; bits != 0; bits &= bits - 1) {
+      ends[count++] = from + std::countr_zero(bits);
+    }
+  }
+  while (count > 0 && ends[count - 1] >= end) --count;
+#else
+  while (count < most) {
+    from = static_cast<const char*>(std::memchr(from, '\n', static_cast<size_t>(end - from)));
+    if (from == nullptr) break;
+    ends[count++] = from++;
+  }
+#endif
+  return std::min(count, most);
+}
+
+}  // namespace
+
+size_t LineReader::NextGroup(Line* lines, size_t most) {
+  constexpr size_t kMost = 64;
+  const char* ends[kMost + 64];
+  const char* const data = chunk_->data.get();
+  size_t found = 0;
+  // The first line may have a byte order mark; of one that was looked at before the end is not in
+  // the chunk.
+  if (lines_ > 0 && scanned_ == begin_) {
+    found = FindLineEnds(data + begin_, data + chunk_->size, std::min(most, kMost), ends);
+  }
+  size_t count = 0;
+  // Plain lines; what is special about others is Next()'s business.
+  for (const char* start = data + begin_; count < found; start = ends[count++] + 1) {
+    const char* const stop = ends[count];
+    if (stop == start || static_cast<unsigned char>(*start) <= ' ' || stop[-1] == '\r' ||
+        static_cast<size_t>(stop - start) > options_.max_line) {
+      break;
+    }
+    lines[count] = {.text = {start, static_cast<size_t>(stop - start)},
+                    .number = lines_ + count + 1,
+                    .record = records_ + count};
+  }
+  if (count == 0) return Next(lines) ? 1 : 0;
+  begin_ = scanned_ = static_cast<size_t>(ends[count - 1] - data) + 1;
+  lines_ += count;
+  records_ += count;
+  return count;
 }
 
 // The next line, blank or not; a line over the limit is cut to one byte more than the limit.

@@ -47,8 +47,11 @@ class LineReader {
   // see status(). What came before a failure has been handed out; a line that it cut short has not.
   bool Next(Line* line);
 
+  // The next lines, at most `most` of them, all in one chunk; returns how many. 0: as Next().
+  size_t NextGroup(Line* lines, size_t most);
+
   const Status& status() const { return status_; }
-  // The chunk that holds the last line; keep a reference for as long as its text is used.
+  // The chunk that holds the last lines; keep a reference for as long as their text is used.
   const std::shared_ptr<cep::Chunk>& chunk() const { return chunk_; }
   const std::string& name() const { return source_->name(); }
 

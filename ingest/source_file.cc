@@ -43,7 +43,7 @@ StatusOr<std::unique_ptr<FileSource>> FileSource::Open(const FileSourceOptions& 
 }
 
 FileSource::FileSource(const FileSourceOptions& options, std::unique_ptr<io::ByteSource> bytes)
-    : options_(options), bytes_(std::move(bytes)), records_(kGroup) {}
+    : options_(options), bytes_(std::move(bytes)), split_(kGroup), records_(kGroup) {}
 
 Status FileSource::Start() {
   ASSIGN_OR_RETURN(const io::InputName name, io::ParseInputName(options_.path));
@@ -165,21 +165,21 @@ size_t FileSource::Split(size_t want, cep::Batch* batch) {
 
 // Splits at most `want` lines into records_, holding their chunks in the batch.
 size_t FileSource::SplitLines(size_t want, cep::Batch* batch) {
-  size_t count = 0;
-  Line line;
-  while (count < want) {
-    if (!lines_->Next(&line)) {
-      at_end_ = true;
-      break;
-    }
-    if (batch->chunks.empty() || batch->chunks.back() != lines_->chunk()) {
-      batch->chunks.push_back(lines_->chunk());
-    }
-    records_[count++] = {.bytes = line.text,
-                         .partition = options_.partition,
-                         .offset = line.record - header_records_,
-                         .line = line.number,
-                         .broken = line.too_long ? "the line is longer than 16 MiB" : nullptr};
+  const size_t count = lines_->NextGroup(split_.data(), want);
+  if (count == 0) {
+    at_end_ = true;
+    return 0;
+  }
+  if (batch->chunks.empty() || batch->chunks.back() != lines_->chunk()) {
+    batch->chunks.push_back(lines_->chunk());
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const Line& line = split_[i];
+    records_[i] = {.bytes = line.text,
+                   .partition = options_.partition,
+                   .offset = line.record - header_records_,
+                   .line = line.number,
+                   .broken = line.too_long ? "the line is longer than 16 MiB" : nullptr};
   }
   return count;
 }

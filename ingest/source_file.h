@@ -67,6 +67,7 @@ class FileSource : public cep::Source {
   const FileSourceOptions options_;
   std::unique_ptr<io::ByteSource> bytes_;  // until Start()
   std::optional<LineReader> lines_;        // of texts
+  std::vector<Line> split_;                // scratch of SplitLines()
   std::unique_ptr<RecordReader> binary_;   // of the other formats
   std::unique_ptr<Codec> codec_;
   uint64_t header_records_ = 0;  // records of the line reader that are no records of the source

@@ -12,6 +12,8 @@
 #include <memory>
 #include <vector>
 
+#include "cep/base/large_memory.h"
+
 namespace vigil::patterns {
 
 class BlockAllocator {
@@ -45,7 +47,8 @@ class BlockAllocator {
  private:
   static constexpr size_t kStep = 64;
   static constexpr size_t kLargest = 4096;
-  static constexpr size_t kSlab = 256 << 10;
+  static constexpr size_t kSmallSlab = 256 << 10;
+  static constexpr size_t kSmallSlabs = 8;
 
   struct HeapDeleter {
     void operator()(char* p) const { std::free(p); }
@@ -58,9 +61,11 @@ class BlockAllocator {
 
   void* Carve(size_t size) {
     if (static_cast<size_t>(end_ - cursor_) < size) {
-      slabs_.emplace_back(static_cast<char*>(std::aligned_alloc(64, kSlab)));
+      // The first slabs are small, for the many allocators that never need more.
+      const size_t slab = slabs_.size() < kSmallSlabs ? kSmallSlab : kLargePage;
+      slabs_.emplace_back(static_cast<char*>(AllocateLarge(slab)));
       cursor_ = slabs_.back().get();
-      end_ = cursor_ + kSlab;
+      end_ = cursor_ + slab;
     }
     void* block = cursor_;
     cursor_ += size;

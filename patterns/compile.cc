@@ -440,10 +440,11 @@ void Compiler::AddOptionalProceed(uint32_t state, uint32_t proceed) {
     return;
   }
   const uint32_t until = LeafFormula(stage(), true);
+  // Where only the loop's own way out is guarded (it lifts negations), Flink has no such original
+  // and fails; `proceed` itself is one.
   const auto original = originals_.find(proceed);
-  if (original != originals_.end()) {
-    AddEdge(state, EdgeAction::kProceed, original->second, And(always, until));
-  }
+  AddEdge(state, EdgeAction::kProceed, original != originals_.end() ? original->second : proceed,
+          And(always, until));
   AddEdge(state, EdgeAction::kProceed, proceed, And(always, Not(until)));
 }
 

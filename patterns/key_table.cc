@@ -1,44 +1,54 @@
 #include "patterns/key_table.h"
 
+#include <algorithm>
+
 #include "cep/base/check.h"
 
 namespace vigil::patterns {
 
 void KeyTable::Place(Slot slot) {
-  size_t i = slot.hash & (slots_.size() - 1);
-  while (tags_[i] != 0) i = (i + 1) & (slots_.size() - 1);
+  size_t i = slot.hash & Mask();
+  while (tags_[i] != 0) i = (i + 1) & Mask();
   slots_[i] = slot;
-  tags_[i] = TagOf(slot.hash);
+  SetTag(i, TagOf(slot.hash));
 }
 
 void KeyTable::Grow() {
-  std::vector<Slot> old(slots_.size() * 2);
+  std::vector<Slot, LargeAllocator<Slot>> old(slots_.size() * 2);
   old.swap(slots_);
-  tags_.assign(slots_.size(), 0);
+  tags_.assign(slots_.size() + kMirrored, 0);
   for (const Slot& slot : old) {
     if (slot.entry != nullptr) Place(slot);
   }
 }
 
-KeyEntry* KeyTable::Insert(uint64_t hash, std::string key) {
+KeyEntry* KeyTable::NewEntry() {
+  if (entries_.empty() || entries_.back().size() == entries_.back().capacity()) {
+    const size_t last = entries_.empty() ? kFirstInChunk / 2 : entries_.back().capacity();
+    entries_.emplace_back().reserve(std::min(last * 2, kMostInChunk));
+  }
+  return &entries_.back().emplace_back();
+}
+
+KeyEntry* KeyTable::Insert(uint64_t hash, std::string_view key) {
   if ((count_ + 1) * 2 > slots_.size()) Grow();
   KeyEntry* entry;
   if (free_.empty()) {
-    entry = &entries_.emplace_back();
+    entry = NewEntry();
   } else {
     entry = free_.back();
     free_.pop_back();
     if (!free_.empty()) PrefetchEntry(free_.back());
   }
   entry->hash = hash;
-  entry->key = std::move(key);
+  entry->bytes.assign(key.begin(), key.end());
   Place({hash, entry});
   ++count_;
   return entry;
 }
 
 void KeyTable::Erase(KeyEntry* entry) {
-  const size_t mask = slots_.size() - 1;
+  const size_t mask = Mask();
   size_t i = entry->hash & mask;
   while (slots_[i].entry != entry) {
     CEP_DCHECK(slots_[i].entry != nullptr);
@@ -50,11 +60,11 @@ void KeyTable::Erase(KeyEntry* entry) {
     const bool stays = i <= j ? (i < home && home <= j) : (i < home || home <= j);
     if (stays) continue;
     slots_[i] = slots_[j];
-    tags_[i] = tags_[j];
+    SetTag(i, tags_[j]);
     i = j;
   }
   slots_[i] = Slot();
-  tags_[i] = 0;
+  SetTag(i, 0);
   entry->blocks.clear();
   free_.push_back(entry);
   --count_;

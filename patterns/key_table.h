@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <immintrin.h>
 #include <limits>
 #include <memory>
 #include <string>
@@ -16,32 +16,43 @@
 
 #include <absl/container/inlined_vector.h>
 
+#include "cep/base/large_memory.h"
 #include "cep/event/key.h"
+#include "patterns/grouped_runs.h"
 #include "patterns/match_store.h"
+#include "patterns/run_list.h"
 
 namespace vigil::patterns {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-using Runs = absl::InlinedVector<Run, 1>;
+// What few keys need.
+struct RareState {
+  // Complete matches held back by an earlier partial match (skip strategies), by start.
+  std::vector<Run> held;
+  // The partial matches of a key that has many, in place of BlockState::runs.
+  std::unique_ptr<GroupedRuns> grouped;
+};
 
 // One key's state for one block of rules.
 struct BlockState {
   int64_t min_due = kNever;  // no run falls due earlier
   uint32_t block = 0;
-  Runs runs;  // by start, then by creation
-  // Complete matches held back by an earlier partial match (skip strategies), by start; null
-  // without.
-  std::unique_ptr<std::vector<Run>> held;
+  RunList runs;
+  std::unique_ptr<RareState> rare;  // null if there is nothing in it
 
-  bool empty() const { return runs.empty() && held == nullptr; }
+  bool empty() const { return runs.empty() && rare == nullptr; }
+  bool has_held() const { return rare != nullptr && !rare->held.empty(); }
+  GroupedRuns* grouped() const { return rare == nullptr ? nullptr : rare->grouped.get(); }
 };
 
 // What most keys need, one partial match for one block of rules, lies in the entry itself.
 struct alignas(64) KeyEntry {
   absl::InlinedVector<BlockState, 1> blocks;
-  std::string key;  // typed bytes
+  absl::InlinedVector<char, 16> bytes;
   uint64_t hash = 0;
+
+  std::string_view key() const { return {bytes.data(), bytes.size()}; }  // typed bytes
 
   BlockState* Find(uint32_t block) {
     for (BlockState& state : blocks) {
@@ -55,24 +66,31 @@ static_assert(sizeof(KeyEntry) == 128);
 
 class KeyTable {
  public:
-  KeyTable() : slots_(1024), tags_(1024) {}
+  KeyTable() : slots_(1024), tags_(1024 + kMirrored) {}
 
-  void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
-  // Fetches the entry that a later Find() will most likely compare with; false if there is none.
-  bool PrefetchEntry(uint64_t hash) const {
-    const Slot& slot = slots_[hash & (slots_.size() - 1)];
-    if (slot.hash != hash) return false;
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & Mask()]); }
+  // Fetches the entry that a later Find() will most likely compare with; null if there is none. It
+  // stays readable: one that is erased has no blocks.
+  const KeyEntry* PrefetchEntry(uint64_t hash) const {
+    const Slot& slot = slots_[hash & Mask()];
+    if (slot.hash != hash || slot.entry == nullptr) return nullptr;
     PrefetchEntry(slot.entry);
-    return true;
+    return slot.entry;
   }
 
   // False if no key has this hash; true if one has, and in one case of a hundred by chance. Reads
-  // tags only, a sixteenth of the slots' memory.
+  // tags only, a sixteenth of the slots' memory; without a branch, as long as keys do not crowd.
   bool MayContain(uint64_t hash) const {
-    const uint8_t tag = TagOf(hash);
-    for (size_t i = hash & (tags_.size() - 1);; i = (i + 1) & (tags_.size() - 1)) {
-      if (tags_[i] == 0) return false;
-      if (tags_[i] == tag) return true;
+    const __m128i wanted = _mm_set1_epi8(static_cast<char>(TagOf(hash)));
+    for (size_t i = hash & Mask();; i = (i + kMirrored) & Mask()) {
+      const __m128i tags = _mm_loadu_si128(reinterpret_cast<const __m128i*>(&tags_[i]));
+      const auto empty =
+          static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_setzero_si128())));
+      const auto equal = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(tags, wanted)));
+      // Those before the first empty place.
+      if (empty != 0) [[likely]]
+        return (equal & ((empty & -empty) - 1)) != 0;
+      if (equal != 0) return true;
     }
   }
 
@@ -86,16 +104,16 @@ class KeyTable {
   template <typename Equals>
   KeyEntry* Find(uint64_t hash, Equals equals) const {
     const uint8_t tag = TagOf(hash);
-    for (size_t i = hash & (tags_.size() - 1);; i = (i + 1) & (tags_.size() - 1)) {
+    for (size_t i = hash & Mask();; i = (i + 1) & Mask()) {
       if (tags_[i] == 0) return nullptr;
       if (tags_[i] != tag) continue;
       const Slot& slot = slots_[i];
-      if (slot.hash == hash && equals(std::string_view(slot.entry->key))) return slot.entry;
+      if (slot.hash == hash && equals(slot.entry->key())) return slot.entry;
     }
   }
 
   // A new entry; the key must not be there. The entry stays where it is until Erase().
-  KeyEntry* Insert(uint64_t hash, std::string key);
+  KeyEntry* Insert(uint64_t hash, std::string_view key);
   // Removes an entry without state. Pointers to it stay readable: it becomes an entry without
   // blocks.
   void Erase(KeyEntry* entry);
@@ -112,12 +130,24 @@ class KeyTable {
   // shard.
   static uint8_t TagOf(uint64_t hash) { return static_cast<uint8_t>(hash >> 32 | 0x80); }
 
+  // So many tags from the table's start stand at its end again, for MayContain().
+  static constexpr size_t kMirrored = 16;
+
+  size_t Mask() const { return slots_.size() - 1; }
+  void SetTag(size_t i, uint8_t tag) {
+    tags_[i] = tag;
+    if (i < kMirrored) tags_[slots_.size() + i] = tag;
+  }
   void Grow();
+  KeyEntry* NewEntry();
   void Place(Slot slot);
 
-  std::vector<Slot> slots_;
-  std::vector<uint8_t> tags_;  // of the slots
-  std::deque<KeyEntry> entries_;
+  std::vector<Slot, LargeAllocator<Slot>> slots_;
+  std::vector<uint8_t, LargeAllocator<uint8_t>> tags_;  // of the slots, and the first ones again
+  // Entries in chunks, each twice the one before up to kMostInChunk.
+  static constexpr size_t kFirstInChunk = 64;
+  static constexpr size_t kMostInChunk = 16384;
+  std::vector<std::vector<KeyEntry, LargeAllocator<KeyEntry>>> entries_;
   std::vector<KeyEntry*> free_;
   size_t count_ = 0;
 };

@@ -75,7 +75,9 @@ uint32_t MatchStore::AddNode(uint32_t event, uint32_t parent, uint32_t stage) {
   }
   ++events_[event].refs;
   Ref(parent);
-  nodes_[id] = {event, parent, 0, stage};
+  const uint16_t before = parent == kNoNode ? 0 : nodes_[parent].length;
+  const auto length = static_cast<uint16_t>(before == UINT16_MAX ? before : before + 1);
+  nodes_[id] = {event, parent, 0, static_cast<uint16_t>(stage), length};
   return id;
 }
 

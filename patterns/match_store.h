@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cep/base/large_memory.h"
 #include "cep/event/captured_event.h"
 #include "cep/runtime/ordered_block.h"
 #include "patterns/block_allocator.h"
@@ -20,24 +21,32 @@ namespace vigil::patterns {
 inline constexpr uint32_t kNoNode = UINT32_MAX;
 inline constexpr uint32_t kNoEvent = UINT32_MAX;
 
+inline constexpr uint32_t kRunOperands = 2;
+
 // A partial match, for one or several rules of a block.
 struct Run {
-  uint64_t rules = 0;       // the rules of the block for which it stands
-  int64_t start_ts = 0;     // event time of its first event
-  int64_t last_ts = 0;      // ... of its last
-  uint64_t start_seq = 0;   // the first event's number in the shard's order
+  uint64_t rules = 0;      // the rules of the block for which it stands
+  int64_t start_ts = 0;    // event time of its first event
+  int64_t last_ts = 0;     // ... of its last
+  uint64_t start_seq = 0;  // the first event's number in the shard's order
+  // What its state compares the current event with (StageComparison), encoded: so that most partial
+  // matches that an event leaves alone can be told without a look at their events.
+  uint64_t operands[kRunOperands] = {};
   uint32_t node = kNoNode;  // its path
   uint16_t state = 0;
-  uint16_t length = 0;  // events on the path, saturating
+  uint16_t known = 0;  // the operands that are set, a bit each
 };
+static_assert(sizeof(Run) == 56);
 
 // One accepted event on a path.
 struct PathNode {
   uint32_t event = kNoEvent;
   uint32_t parent = kNoNode;
   uint32_t refs = 0;
-  uint32_t stage = 0;
+  uint16_t stage = 0;
+  uint16_t length = 0;  // events on the path, saturating
 };
+static_assert(sizeof(PathNode) == 16);
 
 class MatchStore {
  public:
@@ -54,6 +63,13 @@ class MatchStore {
   // Drops a reference; frees what nothing refers to any more. O(nodes freed).
   void Unref(uint32_t node);
   const PathNode& node(uint32_t id) const { return nodes_[id]; }
+  void PrefetchNode(uint32_t node) const {
+    if (node != kNoNode) __builtin_prefetch(&nodes_[node], 1);
+  }
+  // Reads the node: after PrefetchNode().
+  void PrefetchEvent(uint32_t node) const {
+    if (node != kNoNode) __builtin_prefetch(&events_[nodes_[node].event], 1);
+  }
   const cep::CapturedEvent& EventOf(const PathNode& node) const {
     return *events_[node.event].event;
   }
@@ -61,8 +77,14 @@ class MatchStore {
   // Copies the row, with one reference, the caller's. Returns kNoEvent if the record is not valid
   // as a whole; then `why` says where.
   uint32_t Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why);
+  // Adds a reference.
+  void Keep(uint32_t event) { ++events_[event].refs; }
   // Drops a reference; kNoEvent is fine.
   void Release(uint32_t event);
+  const cep::CapturedEvent& event(uint32_t id) const { return *events_[id].event; }
+
+  // Memory for lists of runs; outlives them.
+  BlockAllocator* memory() { return &memory_; }
 
   size_t live_nodes() const { return nodes_.size() - free_nodes_.size(); }
 
@@ -73,11 +95,11 @@ class MatchStore {
     uint32_t size = 0;
   };
 
-  std::vector<PathNode> nodes_;
+  std::vector<PathNode, LargeAllocator<PathNode>> nodes_;
   std::vector<uint32_t> free_nodes_;
-  std::vector<EventSlot> events_;
+  std::vector<EventSlot, LargeAllocator<EventSlot>> events_;
   std::vector<uint32_t> free_events_;
-  BlockAllocator memory_;  // of the events
+  BlockAllocator memory_;  // of the events and the lists of runs
   std::string json_;       // scratch of Capture()
 };
 

@@ -2,19 +2,18 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "cep/base/check.h"
+#include "cep/base/hash.h"
 #include "cep/event/number_compare.h"
 #include "cep/time/watermark.h"
 
 namespace vigil::patterns {
 namespace {
 
-// Calls f(bit) for each bit set in `mask`.
-template <typename F>
-void ForEachBit(uint64_t mask, F f) {
-  for (; mask != 0; mask &= mask - 1) f(static_cast<uint32_t>(std::countr_zero(mask)));
-}
+// Texts of up to so many bytes are operands as they are.
+constexpr uint32_t kShortText = 7;
 
 int64_t SaturatingAdd(int64_t a, int64_t b) {
   int64_t sum;
@@ -22,8 +21,8 @@ int64_t SaturatingAdd(int64_t a, int64_t b) {
 }
 
 // Takes the rules off all matches that began before `seq` (or at it).
-template <typename RunList>
-void Prune(uint64_t seq, bool inclusive, uint64_t rules, RunList* runs) {
+template <typename List>
+void Prune(uint64_t seq, bool inclusive, uint64_t rules, List* runs) {
   for (Run& run : *runs) {
     if (run.start_seq < seq || (inclusive && run.start_seq == seq)) run.rules &= ~rules;
   }
@@ -68,8 +67,8 @@ Matcher::Matcher(const RuleBlock& block, const PredicateSet& predicates,
       cache_(block.program.leaves.size()),
       emitted_(block.rules.size()),
       stages_(block.program.stage_count) {
-  has_due_ = block.program.within > 0;
-  for (const State& state : block.program.states) has_due_ |= state.step_within > 0;
+  for (const State& state : block.program.states) has_step_within_ |= state.step_within > 0;
+  has_due_ = block.program.within > 0 || has_step_within_;
   ClassifyStates();
 }
 
@@ -83,26 +82,46 @@ void Matcher::ClassifyStates() {
   state_rows_.resize(program.states.size());
   for (uint32_t s = 0; s < program.states.size(); ++s) {
     StateRows& rows = state_rows_[s];
-    rows.unmatched = Unmatched::kDies;
+    rows.unmatched = Outcome::kDies;
     for (const Edge& edge : program.states[s].edges) {
       CollectLeaves(program, edge.formula, &rows.leaves);
       if (!program.HoldsUnmatched(edge.formula)) continue;
       const bool is_self_ignore = edge.action == EdgeAction::kIgnore && edge.target == s;
-      rows.unmatched = is_self_ignore && rows.unmatched == Unmatched::kDies ? Unmatched::kStays
-                                                                            : Unmatched::kStep;
-      if (rows.unmatched == Unmatched::kStep) break;
+      rows.unmatched =
+          is_self_ignore && rows.unmatched == Outcome::kDies ? Outcome::kStays : Outcome::kStep;
+      if (rows.unmatched == Outcome::kStep) break;
     }
     std::sort(rows.leaves.begin(), rows.leaves.end());
     rows.leaves.erase(std::unique(rows.leaves.begin(), rows.leaves.end()), rows.leaves.end());
+    if (rows.unmatched != Outcome::kStep) FindComparisons(&rows);
+  }
+}
+
+// Takes one leaf that compares the event with earlier ones aside, if there is any.
+void Matcher::FindComparisons(StateRows* rows) const {
+  for (const uint32_t leaf : rows->leaves) {
+    const LeafPredicate& predicate = block_.leaves[leaf];
+    if (predicate.correlated == nullptr) continue;
+    for (const cep::StageComparison& what : predicate.correlated->needed()) {
+      if (rows->comparisons.size() < kRunOperands) rows->comparisons.push_back({what, {}});
+    }
+    if (rows->comparisons.empty()) continue;
+    rows->compared_leaf = static_cast<int>(leaf);
+    std::erase(rows->leaves, leaf);
+    return;
   }
 }
 
 void Matcher::BeginRows(uint32_t rows) {
   for (StateRows& state : state_rows_) {
-    if (state.unmatched == Unmatched::kStep) continue;
+    if (state.unmatched == Outcome::kStep) continue;
     state.possible.Clear();
     for (uint32_t leaf : state.leaves)
       OrPossibleRows(block_.leaves[leaf], results_, &state.possible);
+    if (state.compared_leaf < 0) continue;
+    state.compared_possible.Clear();
+    OrPossibleRows(block_.leaves[static_cast<size_t>(state.compared_leaf)], results_,
+                   &state.compared_possible);
   }
   start_rows_.Clear();
   touched_rows_.Clear();
@@ -402,7 +421,6 @@ void Matcher::Step(const Run& run, bool is_start) {
     child.run.state = static_cast<uint16_t>(edge.target);
     child.run.rules = edge.rules;
     child.run.last_ts = context_->ts;
-    if (child.run.length < UINT16_MAX) ++child.run.length;
     if (is_start) {
       child.run.start_ts = context_->ts;
       child.run.start_seq = context_->seq;
@@ -422,25 +440,131 @@ void Matcher::Step(const Run& run, bool is_start) {
   }
 }
 
-void Matcher::StepAll(const BlockState& state) {
+// A field in 8 bytes. Texts of up to 7 bytes are themselves, so unequal operands mean unequal texts
+// and equal ones equal texts; of longer ones only the former holds.
+Matcher::Operand Matcher::OperandOf(const cep::Value& value, cep::ColumnKind kind) {
+  Operand operand;
+  switch (kind) {
+    case cep::ColumnKind::kInt:
+      operand.is_known = value.tag == cep::ValueTag::kInt;
+      if (operand.is_known) operand.bits = std::bit_cast<uint64_t>(value.i);
+      break;
+    case cep::ColumnKind::kDouble:
+      operand.is_known = value.tag == cep::ValueTag::kDouble;
+      if (operand.is_known) operand.bits = std::bit_cast<uint64_t>(value.d);
+      break;
+    case cep::ColumnKind::kString:
+      operand.is_known = value.tag == cep::ValueTag::kString;
+      if (!operand.is_known) break;
+      if (value.size <= kShortText) {
+        std::memcpy(&operand.bits, value.s, value.size);
+        operand.bits |= uint64_t{value.size} << 56;
+      } else {
+        operand.bits = Hash64(value.text()) | uint64_t{0xFF} << 56;
+      }
+      break;
+    default:
+      break;
+  }
+  return operand;
+}
+
+// Whether the comparison of the row with a run's operand is known to be false.
+bool Matcher::IsFalse(const Comparison& comparison, uint64_t operand) {
+  const uint64_t row = comparison.row.bits;
+  const cep::CompareOp op = comparison.what.op;
+  if (comparison.what.kind == cep::ColumnKind::kString) {
+    if (op == cep::CompareOp::kEq) return row != operand;
+    return row == operand && row >> 56 <= kShortText;
+  }
+  const auto fails = [op](auto a, auto b) {
+    switch (op) {
+      case cep::CompareOp::kEq:
+        return !(a == b);
+      case cep::CompareOp::kNe:
+        return !(a != b);
+      case cep::CompareOp::kLt:
+        return !(a < b);
+      case cep::CompareOp::kLe:
+        return !(a <= b);
+      case cep::CompareOp::kGt:
+        return !(a > b);
+      case cep::CompareOp::kGe:
+        return !(a >= b);
+      case cep::CompareOp::kIn:
+        break;
+    }
+    return false;
+  };
+  if (comparison.what.kind == cep::ColumnKind::kInt) {
+    return fails(std::bit_cast<int64_t>(row), std::bit_cast<int64_t>(operand));
+  }
+  return fails(std::bit_cast<double>(row), std::bit_cast<double>(operand));
+}
+
+void Matcher::LoadRowOperands(uint32_t state) {
+  StateRows& rows = state_rows_[state];
+  rows.loaded_for = context_->seq;
+  for (Comparison& comparison : rows.comparisons) {
+    const cep::Column& column = context_->rows->columns[comparison.what.slot];
+    comparison.row = OperandOf(column.Get(context_->row), comparison.what.kind);
+  }
+}
+
+// Sets what the run's state will compare events with.
+void Matcher::FillOperands(Run* run) {
+  run->known = 0;
+  if (state_rows_.empty()) return;
+  const std::vector<Comparison>& comparisons = state_rows_[run->state].comparisons;
+  for (size_t i = 0; i < comparisons.size(); ++i) {
+    const cep::StageComparison& what = comparisons[i].what;
+    uint32_t n = run->node;
+    while (n != kNoNode && store_->node(n).stage != what.stage) n = store_->node(n).parent;
+    if (n == kNoNode) continue;
+    const cep::CapturedEvent& event = store_->EventOf(store_->node(n));
+    const Operand operand = OperandOf(event.Get(what.stage_slot), what.kind);
+    run->operands[i] = operand.bits;
+    run->known |= static_cast<uint16_t>(operand.is_known) << i;
+  }
+}
+
+// What the event does to the run, as far as that is plain.
+Matcher::Outcome Matcher::OutcomeFor(const Run& run) {
+  if (state_rows_.empty()) return Outcome::kStep;
+  StateRows& rows = state_rows_[run.state];
+  if (rows.unmatched == Outcome::kStep || rows.possible.Test(context_->row)) return Outcome::kStep;
+  if (rows.compared_leaf < 0 || !rows.compared_possible.Test(context_->row)) return rows.unmatched;
+  if (rows.loaded_for != context_->seq) LoadRowOperands(run.state);
+  for (size_t i = 0; i < rows.comparisons.size(); ++i) {
+    const Comparison& comparison = rows.comparisons[i];
+    if (comparison.row.is_known && (run.known >> i & 1) != 0 &&
+        IsFalse(comparison, run.operands[i])) {
+      return rows.unmatched;
+    }
+  }
+  return Outcome::kStep;
+}
+
+void Matcher::StepAll(const Run* runs, uint32_t size) {
+  changes_.clear();
   children_.clear();
   takes_ = 0;
   for (LeafCache& cache : cache_) cache.has_unary = false;
-  for (const Run& run : state.runs) {
-    if (!state_rows_.empty()) {
-      const StateRows& rows = state_rows_[run.state];
-      if (rows.unmatched != Unmatched::kStep && !rows.possible.Test(context_->row)) {
-        if (rows.unmatched == Unmatched::kStays) children_.push_back({run, false, false, 0, 0});
-        continue;
-      }
-    }
-    Step(run, false);
+  const auto note_change = [&](uint32_t place) {
+    changes_.push_back({place, static_cast<uint32_t>(children_.size())});
+  };
+  for (uint32_t i = 0; i < size; ++i) {
+    const Outcome outcome = OutcomeFor(runs[i]);
+    if (outcome == Outcome::kStays) continue;
+    if (outcome == Outcome::kStep) Step(runs[i], false);
+    note_change(i);
   }
   if (start_rows_.Test(context_->row)) {
     Run start;
     start.rules = block_.all;
     start.state = static_cast<uint16_t>(block_.program.start);
     Step(start, true);
+    if (!children_.empty()) note_change(size);
   }
 }
 
@@ -472,34 +596,76 @@ bool Matcher::CaptureIfTaken() {
   return false;
 }
 
-// Makes the children the key's runs, and the complete ones completed_.
+// Puts the children in the places of the runs that they come from, and the complete ones into
+// completed_.
 void Matcher::Commit(BlockState* state) {
   take_nodes_.assign(takes_, kNoNode);
-  new_runs_.clear();
-  state->min_due = kNever;
-  for (const Child& child : children_) {
-    if (child.run.rules == 0) continue;
-    Run run = child.run;
-    if (child.took) {
-      if (run.length > block_.limits.events_per_match) {
-        ForEachBit(run.rules, [&](uint32_t bit) { ++counters_[bit].dropped_partials; });
-        continue;
+  kept_.clear();
+  kept_end_.clear();
+  size_t next = 0;
+  for (const Change& change : changes_) {
+    for (; next < change.end; ++next) {
+      const Child& child = children_[next];
+      if (child.run.rules == 0) continue;
+      Run run = child.run;
+      if (child.took) {
+        const uint32_t length = run.node == kNoNode ? 0 : store_->node(run.node).length;
+        if (length >= block_.limits.events_per_match) {
+          CountDroppedHere(Limit::kEventsPerMatch, run.rules, 1);
+          continue;
+        }
+        uint32_t& node = take_nodes_[child.take];
+        if (node == kNoNode) node = store_->AddNode(context_->captured, run.node, child.stage);
+        run.node = node;
       }
-      uint32_t& node = take_nodes_[child.take];
-      if (node == kNoNode) node = store_->AddNode(context_->captured, run.node, child.stage);
-      run.node = node;
+      store_->Ref(run.node);
+      if (child.is_final) {
+        completed_.push_back(run);
+      } else {
+        FillOperands(&run);
+        kept_.push_back(run);
+      }
     }
-    store_->Ref(run.node);
-    if (child.is_final) {
-      completed_.push_back(run);
-    } else {
-      new_runs_.push_back(run);
-      if (has_due_) state->min_due = std::min(state->min_due, DueOf(run));
-    }
+    kept_end_.push_back(static_cast<uint32_t>(kept_.size()));
   }
-  for (const Run& run : state->runs) store_->Unref(run.node);
-  state->runs.assign(new_runs_.begin(), new_runs_.end());
+  for (const Change& change : changes_) {
+    if (change.place < state->runs.size()) store_->Unref(state->runs[change.place].node);
+  }
+  Splice(&state->runs);
+  UpdateDue(state);
   if (state->runs.size() > block_.limits.partial_matches_per_key) EnforceRunLimits(state);
+}
+
+// Replaces the runs at the changes' places by those of kept_.
+void Matcher::Splice(RunList* runs) {
+  if (changes_.empty()) return;
+  if (changes_.size() == 1 && changes_[0].place == runs->size()) {
+    for (const Run& run : kept_) runs->push_back(run, store_->memory());
+    return;
+  }
+  new_runs_.clear();
+  const uint32_t first = changes_[0].place;
+  uint32_t from = first;
+  uint32_t kept = 0;
+  for (size_t c = 0; c < changes_.size(); ++c) {
+    new_runs_.insert(new_runs_.end(), runs->begin() + from, runs->begin() + changes_[c].place);
+    new_runs_.insert(new_runs_.end(), kept_.begin() + kept, kept_.begin() + kept_end_[c]);
+    kept = kept_end_[c];
+    from = std::min(changes_[c].place + 1, runs->size());
+  }
+  new_runs_.insert(new_runs_.end(), runs->begin() + from, runs->end());
+  runs->truncate(first);
+  for (const Run& run : new_runs_) runs->push_back(run, store_->memory());
+}
+
+void Matcher::UpdateDue(BlockState* state) {
+  state->min_due = kNever;
+  if (!has_due_ || state->runs.empty()) return;
+  if (!has_step_within_) {
+    state->min_due = DueOf(state->runs.front());  // the first to start is the first to fall due
+    return;
+  }
+  for (const Run& run : state->runs) state->min_due = std::min(state->min_due, DueOf(run));
 }
 
 // Drops the newest partial matches of each rule that has too many.
@@ -510,7 +676,7 @@ void Matcher::EnforceRunLimits(BlockState* state) {
     ForEachBit(run.rules, [&](uint32_t bit) {
       if (++counts[bit] <= block_.limits.partial_matches_per_key) return;
       run.rules &= ~(uint64_t{1} << bit);
-      ++counters_[bit].dropped_partials;
+      CountDroppedHere(Limit::kPartialMatchesPerKey, uint64_t{1} << bit, 1);
     });
     if (run.rules == 0) {
       store_->Unref(run.node);
@@ -518,7 +684,47 @@ void Matcher::EnforceRunLimits(BlockState* state) {
       state->runs[kept++] = run;
     }
   }
-  state->runs.resize(kept);
+  state->runs.truncate(static_cast<uint32_t>(kept));
+}
+
+void Matcher::CountDropped(Limit limit, uint64_t rules, uint64_t count,
+                           const cep::Partition* partition, uint64_t offset, int64_t instant) {
+  struct About {
+    uint64_t RuleCounters::*counter;
+    const char* name;
+    uint32_t most;
+    const char* reason;
+  };
+  const Limits& limits = block_.limits;
+  const About about =
+      limit == Limit::kPartialMatchesPerKey
+          ? About{&RuleCounters::dropped_partials, "limits.partial_matches_per_key",
+                  limits.partial_matches_per_key, "a key has more partial matches, the newest go"}
+      : limit == Limit::kEventsPerMatch
+          ? About{&RuleCounters::dropped_long_partials, "limits.events_per_match",
+                  limits.events_per_match, "a partial match would have more events, it goes"}
+          : About{&RuleCounters::dropped_matches, "limits.matches_per_event",
+                  limits.matches_per_event, "an event completes more matches, the rest is dropped"};
+  ForEachBit(rules, [&](uint32_t bit) {
+    uint64_t& counter = counters_[bit].*about.counter;
+    if (__builtin_add_overflow(counter, count, &counter)) counter = UINT64_MAX;
+    if (!out_->WantsRuleError(block_.rules[bit], about.name)) return;
+    const std::string reason = "the limit of " + std::to_string(about.most) + ": " + about.reason;
+    cep::RuleError error;
+    error.rule = block_.rules[bit];
+    error.instant = instant;
+    error.partition = partition;
+    error.offset = offset;
+    error.expression = about.name;
+    error.reason = reason;
+    out_->OnRuleError(error);
+  });
+}
+
+void Matcher::CountDroppedHere(Limit limit, uint64_t rules, uint64_t count) {
+  const cep::RowRef ref = context_->rows->refs[context_->row];
+  CountDropped(limit, rules, count, ref.batch->partitions[ref.row], ref.batch->offsets[ref.row],
+               context_->ts);
 }
 
 bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* state,
@@ -527,21 +733,23 @@ bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* 
   out_ = out;
   refuses_ = false;
   for (LeafCache& cache : cache_) cache.counted = 0;
-  StepAll(*state);
-  if (children_.empty() && state->runs.empty()) return false;
+  if (state->grouped() != nullptr) return ProcessGrouped(key, state);
+  StepAll(state->runs.begin(), state->runs.size());
+  if (changes_.empty()) return false;
   if (!CaptureIfTaken()) {
     refuses_ = true;
-    StepAll(*state);
+    StepAll(state->runs.begin(), state->runs.size());
   }
   Commit(state);
-  if (!completed_.empty() || state->held != nullptr) {
+  if (!completed_.empty() || state->has_held()) {
     std::fill(emitted_.begin(), emitted_.end(), 0);
     Complete(key, context->ts, state);
   }
   // A run that left the event out may now wait under a stage's `within` that has passed already.
   if (state->min_due <= context->ts) ExpireAt(context->ts, context->ts, key, state);
   arena_.Reset();
-  return has_due_ && takes_ > 0 && !state->runs.empty();
+  if (state->runs.size() > block_.group_above) Group(state);
+  return has_due_ && takes_ > 0 && !state->empty();
 }
 
 // --- completion and skipping
@@ -554,6 +762,12 @@ void Matcher::Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t 
     path_.push_back({store_->node(n).stage, &store_->EventOf(store_->node(n))});
   }
   std::reverse(path_.begin(), path_.end());
+  EmitPath(kind, rules, instant, at, key);
+}
+
+// Reports path_ for the rules, as far as their limit allows.
+void Matcher::EmitPath(cep::MatchKind kind, uint64_t rules, int64_t instant, int64_t at,
+                       std::string_view key) {
   cep::Match match;
   match.kind = kind;
   match.instant = instant;
@@ -563,7 +777,9 @@ void Matcher::Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t 
   match.event_count = static_cast<uint32_t>(path_.size());
   ForEachBit(rules, [&](uint32_t bit) {
     if (++emitted_[bit] > block_.limits.matches_per_event) {
-      ++counters_[bit].dropped_matches;
+      const cep::CapturedEvent& last = *path_.back().event;
+      CountDropped(Limit::kMatchesPerEvent, uint64_t{1} << bit, 1, last.partition, last.offset,
+                   instant);
       return;
     }
     match.rule = block_.rules[bit];
@@ -580,11 +796,9 @@ void Matcher::Complete(std::string_view key, int64_t instant, BlockState* state)
     completed_.clear();
     return;
   }
-  if (!completed_.empty() && state->held == nullptr) {
-    state->held = std::make_unique<std::vector<Run>>();
-  }
+  if (state->rare == nullptr) state->rare = std::make_unique<RareState>();
   for (const Run& run : completed_) {
-    std::vector<Run>& held = *state->held;
+    std::vector<Run>& held = state->rare->held;
     const auto place =
         std::upper_bound(held.begin(), held.end(), run,
                          [](const Run& a, const Run& b) { return a.start_seq < b.start_seq; });
@@ -597,12 +811,12 @@ void Matcher::Complete(std::string_view key, int64_t instant, BlockState* state)
 // Emits, earliest start first, each complete match that no partial match with an earlier start
 // holds back.
 void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state) {
-  std::vector<Run>& held = *state->held;
+  std::vector<Run>& held = state->rare->held;
   for (size_t i = 0; i < held.size(); ++i) {
     const Run match = held[i];
     uint64_t blocked = 0;
     for (const Run& run : state->runs) {
-      if (run.start_seq >= match.start_seq) break;
+      if (run.start_seq >= match.start_seq || (match.rules & ~blocked) == 0) break;
       blocked |= run.rules;
     }
     const uint64_t rules = match.rules & ~blocked;
@@ -615,23 +829,20 @@ void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state)
     Prune(seq, inclusive, rules, &state->runs);
     Prune(seq, inclusive, rules, &held);
   }
-  RemoveUnused(&state->runs);
-  RemoveUnused(&held);
-  if (held.empty()) state->held.reset();
+  RemoveUnused(state);
 }
 
 // Removes the runs that stand for no rule any more.
-template <typename RunList>
-void Matcher::RemoveUnused(RunList* runs) {
-  size_t kept = 0;
-  for (const Run& run : *runs) {
-    if (run.rules == 0) {
-      store_->Unref(run.node);
-    } else {
-      (*runs)[kept++] = run;
-    }
-  }
-  runs->resize(kept);
+void Matcher::RemoveUnused(BlockState* state) {
+  const auto is_unused = [this](const Run& run) {
+    if (run.rules == 0) store_->Unref(run.node);
+    return run.rules == 0;
+  };
+  RunList& runs = state->runs;
+  runs.truncate(
+      static_cast<uint32_t>(std::remove_if(runs.begin(), runs.end(), is_unused) - runs.begin()));
+  std::erase_if(state->rare->held, is_unused);
+  if (state->rare->held.empty()) state->rare.reset();
 }
 
 // Up to which start the strategy prunes after this match; false if it prunes nothing.
@@ -669,39 +880,46 @@ int64_t Matcher::DueOf(const Run& run) const {
 }
 
 void Matcher::ExpireAt(int64_t now, int64_t not_before, std::string_view key, BlockState* state) {
-  size_t kept = 0;
   int64_t latest = std::max(state->min_due, not_before);
-  state->min_due = kNever;
   std::fill(emitted_.begin(), emitted_.end(), 0);
-  for (const Run& run : state->runs) {
+  const auto expire = [&](const Run& run) {
     const int64_t due = DueOf(run);
-    if (due > now || due == kNever) {
-      state->min_due = std::min(state->min_due, due);
-      state->runs[kept++] = run;
-      continue;
-    }
+    if (due > now || due == kNever) return false;
     latest = std::max(latest, due);
     if (block_.program.states[run.state].kind == StateKind::kPending) {
       completed_.push_back(run);
       completed_.back().last_ts = due;
-      continue;
+      return true;
     }
     if (block_.emit_timeouts) {
       Emit(cep::MatchKind::kTimeout, run, run.rules, std::max(due, not_before), due, key);
     }
     store_->Unref(run.node);
+    return true;
+  };
+  RunList& runs = state->runs;
+  if (has_step_within_) {
+    uint32_t kept = 0;
+    for (const Run& run : runs) {
+      if (!expire(run)) runs[kept++] = run;
+    }
+    runs.truncate(kept);
+  } else {
+    uint32_t expired = 0;
+    while (expired < runs.size() && expire(runs[expired])) ++expired;
+    runs.pop_front(expired);
   }
-  state->runs.resize(kept);
-  if (!completed_.empty() || state->held != nullptr) Complete(key, latest, state);
+  UpdateDue(state);
+  if (!completed_.empty() || state->has_held()) Complete(key, latest, state);
 }
 
 void Matcher::AdvanceTime(int64_t now, std::string_view key, BlockState* state,
                           cep::MatchSink* out) {
   out_ = out;
+  if (state->grouped() != nullptr) return AdvanceGrouped(now, state);
   while (state->min_due <= now && state->min_due != kNever) {
-    int64_t due = kNever;
-    for (const Run& run : state->runs) due = std::min(due, DueOf(run));
-    state->min_due = due;
+    UpdateDue(state);
+    const int64_t due = state->min_due;
     if (due > now || due == kNever) return;
     // The end of time is one step, as a bounded Flink job's last watermark is: what is due then is
     // due together.

@@ -26,8 +26,10 @@ namespace vigil::patterns {
 struct RuleCounters {
   uint64_t evaluation_errors = 0;
   uint64_t invalid_events = 0;  // records that were not valid as a whole when the rule wanted them
-  uint64_t dropped_partials = 0;  // beyond partial_matches_per_key or events_per_match
-  uint64_t dropped_matches = 0;   // beyond matches_per_event
+  // Saturating where partial matches are grouped.
+  uint64_t dropped_partials = 0;       // beyond partial_matches_per_key
+  uint64_t dropped_long_partials = 0;  // beyond events_per_match
+  uint64_t dropped_matches = 0;        // beyond matches_per_event
 };
 
 // The row being processed, and what is known of it; shared by all blocks of a key space.
@@ -112,21 +114,44 @@ class Matcher {
   void CountErrors(uint32_t leaf, uint64_t rules);
   void FillStages(const Run& run);
 
+  enum class Outcome : uint8_t { kStays, kDies, kStep };
+  Outcome OutcomeFor(const Run& run);
+  void LoadRowOperands(uint32_t state);
+  void FillOperands(Run* run);
   void Step(const Run& run, bool is_start);
   void CollectEdges(const Run& run);
   uint64_t ReachesFinal(uint32_t state, uint64_t rules, const Run& run);
-  void StepAll(const BlockState& state);
+  void StepAll(const Run* runs, uint32_t size);
   bool CaptureIfTaken();
   void Commit(BlockState* state);
+  void Splice(RunList* runs);
+  void UpdateDue(BlockState* state);
   void EnforceRunLimits(BlockState* state);
+  // Counts what a limit drops for the rules, `count` each, and reports it as long as samples are
+  // wanted, at the place of an event.
+  enum class Limit : uint8_t { kPartialMatchesPerKey, kEventsPerMatch, kMatchesPerEvent };
+  void CountDropped(Limit limit, uint64_t rules, uint64_t count, const cep::Partition* partition,
+                    uint64_t offset, int64_t instant);
+  void CountDroppedHere(Limit limit, uint64_t rules, uint64_t count);
 
   void Complete(std::string_view key, int64_t instant, BlockState* state);
   void EmitHeld(std::string_view key, int64_t instant, BlockState* state);
-  template <typename RunList>
-  void RemoveUnused(RunList* runs);
+  void RemoveUnused(BlockState* state);
+  // Of keys with many partial matches (matcher_grouped.cc).
+  void Group(BlockState* state);
+  bool ProcessGrouped(std::string_view key, BlockState* state);
+  void CommitGrouped(GroupedRuns* grouped);
+  class SpelledMatches;
+  void CompleteGrouped(const GroupedRuns& grouped, std::string_view key);
+  void AdvanceGrouped(int64_t now, BlockState* state);
+  void UpdateGroupedDue(BlockState* state);
+  int64_t FloorAt(int64_t now) const;
+
   bool PruningBound(const Run& match, uint64_t* seq, bool* inclusive) const;
   void Emit(cep::MatchKind kind, const Run& run, uint64_t rules, int64_t instant, int64_t at,
             std::string_view key);
+  void EmitPath(cep::MatchKind kind, uint64_t rules, int64_t instant, int64_t at,
+                std::string_view key);
   // Ends runs that fall due at or before `now`; what comes of it is dated `not_before` at the
   // earliest.
   void ExpireAt(int64_t now, int64_t not_before, std::string_view key, BlockState* state);
@@ -137,13 +162,31 @@ class Matcher {
   MatchStore* store_;
   bool has_due_ = false;
   bool skips_ = false;
-  // What an event does to a run in a state if it satisfies none of the leaves that the state asks.
-  enum class Unmatched : uint8_t { kStays, kDies, kStep };
-  struct StateRows {
-    Unmatched unmatched = Unmatched::kStep;
-    std::vector<uint32_t> leaves;
-    cep::RowBits possible;  // rows at which one of the leaves may hold
+  bool has_step_within_ = false;
+  // A field of the row, or of an event on a run's path, as comparisons want it.
+  struct Operand {
+    uint64_t bits = 0;
+    bool is_known = false;
   };
+  static Operand OperandOf(const cep::Value& value, cep::ColumnKind kind);
+  struct Comparison {
+    cep::StageComparison what;
+    Operand row;  // of the row at hand, once loaded
+  };
+  // What is known of a state without a full step.
+  struct StateRows {
+    // What an event does to a run there if it satisfies none of the leaves that the state asks.
+    Outcome unmatched = Outcome::kStep;
+    std::vector<uint32_t> leaves;  // but for compared_leaf
+    cep::RowBits possible;         // rows at which one of the leaves may hold
+    // A leaf that no event satisfies if one of the comparisons fails, or -1.
+    int compared_leaf = -1;
+    cep::RowBits compared_possible;       // rows at which what it asks of the event alone may hold
+    std::vector<Comparison> comparisons;  // at most kRunOperands
+    uint64_t loaded_for = UINT64_MAX;     // sequence number of the row whose operands are loaded
+  };
+  static bool IsFalse(const Comparison& comparison, uint64_t operand);
+  void FindComparisons(StateRows* rows) const;
   void ClassifyStates();
 
   std::vector<StateRows> state_rows_;  // by state; empty for large programs
@@ -157,14 +200,24 @@ class Matcher {
   std::vector<LeafCache> cache_;
   uint32_t run_epoch_ = 0;
   uint32_t takes_ = 0;
+  // Runs that do not stay as they are, by place, and what becomes of them: the children up to
+  // `end`. A match that starts is a change of the place behind all runs.
+  struct Change {
+    uint32_t place;
+    uint32_t end;
+  };
+  std::vector<Change> changes_;
   std::vector<Child> children_;
   std::vector<Taken> edges_;
   std::vector<Visit> visits_;
   std::vector<Visit> seen_;
   std::vector<uint32_t> take_nodes_;
-  Runs new_runs_;
+  std::vector<Run> kept_;           // those of children_ that become runs
+  std::vector<uint32_t> kept_end_;  // by change, in kept_
+  std::vector<Run> new_runs_;
   bool refuses_ = false;  // the event is not valid: no stage accepts it
   std::vector<Run> completed_;
+  std::vector<Run> new_groups_;
   std::vector<uint64_t> emitted_;  // per bit, matches reported for this event
   std::vector<cep::MatchEvent> path_;
   std::vector<const cep::CapturedEvent*> stage_events_;

@@ -7,12 +7,19 @@
 namespace vigil::patterns {
 namespace {
 
-// Rows ahead at which a key's slot, and then its entry, are fetched into the cache.
+// Rows ahead at which a key's slot, its entry, its partial matches, the node of the first one and
+// that one's event are fetched into the cache.
 constexpr size_t kSlotAhead = 24;
 constexpr size_t kEntryAhead = 12;
+constexpr size_t kRunsAhead = 9;
+constexpr size_t kNodeAhead = 6;
+constexpr size_t kEventAhead = 3;
 constexpr size_t kPrefetchBytes = 512;
-// Queued due times ahead at which an entry is fetched.
-constexpr size_t kDueAhead = 8;
+// Queued due times ahead at which the same are fetched.
+constexpr size_t kDueEntryAhead = 16;
+constexpr size_t kDueRunsAhead = 12;
+constexpr size_t kDueNodeAhead = 8;
+constexpr size_t kDueEventAhead = 4;
 
 // Fetches a text that the key is compared with.
 void PrefetchKey(const cep::OrderedBlock& rows, uint32_t row, const cep::KeyExpr& expr) {
@@ -81,7 +88,7 @@ void PatternOperator::CollectRows(const cep::OrderedBlock& rows, Space* space) {
       if (hash == cep::kNoKey) continue;
       size_t same = first;
       while (same < keyed_rows_.size() && keyed_rows_[same].hash != hash) ++same;
-      if (same == keyed_rows_.size()) keyed_rows_.push_back({hash, row, 0});
+      if (same == keyed_rows_.size()) keyed_rows_.push_back({hash, row, 0, nullptr});
       keyed_rows_[same].variants |= 1u << v;
     }
   });
@@ -95,12 +102,16 @@ void PatternOperator::CollectSingleKeys(const cep::OrderedBlock& rows, const cep
   ForEachRow(starts_, [&](uint32_t row) {
     started_[StartedBit(hashes[row]) / 64] |= uint64_t{1} << (StartedBit(hashes[row]) % 64);
   });
+  keyed_rows_.resize(cep::kBatchRows + 1);
+  size_t kept = 0;
   ForEachRow(touched, [&](uint32_t row) {
+    // Which rows are kept is hard to predict: they are all written, and overwritten if not kept.
     const uint64_t hash = hashes[row];
     const bool may_start = (started_[StartedBit(hash) / 64] >> (StartedBit(hash) % 64)) & 1;
-    if (hash == cep::kNoKey || (!may_start && !space.table.MayContain(hash))) return;
-    keyed_rows_.push_back({hash, row, 1});
+    keyed_rows_[kept] = {hash, row, 1, nullptr};
+    kept += (hash != cep::kNoKey) & (may_start | space.table.MayContain(hash));
   });
+  keyed_rows_.resize(kept);
 }
 
 const cep::KeyExpr& PatternOperator::ExprOf(const Space& space, uint32_t variants) const {
@@ -134,11 +145,11 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   const bool starts = matcher.start_rows().Test(context->row);
   if (state == nullptr && !starts) return;
   if (state != nullptr && state->min_due <= context->ts) {
-    matcher.AdvanceTime(context->ts, (*entry)->key, state, out);
+    matcher.AdvanceTime(context->ts, (*entry)->key(), state, out);
   }
   if (!matcher.touched_rows().Test(context->row)) return;
   if (state != nullptr) {
-    if (matcher.ProcessRow(context, (*entry)->key, state, out)) QueueDue(*entry, space);
+    if (matcher.ProcessRow(context, (*entry)->key(), state, out)) QueueDue(*entry, space);
     return;
   }
   std::string key;
@@ -147,9 +158,9 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   }
   fresh_.block = block;
   const bool may_fall_due = matcher.ProcessRow(
-      context, *entry == nullptr ? std::string_view(key) : (*entry)->key, &fresh_, out);
+      context, *entry == nullptr ? std::string_view(key) : (*entry)->key(), &fresh_, out);
   if (fresh_.empty()) return;
-  if (*entry == nullptr) *entry = space->table.Insert(keyed.hash, std::move(key));
+  if (*entry == nullptr) *entry = space->table.Insert(keyed.hash, key);
   (*entry)->blocks.push_back(std::move(fresh_));
   fresh_ = BlockState();
   if (may_fall_due) QueueDue(*entry, space);
@@ -169,6 +180,28 @@ void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const Keyed
   }
 }
 
+// Always inline: GCC takes a function that only prefetches for one without effect and drops its
+// calls.
+//
+// What going through a key's partial matches, and dropping the first one, will touch.
+inline void PatternOperator::PrefetchRuns(const KeyEntry* entry) {
+  if (entry == nullptr || entry->blocks.empty()) return;
+  const RunList& runs = entry->blocks[0].runs;
+  const char* bytes = reinterpret_cast<const char*>(runs.begin());
+  const size_t size = std::min(runs.size() * sizeof(Run), kPrefetchBytes);
+  for (size_t at = 0; at < size; at += 64) __builtin_prefetch(bytes + at);
+}
+
+inline void PatternOperator::PrefetchNode(const KeyEntry* entry) const {
+  if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
+  store_.PrefetchNode(entry->blocks[0].runs.front().node);
+}
+
+inline void PatternOperator::PrefetchEvent(const KeyEntry* entry) const {
+  if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
+  store_.PrefetchEvent(entry->blocks[0].runs.front().node);
+}
+
 void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) {
   if (rows.rows == 0) return;
   results_.Evaluate(rows);
@@ -181,7 +214,10 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
     uint32_t last_row = UINT32_MAX;
     for (size_t i = 0; i < n; ++i) {
       if (i + kSlotAhead < n) space.table.Prefetch(keyed_rows_[i + kSlotAhead].hash);
-      if (i + kEntryAhead < n) PrefetchRow(rows, keyed_rows_[i + kEntryAhead], space);
+      if (i + kEntryAhead < n) PrefetchRow(rows, &keyed_rows_[i + kEntryAhead], space);
+      if (i + kRunsAhead < n) PrefetchRuns(keyed_rows_[i + kRunsAhead].likely);
+      if (i + kNodeAhead < n) PrefetchNode(keyed_rows_[i + kNodeAhead].likely);
+      if (i + kEventAhead < n) PrefetchEvent(keyed_rows_[i + kEventAhead].likely);
       const KeyedRow& keyed = keyed_rows_[i];
       if (keyed.row != last_row) {
         store_.Release(context_.captured);
@@ -201,14 +237,14 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
 
 // Fetches what processing a row a little later will read: its key's entry and, if it may start a
 // match and so be captured, the record itself, which was last touched when it was decoded.
-void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, const KeyedRow& keyed,
+void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, KeyedRow* keyed,
                                   const Space& space) const {
-  const bool may_be_there = space.table.PrefetchEntry(keyed.hash);
-  if (!starts_.Test(keyed.row)) {
-    if (may_be_there) PrefetchKey(rows, keyed.row, ExprOf(space, keyed.variants));
+  keyed->likely = space.table.PrefetchEntry(keyed->hash);
+  if (!starts_.Test(keyed->row)) {
+    if (keyed->likely != nullptr) PrefetchKey(rows, keyed->row, ExprOf(space, keyed->variants));
     return;
   }
-  const cep::RowRef ref = rows.refs[keyed.row];
+  const cep::RowRef ref = rows.refs[keyed->row];
   const std::string_view raw = ref.batch->raw[ref.row];
   for (size_t at = 0; at < raw.size() && at < kPrefetchBytes; at += 64) {
     __builtin_prefetch(raw.data() + at);
@@ -221,11 +257,16 @@ void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
       while (!queue.empty() && queue.front().at <= watermark) {
         KeyEntry* entry = queue.front().entry;
         queue.pop_front();
-        if (queue.size() > kDueAhead) KeyTable::PrefetchEntry(queue[kDueAhead].entry);
+        if (queue.size() > kDueEntryAhead) {
+          KeyTable::PrefetchEntry(queue[kDueEntryAhead].entry);
+          PrefetchRuns(queue[kDueRunsAhead].entry);
+          PrefetchNode(queue[kDueNodeAhead].entry);
+          PrefetchEvent(queue[kDueEventAhead].entry);
+        }
         bool has_empty = false;
         for (BlockState& state : entry->blocks) {
           if (state.min_due <= watermark) {
-            matchers_[state.block]->AdvanceTime(watermark, entry->key, &state, out);
+            matchers_[state.block]->AdvanceTime(watermark, entry->key(), &state, out);
           }
           has_empty |= state.empty();
         }
@@ -243,6 +284,7 @@ void PatternOperator::AddCounters(std::vector<RuleCounters>* by_rule) const {
       to.evaluation_errors += from.evaluation_errors;
       to.invalid_events += from.invalid_events;
       to.dropped_partials += from.dropped_partials;
+      to.dropped_long_partials += from.dropped_long_partials;
       to.dropped_matches += from.dropped_matches;
     }
   }

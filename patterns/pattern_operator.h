@@ -53,6 +53,7 @@ class PatternOperator : public cep::Operator {
     uint64_t hash;
     uint32_t row;
     uint32_t variants;
+    const KeyEntry* likely;  // the entry of its hash when it was looked up ahead, or null
   };
 
   void CollectRows(const cep::OrderedBlock& rows, Space* space);
@@ -60,7 +61,10 @@ class PatternOperator : public cep::Operator {
                          const Space& space);
   // Where a key's hash is marked in started_; other bits than those that place it in the table.
   static uint32_t StartedBit(uint64_t hash) { return (hash >> 40) % kStartedBits; }
-  void PrefetchRow(const cep::OrderedBlock& rows, const KeyedRow& keyed, const Space& space) const;
+  void PrefetchRow(const cep::OrderedBlock& rows, KeyedRow* keyed, const Space& space) const;
+  [[gnu::always_inline]] static void PrefetchRuns(const KeyEntry* entry);
+  [[gnu::always_inline]] void PrefetchNode(const KeyEntry* entry) const;
+  [[gnu::always_inline]] void PrefetchEvent(const KeyEntry* entry) const;
   void ProcessKeyedRow(const cep::OrderedBlock& rows, const KeyedRow& keyed, Space* space,
                        cep::MatchSink* out);
   void ProcessBlock(uint32_t block, RowContext* context, Space* space, KeyEntry** entry,

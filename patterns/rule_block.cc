@@ -199,8 +199,30 @@ void FindStartLeaves(RuleBlock* block) {
   block->start_leaves.assign(leaves.begin(), leaves.end());
 }
 
+// Why partial matches of the block must be gone through one by one; empty if they need not.
+std::string WhyExplicit(const RuleBlock& block) {
+  for (const LeafPredicate& leaf : block.leaves) {
+    if (leaf.correlated != nullptr) {
+      return "a condition reads earlier events: " + leaf.correlated->text();
+    }
+  }
+  if (block.program.after_match.kind != SkipKind::kNoSkip) {
+    return "`after_match` takes partial matches out by where they started";
+  }
+  if (block.emit_timeouts) return "`on_timeout` reports each partial match that ends";
+  for (const State& state : block.program.states) {
+    if (state.step_within > 0) return "a stage has a `within` of its own";
+    if (state.kind == StateKind::kPending) {
+      return "`not_followed_by` last completes each partial match in its own time";
+    }
+  }
+  return "";
+}
+
 class PatternsCompiler {
  public:
+  explicit PatternsCompiler(uint32_t group_above) : group_above_(group_above) {}
+
   StatusOr<std::shared_ptr<const CompiledPatterns>> Run(const std::vector<PatternRule>& rules);
 
  private:
@@ -211,6 +233,7 @@ class PatternsCompiler {
   LeafPredicate MakeLeaf(const Leaf& leaf, const std::vector<const PatternRule*>& rules,
                          const KeySpace& space);
 
+  const uint32_t group_above_;
   std::shared_ptr<CompiledPatterns> out_ = std::make_shared<CompiledPatterns>();
   std::shared_ptr<PredicateSet> predicates_ = std::make_shared<PredicateSet>();
 };
@@ -230,9 +253,11 @@ uint32_t PatternsCompiler::KeySpaceIndex(const PatternRule& rule) {
       space.variants.push_back(index);
     }
   };
-  // The rule's own key is one of them only if some stage has no key of its own.
+  // The rule's own key is one of them only if some stage, or a group's `until`, has no key of its
+  // own.
   for (const Stage* stage : FlattenStages(*rule.pattern)) {
-    if (!stage->is_group()) add(stage->key_slots.empty() ? rule.key : stage->key_slots);
+    if (stage->is_group() && stage->until == nullptr) continue;
+    add(stage->key_slots.empty() ? rule.key : stage->key_slots);
   }
   std::sort(space.variants.begin(), space.variants.end());
   for (uint32_t i = 0; i < out_->key_spaces.size(); ++i) {
@@ -277,6 +302,8 @@ StatusOr<RuleBlock> PatternsCompiler::MakeBlock(const std::vector<const PatternR
   block.emit_timeouts = pattern.emit_timeouts;
   block.limits = pattern.limits;
   FindStartLeaves(&block);
+  block.why_explicit = WhyExplicit(block);
+  if (block.why_explicit.empty()) block.group_above = group_above_;
   return block;
 }
 
@@ -305,8 +332,8 @@ StatusOr<std::shared_ptr<const CompiledPatterns>> PatternsCompiler::Run(
 }  // namespace
 
 StatusOr<std::shared_ptr<const CompiledPatterns>> CompilePatterns(
-    const std::vector<PatternRule>& rules) {
-  return PatternsCompiler().Run(rules);
+    const std::vector<PatternRule>& rules, uint32_t group_above) {
+  return PatternsCompiler(group_above).Run(rules);
 }
 
 }  // namespace vigil::patterns

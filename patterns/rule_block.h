@@ -6,6 +6,7 @@
 // number of rules. Immutable once built; shared by all shards.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,6 +21,15 @@
 namespace vigil::patterns {
 
 inline constexpr uint32_t kRulesPerBlock = 64;
+inline constexpr uint32_t kNeverGrouped = UINT32_MAX;
+// Up to so many partial matches of a key, going through them is cheaper than keeping them grouped.
+inline constexpr uint32_t kGroupAbove = 32;
+
+// Calls f(bit) for each bit set in `mask`.
+template <typename F>
+void ForEachBit(uint64_t mask, F f) {
+  for (; mask != 0; mask &= mask - 1) f(static_cast<uint32_t>(std::countr_zero(mask)));
+}
 
 // One rule to be matched; `id` is its index in the rule set.
 struct PatternRule {
@@ -61,6 +71,10 @@ struct RuleBlock {
   OnError on_error = OnError::kNoMatch;
   bool emit_timeouts = false;
   Limits limits;
+  // A key with more partial matches than this keeps them grouped (patterns/grouped_runs.h); never
+  // if `why_explicit` says why they cannot be.
+  uint32_t group_above = kNeverGrouped;
+  std::string why_explicit;
 };
 
 // Rules that keep their state under the same keys: one hash table per shard.
@@ -77,8 +91,10 @@ struct CompiledPatterns {
   std::shared_ptr<const PredicateSet> predicates;
 };
 
+// `group_above`: RuleBlock::group_above where partial matches can be grouped; the answers do not
+// depend on it.
 // Errors: as CompilePattern(), naming no rule (the caller knows which patterns it gave).
 StatusOr<std::shared_ptr<const CompiledPatterns>> CompilePatterns(
-    const std::vector<PatternRule>& rules);
+    const std::vector<PatternRule>& rules, uint32_t group_above = kGroupAbove);
 
 }  // namespace vigil::patterns

@@ -110,12 +110,16 @@ const std::vector<CodeRow>& CodeTable() {
        "`3`, `\"2..4\"`, `\"0..2\"` or `\"1..\"`, at most 10,000, at least one repetition."},
       {Code::kTooManyStates, "V0313", E, "a pattern is too large",
        "It compiles to at most 65,535 states; each repetition is one, and groups multiply."},
+      {Code::kOptionalTwice, "V0314", E, "a stage is optional twice",
+       "`times: \"0..2\"` says already that the stage may be left out."},
 
       {Code::kNeverTimesOut, "V0401", W, "nothing times out",
        "`on_timeout` reports partial matches that a `within` dropped, and there is none."},
       {Code::kEndlessLoop, "V0402", W, "a loop without end",
-       "Every further event extends and reports the match, and its events are kept until a limit "
-       "is reached."},
+       "Every further event extends the match, and its events are kept until a limit is reached: "
+       "nothing ends it, neither `within` nor `until`, nor, as `repeat: strict` does, an event "
+       "that "
+       "does not fit."},
       {Code::kHiddenField, "V0403", W, "a stage's name hides a field",
        "In this rule the name is the stage; `event.NAME` reaches the field."},
       {Code::kSkipWithoutWithin, "V0404", W, "a skip strategy without `within`",
@@ -123,6 +127,12 @@ const std::vector<CodeRow>& CodeTable() {
        "may be for ever."},
       {Code::kUnseenField, "V0405", W, "a field that the inferred schema has not seen",
        "It may be misspelt, or rare; give a schema to be sure."},
+      {Code::kShadowedExit, "V0406", W, "a greedy stage leaves nothing for the next one",
+       "A greedy stage keeps every event that it accepts; if it accepts all that the next stage "
+       "wants, that one gets none."},
+      {Code::kStepNotEnforced, "V0407", W, "a stage's `within` is not always enforced",
+       "As Flink compiles a pattern, some of the states of a stage have no bound of their own; the "
+       "rule's `within` always holds."},
   };
   return kRows;
 }

@@ -62,12 +62,15 @@ enum class Code : uint8_t {
   kEmptyLoop,
   kTimes,
   kTooManyStates,
+  kOptionalTwice,
   // Warnings.
   kNeverTimesOut,
   kEndlessLoop,
   kHiddenField,
   kSkipWithoutWithin,
   kUnseenField,
+  kShadowedExit,
+  kStepNotEnforced,
 };
 
 struct CodeRow {

@@ -151,11 +151,16 @@ std::string Text(const View& view) {
   text += "  key: " + KeyText(view) + "\n";
   if (program.within > 0) text += "  within: " + Milliseconds(program.within) + ", exclusive\n";
   text += "  states: " + std::to_string(program.states.size()) + "\n";
-  text += "  back end: explicit partial matches";
+  text += "  back end: ";
+  text += view.block->why_explicit.empty()
+              ? "grouped partial matches for a key with more than " +
+                    std::to_string(view.block->group_above) + " of them"
+              : "explicit partial matches";
   if (view.block->rules.size() > 1) {
     text += ", shared with " + std::to_string(view.block->rules.size() - 1) +
             " rules of the same shape";
   }
+  if (!view.block->why_explicit.empty()) text += "\n    because " + view.block->why_explicit;
   text += "\n  events that satisfy no stage: ";
   text += program.ignores_unmatched ? "not looked at\n" : "looked up by key\n";
   text += "  automaton:\n" + AutomatonText(view);

@@ -7,34 +7,15 @@
 #include "patterns/program.h"
 #include "rules/cel/suggest.h"
 #include "rules/duration.h"
+#include "rules/pattern_warnings.h"
+#include "rules/stage_context.h"
 
 namespace vigil::rules {
 namespace {
 
 using patterns::Contiguity;
 
-std::string Quote(std::string_view name) { return "`" + std::string(name) + "`"; }
-
-// `stage` for messages: with its name, if it has one.
-std::string Called(const StageDraft& stage) {
-  return stage.stage.name.empty() ? "this stage" : Quote(stage.stage.name);
-}
-
-// A stage among its neighbours.
-struct Context {
-  const RuleDraft& rule;
-  const StageDraft& stage;
-  const StageDraft* previous;  // on the same level; null for the first
-  bool is_first;
-  bool is_last_of_pattern;
-  Reporter& reporter;
-
-  void Report(Code code, std::string_view key, std::string message, std::string hint = "") const {
-    reporter.Report(code, stage.PlaceOfKey(key), std::move(message), std::move(hint));
-  }
-};
-
-void CheckBegin(const Context& c) {
+void CheckBegin(const StageContext& c) {
   const StageDraft& s = c.stage;
   if (s.keyword.empty()) return;  // reported
   const bool is_begin = s.stage.contiguity == Contiguity::kBegin;
@@ -51,7 +32,7 @@ void CheckBegin(const Context& c) {
   }
 }
 
-void CheckNegation(const Context& c) {
+void CheckNegation(const StageContext& c) {
   const StageDraft& s = c.stage;
   if (!s.stage.is_negated()) return;
   for (const std::string_view key : {"times", "optional", "greedy", "repeat", "until", "group"}) {
@@ -75,7 +56,7 @@ void CheckNegation(const Context& c) {
   }
 }
 
-void CheckGreedy(const Context& c) {
+void CheckGreedy(const StageContext& c) {
   const StageDraft& s = c.stage;
   if (s.stage.greedy && !s.stage.is_negated()) {
     if (s.is_group) {
@@ -93,7 +74,7 @@ void CheckGreedy(const Context& c) {
   }
 }
 
-void CheckLoop(const Context& c) {
+void CheckLoop(const StageContext& c) {
   const StageDraft& s = c.stage;
   if (s.stage.is_negated()) return;  // reported
   if (s.Has("until") && !s.is_open_ended()) {
@@ -105,7 +86,16 @@ void CheckLoop(const Context& c) {
   }
 }
 
-void CheckGroup(const Context& c) {
+// Whether a round of the group may accept no event at all. Recursion is bounded by the nesting that
+// YAML files may have.
+bool MembersMayBeAbsent(const StageDraft& group) {
+  return !group.members.empty() &&
+         std::all_of(group.members.begin(), group.members.end(), [](const StageDraft& member) {
+           return member.may_be_absent() || member.stage.is_negated() || MembersMayBeAbsent(member);
+         });
+}
+
+void CheckGroup(const StageContext& c) {
   const StageDraft& s = c.stage;
   if (!s.is_group) return;
   for (const std::string_view key : {"where", "within", "key"}) {
@@ -113,17 +103,14 @@ void CheckGroup(const Context& c) {
     c.Report(Code::kNotOnGroup, key, "a group cannot have " + Quote(key),
              "give it to the stages in the group");
   }
-  const bool may_be_empty = std::all_of(
-      s.members.begin(), s.members.end(),
-      [](const StageDraft& member) { return member.may_be_absent() || member.stage.is_negated(); });
-  if (s.is_open_ended() && may_be_empty && !s.members.empty()) {
+  if (s.is_open_ended() && MembersMayBeAbsent(s)) {
     c.Report(Code::kEmptyLoop, "times",
              "the group " + Called(s) + " repeats without end and all of its stages are optional",
              "make one of them required, or give a largest number of rounds");
   }
 }
 
-void CheckStepWithin(const Context& c) {
+void CheckStepWithin(const StageContext& c) {
   const int64_t whole_ms = c.rule.pattern.within_ms;
   const int64_t step_ms = c.stage.stage.within_ms;
   if (whole_ms == 0 || step_ms <= whole_ms) return;
@@ -132,17 +119,16 @@ void CheckStepWithin(const Context& c) {
                " is longer than the rule's " + FormatDuration(whole_ms));
 }
 
-void WarnOfEndlessLoop(const Context& c) {
-  const StageDraft& s = c.stage;
-  const bool ends = s.Has("until") || c.rule.pattern.within_ms > 0;
-  if (!c.is_last_of_pattern || !s.is_open_ended() || ends) return;
-  c.Report(Code::kEndlessLoop, "times", "the last stage " + Called(s) + " repeats without end",
-           "give the rule a `within`, the stage an `until` or a largest number");
+void CheckOptional(const StageContext& c) {
+  const patterns::Stage& s = c.stage.stage;
+  if (!s.optional || !s.has_times || s.times_min > 0 || s.times_max == patterns::kUnbounded) return;
+  c.Report(Code::kOptionalTwice, "optional", Called(c.stage) + " is optional twice",
+           "its `times` begins at 0; leave one of the two away");
 }
 
-constexpr void (*kStageChecks[])(const Context&) = {
-    CheckBegin, CheckNegation,   CheckGreedy,       CheckLoop,
-    CheckGroup, CheckStepWithin, WarnOfEndlessLoop,
+constexpr void (*kStageChecks[])(const StageContext&) = {
+    CheckBegin, CheckNegation,   CheckGreedy,   CheckLoop,
+    CheckGroup, CheckStepWithin, CheckOptional, WarnOfStage,
 };
 
 class PatternChecker {
@@ -151,7 +137,7 @@ class PatternChecker {
       : rule_(rule), schema_(schema), reporter_(*reporter) {}
 
   bool Run() {
-    CheckLevel(rule_.stages, /*is_pattern=*/true);
+    CheckLevel(rule_.stages, {});
     CheckSkipTarget();
     CheckRule();
     return CheckSize();
@@ -159,7 +145,7 @@ class PatternChecker {
 
  private:
   // Recursion is bounded by the nesting that YAML files may have.
-  void CheckLevel(const std::vector<StageDraft>& stages, bool is_pattern);
+  void CheckLevel(const std::vector<StageDraft>& stages, const Surroundings& around);
   void CheckName(const StageDraft& stage);
   void CheckSkipTarget();
   bool CheckSize();
@@ -172,15 +158,21 @@ class PatternChecker {
   std::map<std::string, const StageDraft*> names_;
 };
 
-void PatternChecker::CheckLevel(const std::vector<StageDraft>& stages, bool is_pattern) {
+void PatternChecker::CheckLevel(const std::vector<StageDraft>& stages, const Surroundings& around) {
   for (size_t i = 0; i < stages.size(); ++i) {
     const StageDraft& stage = stages[i];
-    const bool is_last_of_pattern = is_pattern && i + 1 == stages.size();
-    const Context context{
-        rule_, stage, i == 0 ? nullptr : &stages[i - 1], i == 0, is_last_of_pattern, reporter_};
+    const bool is_last_of_pattern = around.is_pattern && i + 1 == stages.size();
+    const StageContext context{
+        rule_,  stages,   i, stage, i == 0 ? nullptr : &stages[i - 1], i == 0, is_last_of_pattern,
+        around, reporter_};
     for (const auto check : kStageChecks) check(context);
     CheckName(stage);
-    CheckLevel(stage.members, /*is_pattern=*/false);
+    Surroundings inside = around;
+    inside.is_pattern = false;
+    inside.begins_first &= i == 0;
+    inside.repeats |= stage.stage.has_times && stage.stage.times_max > 1;
+    inside.ends_by_until |= stage.Has("until");
+    CheckLevel(stage.members, inside);
   }
 }
 

@@ -58,6 +58,18 @@ struct EvalContext {
   Arena* arena = nullptr;
 };
 
+enum class CompareOp : uint8_t { kEq, kNe, kLt, kLe, kGt, kGe, kIn };
+
+// `field of the current event op field of the one event that an earlier stage accepted`, both held
+// in columns of one kind: numbers, or texts compared by == and !=.
+struct StageComparison {
+  ColumnKind kind = ColumnKind::kInt;
+  uint32_t slot = 0;
+  CompareOp op = CompareOp::kEq;
+  uint32_t stage = 0;  // by its index in the rule
+  uint32_t stage_slot = 0;
+};
+
 class Expression {
  public:
   virtual ~Expression() = default;
@@ -75,9 +87,14 @@ class Expression {
 
   // The expression in canonical form; equal texts mean equal expressions over the same layout.
   virtual const std::string& text() const = 0;
-};
 
-enum class CompareOp : uint8_t { kEq, kNe, kLt, kLe, kGt, kGe, kIn };
+  // Comparisons without which the expression is not true: if one of them is false, so is the
+  // expression, whatever fails elsewhere in it. There may be others.
+  const std::vector<StageComparison>& needed() const { return needed_; }
+
+ protected:
+  std::vector<StageComparison> needed_;
+};
 
 // `field op constant`. An absent, null or mismatched field is an error (CEL), except that null may
 // be compared by == and !=. Numbers compare by value across int and double. kIn: equal to one of

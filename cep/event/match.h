@@ -27,12 +27,16 @@ struct Match {
 
 // A condition that could not be evaluated, or an event that turned out invalid when a rule wanted
 // it.
+// What names of limits start with where a RuleError reports one.
+inline constexpr std::string_view kLimitPrefix = "limits.";
+
 struct RuleError {
   uint32_t rule = 0;
   int64_t instant = 0;
   const Partition* partition = nullptr;
   uint64_t offset = 0;
-  std::string_view expression;  // the condition's text; empty for an invalid event
+  // The condition's text; kLimitPrefix and its name for a limit; empty for an invalid event.
+  std::string_view expression;
   std::string_view reason;
   std::string_view raw;  // the event's bytes
 };

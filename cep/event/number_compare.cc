@@ -1,6 +1,7 @@
 #include "cep/event/number_compare.h"
 
 #include <cmath>
+#include <limits>
 
 namespace vigil::cep {
 namespace {
@@ -22,10 +23,33 @@ Ordering CompareIntUint(int64_t i, uint64_t u) {
   return i < 0 ? Ordering::kLess : Order(static_cast<uint64_t>(i), u);
 }
 
-// The fraction of a double whose integral part equals the integer decides.
-Ordering ByFraction(double fraction) {
-  if (fraction > 0) return Ordering::kLess;
-  return fraction < 0 ? Ordering::kGreater : Ordering::kEqual;
+// An integer against a double: the double's whole part is compared as an integer, then what follows
+// the point. `low` is the least double that the type holds, `high` the bound past its largest
+// value.
+template <typename Int>
+Ordering CompareToDouble(Int a, double b, double low, double high) {
+  if (std::isnan(b)) return Ordering::kUnordered;
+  if (b < low) return Ordering::kGreater;
+  if (b > high) return Ordering::kLess;
+  if (b == high) return Order(a, std::numeric_limits<Int>::max());
+  const double whole = std::trunc(b);
+  const Ordering order = Order(a, static_cast<Int>(whole));
+  return order == Ordering::kEqual ? Order(0.0, b - whole) : order;
+}
+
+Ordering CompareTimes(const Value& a, const Value& b) {
+  const Ordering seconds = Order(a.i, b.i);
+  return seconds == Ordering::kEqual ? Order(a.nanos(), b.nanos()) : seconds;
+}
+
+}  // namespace
+
+Ordering CompareIntDouble(int64_t i, double d) {
+  return CompareToDouble<int64_t>(i, d, -9223372036854775808.0, 9223372036854775808.0);
+}
+
+Ordering CompareUintDouble(uint64_t u, double d) {
+  return CompareToDouble<uint64_t>(u, d, 0.0, 18446744073709551616.0);
 }
 
 bool IsNumber(const Value& v) {
@@ -40,36 +64,8 @@ Ordering CompareNumbers(const Value& a, const Value& b) {
   if (a.tag == ValueTag::kInt) {
     return b.tag == ValueTag::kUint ? CompareIntUint(a.i, b.u) : CompareIntDouble(a.i, b.d);
   }
-  if (a.tag == ValueTag::kUint) {
-    return b.tag == ValueTag::kInt ? Reverse(CompareIntUint(b.i, a.u))
-                                   : CompareUintDouble(a.u, b.d);
-  }
+  if (a.tag == ValueTag::kUint && b.tag == ValueTag::kDouble) return CompareUintDouble(a.u, b.d);
   return Reverse(CompareNumbers(b, a));
-}
-
-Ordering CompareTimes(const Value& a, const Value& b) {
-  const Ordering seconds = Order(a.i, b.i);
-  return seconds == Ordering::kEqual ? Order(a.nanos(), b.nanos()) : seconds;
-}
-
-}  // namespace
-
-Ordering CompareIntDouble(int64_t i, double d) {
-  if (std::isnan(d)) return Ordering::kUnordered;
-  if (d >= 9223372036854775808.0) return Ordering::kLess;
-  if (d < -9223372036854775808.0) return Ordering::kGreater;
-  const double whole = std::trunc(d);
-  const Ordering order = Order(i, static_cast<int64_t>(whole));
-  return order == Ordering::kEqual ? ByFraction(d - whole) : order;
-}
-
-Ordering CompareUintDouble(uint64_t u, double d) {
-  if (std::isnan(d)) return Ordering::kUnordered;
-  if (d >= 18446744073709551616.0) return Ordering::kLess;
-  if (d < 0) return Ordering::kGreater;
-  const double whole = std::trunc(d);
-  const Ordering order = Order(u, static_cast<uint64_t>(whole));
-  return order == Ordering::kEqual ? ByFraction(d - whole) : order;
 }
 
 std::optional<Ordering> ScalarCompare(const Value& a, const Value& b) {

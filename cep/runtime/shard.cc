@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "cep/time/watermark.h"
 
@@ -15,37 +16,64 @@ Shard::Shard(const ShardOptions& options, std::unique_ptr<Operator> op,
       reorder_(options.disorder_ms),
       block_(options.layout, options.key_exprs) {}
 
-void Shard::AddRows(const RoutedBatch& routed) {
+// The rows in time that have a key here.
+RowBits Shard::OwnedRows(const RoutedBatch& routed) const {
   const Batch& batch = *routed.batch;
-  uint32_t taken = 0;
-  for (uint32_t w = 0; w * 64 < batch.rows; ++w) {
-    for (uint64_t word = routed.in_time.words[w]; word != 0; word &= word - 1) {
-      const uint32_t row = w * 64 + static_cast<uint32_t>(std::countr_zero(word));
-      if (!OwnsAny(batch, row)) continue;
-      reorder_.Add({batch.ts[row], &batch, row});
-      ++taken;
+  RowBits owned;
+  for (const std::vector<uint64_t>& hashes : batch.key_hashes) {
+    for (uint32_t begin = 0; begin < batch.rows; begin += 64) {
+      const uint32_t end = std::min(begin + 64, batch.rows);
+      uint64_t word = 0;
+      for (uint32_t row = begin; row < end; ++row) {
+        word |= uint64_t{Owns(hashes[row])} << (row - begin);
+      }
+      owned.words[begin / 64] |= word & routed.in_time.words[begin / 64];
     }
   }
-  if (taken > 0) held_[&batch] = {routed.batch, taken};
+  return owned;
 }
 
-// Copies `count` released rows from `begin` on into block_, column by column.
-void Shard::Gather(size_t begin, size_t count) {
-  const WaitingRow* rows = released_.data() + begin;
-  block_.rows = static_cast<uint32_t>(count);
-  block_.first_sequence = sequence_;
-  for (size_t i = 0; i < count; ++i) {
-    block_.ts[i] = rows[i].ts;
-    block_.refs[i] = {rows[i].batch, rows[i].row};
+void Shard::AddRows(const RoutedBatch& routed) {
+  const RowBits owned = OwnedRows(routed);
+  uint32_t taken = 0;
+  for (const uint64_t word : owned.words) taken += static_cast<uint32_t>(std::popcount(word));
+  if (taken == 0) return;
+  held_.push_back({routed.batch, taken});
+  reorder_.Add(*routed.batch, owned);
+}
+
+namespace {
+
+template <typename T>
+void Copy(const T* from, uint32_t count, T* to) {
+  // Most spans are short: a call of memcpy() each would cost more than the copying.
+  constexpr uint32_t kStep = 32 / sizeof(T);
+  uint32_t i = 0;
+  for (; i + kStep <= count; i += kStep) std::memcpy(to + i, from + i, 32);
+  for (; i < count; ++i) to[i] = from[i];
+}
+
+}  // namespace
+
+// Copies released rows into block_, column by column.
+void Shard::Gather(const RowSpan* spans, size_t count) {
+  uint32_t rows = 0;
+  for (size_t s = 0; s < count; ++s) {
+    const RowSpan& span = spans[s];
+    Copy(span.batch->ts.get() + span.begin, span.size(), block_.ts.get() + rows);
+    for (uint32_t row = span.begin; row < span.end; ++row) block_.refs[rows++] = {span.batch, row};
   }
+  block_.rows = rows;
+  block_.first_sequence = sequence_;
   for (size_t c = 0; c < block_.columns.size(); ++c) {
     Column& to = block_.columns[c];
     to.ResetStates();
     bool all_present = true;
     const auto copy = [&](auto* out, auto read) {
-      for (size_t i = 0; i < count; ++i) {
-        const Column& from = rows[i].batch->columns[c];
-        out[i] = read(from)[rows[i].row];
+      for (size_t s = 0; s < count; ++s) {
+        const Column& from = spans[s].batch->columns[c];
+        Copy(read(from) + spans[s].begin, spans[s].size(), out);
+        out += spans[s].size();
         all_present &= from.all_present();
       }
     };
@@ -62,48 +90,58 @@ void Shard::Gather(size_t begin, size_t count) {
       case ColumnKind::kString:
         copy(to.strings(), [](const Column& f) { return f.strings(); });
         // The bytes were last touched when the row was decoded; conditions and keys read them next.
-        for (size_t i = 0; i < count; ++i) __builtin_prefetch(to.strings()[i].data());
+        for (uint32_t i = 0; i < rows; ++i) __builtin_prefetch(to.strings()[i].data());
         break;
       case ColumnKind::kValue:
         copy(to.values(), [](const Column& f) { return f.values(); });
         break;
     }
     if (all_present || to.kind() == ColumnKind::kValue) continue;
-    for (size_t i = 0; i < count; ++i) {
-      to.SetState(static_cast<uint32_t>(i), rows[i].batch->columns[c].state(rows[i].row));
+    for (uint32_t i = 0; i < rows; ++i) {
+      const RowRef ref = block_.refs[i];
+      to.SetState(i, ref.batch->columns[c].state(ref.row));
     }
   }
   for (size_t k = 0; k < block_.key_hashes.size(); ++k) {
     uint64_t* out = block_.key_hashes[k].get();
-    for (size_t i = 0; i < count; ++i) {
-      const uint64_t hash = rows[i].batch->key_hashes[k][rows[i].row];
-      out[i] = Owns(hash) ? hash : kNoKey;
+    for (size_t s = 0; s < count; ++s) {
+      Copy(spans[s].batch->key_hashes[k].data() + spans[s].begin, spans[s].size(), out);
+      out += spans[s].size();
     }
+    if (options_.count == 1) continue;
+    out = block_.key_hashes[k].get();
+    for (uint32_t i = 0; i < rows; ++i) out[i] = Owns(out[i]) ? out[i] : kNoKey;
   }
 }
 
-// Drops the references to the batches of rows that have been processed.
-void Shard::LetGo(size_t begin, size_t count) {
-  for (size_t i = begin; i < begin + count;) {
-    size_t end = i + 1;
-    while (end < begin + count && released_[end].batch == released_[i].batch) ++end;
-    const auto it = held_.find(released_[i].batch);
-    it->second.rows -= static_cast<uint32_t>(end - i);
-    if (it->second.rows == 0) held_.erase(it);
-    i = end;
-  }
+// Rows of the span have been processed: drops its batch after the last of them.
+void Shard::LetGo(const RowSpan& span) {
+  const auto held = std::find_if(held_.begin(), held_.end(),
+                                 [&](const Held& h) { return h.batch.get() == span.batch; });
+  held->rows -= span.size();
+  if (held->rows == 0) held_.erase(held);
 }
 
 void Shard::ProcessReleased() {
-  for (size_t begin = 0; begin < released_.size(); begin += kBatchRows) {
-    const size_t count = std::min<size_t>(kBatchRows, released_.size() - begin);
-    Gather(begin, count);
+  size_t next = 0;
+  while (next < released_.size()) {
+    spans_.clear();
+    uint32_t room = kBatchRows;
+    while (next < released_.size() && room > 0) {
+      RowSpan& span = released_[next];
+      const uint32_t taken = std::min(room, span.size());
+      spans_.push_back({span.batch, span.begin, span.begin + taken});
+      room -= taken;
+      span.begin += taken;
+      if (span.size() == 0) ++next;
+    }
+    Gather(spans_.data(), spans_.size());
     operator_->ProcessRows(block_, sink_.get());
     // What falls due before the next row comes before it in any case; letting it happen now frees
     // memory.
-    operator_->AdvanceTime(block_.ts[count - 1] - 1, sink_.get());
-    sequence_ += count;
-    LetGo(begin, count);
+    operator_->AdvanceTime(block_.ts[block_.rows - 1] - 1, sink_.get());
+    sequence_ += block_.rows;
+    for (const RowSpan& span : spans_) LetGo(span);
   }
   released_.clear();
 }

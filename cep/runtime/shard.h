@@ -79,26 +79,22 @@ class Shard {
 
   void AddRows(const RoutedBatch& routed);
   void ProcessReleased();
-  void LetGo(size_t begin, size_t count);
+  void LetGo(const RowSpan& span);
   bool Owns(uint64_t hash) const {
     return hash != kNoKey &&
            (options_.count == 1 || ShardOf(hash, options_.count) == options_.index);
   }
-  bool OwnsAny(const Batch& batch, uint32_t row) const {
-    for (const std::vector<uint64_t>& hashes : batch.key_hashes) {
-      if (Owns(hashes[row])) return true;
-    }
-    return false;
-  }
-  void Gather(size_t begin, size_t count);
+  RowBits OwnedRows(const RoutedBatch& routed) const;
+  void Gather(const RowSpan* spans, size_t count);
 
   ShardOptions options_;
   std::unique_ptr<Operator> operator_;
   std::unique_ptr<RecordSink> sink_;
   ReorderBuffer reorder_;
   OrderedBlock block_;
-  std::vector<WaitingRow> released_;
-  std::unordered_map<const Batch*, Held> held_;
+  std::vector<RowSpan> released_;
+  std::vector<RowSpan> spans_;  // those of block_
+  std::vector<Held> held_;      // a handful
   uint64_t sequence_ = 0;
 };
 

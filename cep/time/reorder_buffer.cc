@@ -1,6 +1,7 @@
 #include "cep/time/reorder_buffer.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "cep/base/check.h"
 
@@ -111,24 +112,82 @@ void ReorderBuffer::ReleaseStragglers(int64_t watermark) {
   }
 }
 
-// Forgets released rows once they are the larger part of the queue.
+void ReorderBuffer::Add(const Batch& batch, const RowBits& rows) {
+  const int64_t* ts = batch.ts.get();
+  RowSpan last;  // the queue's last span; its size counts in queued_ when it is put back
+  if (queue_begin_ < queue_.size()) {
+    last = queue_.back();
+    queue_.pop_back();
+    queued_ -= last.size();
+  }
+  const auto put_back = [&] {
+    if (last.size() == 0) return;
+    queue_.push_back(last);
+    queued_ += last.size();
+  };
+  int64_t newest = last.size() > 0 ? last.batch->ts[last.end - 1] : 0;
+  for (uint32_t w = 0; w * 64 < batch.rows; ++w) {
+    for (uint64_t word = rows.words[w]; word != 0; word &= word - 1) {
+      const uint32_t row = w * 64 + static_cast<uint32_t>(std::countr_zero(word));
+      if (last.size() > 0 && ts[row] <= newest &&
+          (ts[row] < newest ||
+           !InOrder({newest, last.batch, last.end - 1}, {newest, &batch, row}))) {
+        AddStraggler({ts[row], &batch, row});
+        continue;
+      }
+      newest = ts[row];
+      if (last.batch == &batch && last.end == row) {
+        ++last.end;
+        continue;
+      }
+      put_back();
+      last = {&batch, row, row + 1};
+    }
+  }
+  put_back();
+}
+
+// Forgets released spans once they are the larger part of the queue.
 void ReorderBuffer::Compact() {
-  if (queue_begin_ < 4096 || queue_begin_ * 2 < queue_.size()) return;
+  if (queue_begin_ < 1024 || queue_begin_ * 2 < queue_.size()) return;
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(queue_begin_));
   queue_begin_ = 0;
 }
 
-void ReorderBuffer::Release(int64_t watermark, std::vector<WaitingRow>* out) {
+void ReorderBuffer::Release(int64_t watermark, std::vector<RowSpan>* out) {
   due_.clear();
   ReleaseStragglers(watermark);
   size_t next = 0;
-  while (queue_begin_ < queue_.size() && queue_[queue_begin_].ts <= watermark) {
-    const WaitingRow& row = queue_[queue_begin_];
-    while (next < due_.size() && InOrder(due_[next], row)) out->push_back(due_[next++]);
-    out->push_back(row);
-    ++queue_begin_;
+  const auto release = [out](const WaitingRow& row) {
+    out->push_back({row.batch, row.row, row.row + 1});
+  };
+  for (; queue_begin_ < queue_.size(); ++queue_begin_) {
+    RowSpan& span = queue_[queue_begin_];
+    const int64_t* ts = span.batch->ts.get();
+    if (ts[span.begin] > watermark) break;
+    uint32_t end = span.end;
+    if (ts[end - 1] > watermark) {
+      end = static_cast<uint32_t>(std::upper_bound(ts + span.begin, ts + end, watermark) - ts);
+    }
+    queued_ -= end - span.begin;
+    // Stragglers that come before the span's end cut it.
+    for (; next < due_.size() && due_[next].ts <= ts[end - 1]; ++next) {
+      uint32_t cut = span.begin;
+      while (cut < end &&
+             (ts[cut] < due_[next].ts ||
+              (ts[cut] == due_[next].ts && InOrder({ts[cut], span.batch, cut}, due_[next])))) {
+        ++cut;
+      }
+      if (cut > span.begin) out->push_back({span.batch, span.begin, cut});
+      span.begin = cut;
+      if (cut == end) break;  // equal in time, but behind all of them
+      release(due_[next]);
+    }
+    if (span.begin < end) out->push_back({span.batch, span.begin, end});
+    span.begin = end;
+    if (end < span.end) break;
   }
-  out->insert(out->end(), due_.begin() + static_cast<ptrdiff_t>(next), due_.end());
+  for (; next < due_.size(); ++next) release(due_[next]);
   if (queue_begin_ == queue_.size()) {
     queue_.clear();
     queue_begin_ = 0;

@@ -1,7 +1,8 @@
 // Puts rows into event-time order: a queue for rows that arrive in order, a calendar of time
 // buckets for those that do not.
 //
-// A row that comes after all others in the queue is appended to it. A straggler goes into the
+// A row that comes after all others in the queue is appended to it; neighbours in a batch stay
+// together as a span, so that what is done by span costs little per row. A straggler goes into the
 // bucket of its time; when the watermark passes, the stragglers that are due are put in order and
 // merged with the queue. The order is (ts, source, topic, partition, offset), so it never depends
 // on arrival. Buckets cover a ring; rows beyond it wait aside and move in as the ring turns. Cost:
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "cep/event/batch.h"
+#include "cep/event/expression.h"
 
 namespace vigil::cep {
 
@@ -24,25 +26,30 @@ struct WaitingRow {
   uint32_t row = 0;
 };
 
+// Neighbouring rows of a batch, in order; never empty where one is handed out.
+struct RowSpan {
+  const Batch* batch = nullptr;
+  uint32_t begin = 0;
+  uint32_t end = 0;
+
+  uint32_t size() const { return end - begin; }
+};
+
 class ReorderBuffer {
  public:
   // `disorder_ms`: the expected distance between newest and oldest waiting row; chooses the
   // buckets' width.
   explicit ReorderBuffer(int64_t disorder_ms);
 
-  // Adds a row; its ts must be above the last watermark given to Release().
-  void Add(const WaitingRow& row) {
-    if (queue_.empty() || ComesAfter(row, queue_.back())) {
-      queue_.push_back(row);
-    } else {
-      AddStraggler(row);
-    }
-  }
+  // Adds the batch's rows that are set in `rows`; their ts must be above the last watermark given
+  // to Release().
+  void Add(const Batch& batch, const RowBits& rows);
 
   // Appends all rows with ts <= watermark to `out`, in order.
-  void Release(int64_t watermark, std::vector<WaitingRow>* out);
+  void Release(int64_t watermark, std::vector<RowSpan>* out);
 
-  size_t size() const { return queue_.size() - queue_begin_ + stragglers_; }
+  // Rows that wait.
+  size_t size() const { return queued_ + stragglers_; }
 
   // Calls `use` with each waiting row, in no particular order.
   template <typename Use>
@@ -60,9 +67,6 @@ class ReorderBuffer {
   static constexpr uint64_t kBuckets = 4096;
 
   static bool InOrder(const WaitingRow& a, const WaitingRow& b);
-  static bool ComesAfter(const WaitingRow& row, const WaitingRow& last) {
-    return row.ts > last.ts || (row.ts == last.ts && InOrder(last, row));
-  }
   void AddStraggler(const WaitingRow& row);
   void ReleaseStragglers(int64_t watermark);
   void Compact();
@@ -87,8 +91,10 @@ class ReorderBuffer {
     occupied_[(number & (kBuckets - 1)) >> 6] &= ~(uint64_t{1} << (number & 63));
   }
 
-  std::vector<WaitingRow> queue_;  // rows in order; those before queue_begin_ have been released
+  // Rows in order; the spans before queue_begin_ have been released.
+  std::vector<RowSpan> queue_;
   size_t queue_begin_ = 0;
+  size_t queued_ = 0;            // rows in the queue
   std::vector<WaitingRow> due_;  // scratch of Release(): stragglers in order
   uint32_t width_bits_ = 0;      // a bucket spans 2^width_bits_ ms
   uint64_t first_ = 0;           // number of the oldest bucket in the ring

@@ -22,8 +22,10 @@ constexpr std::array<CompareRow, 7> kCompareRows = {{
 }};
 
 // In the order of Macro.
-constexpr std::array<std::string_view, 5> kMacroNames = {"all", "exists", "exists_one", "map",
-                                                         "filter"};
+constexpr std::array<std::string_view, 11> kMacroNames = {
+    "all",    "exists",        "exists_one",   "map",
+    "filter", "transformList", "transformMap", "transformMapEntry",
+    "sortBy", "optMap",        "optFlatMap"};
 
 }  // namespace
 

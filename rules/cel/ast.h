@@ -24,7 +24,10 @@ inline constexpr uint32_t kMaxTextBytes = 64 * 1024;  // of an expression, and o
 inline constexpr uint32_t kMaxNesting = 250;  // brackets, calls, unary operators, else-branches
 inline constexpr uint32_t kMaxDepth =
     1000;  // nesting plus chains like a.b.c and a+b+c, defines put in
-inline constexpr uint32_t kMaxNodes = 64 * 1024;  // defines put in
+inline constexpr uint32_t kMaxNodes = 64 * 1024;           // defines put in
+inline constexpr uint64_t kMaxStaticIterations = 100'000;  // of nested macros, multiplied
+inline constexpr uint64_t kMaxStaticCost = 10'000'000;     // steps of one evaluation
+inline constexpr uint64_t kAssumedItems = 10;              // of a list of unknown size
 
 enum class ExprKind : uint8_t {
   kError,          // already reported
@@ -41,10 +44,24 @@ enum class ExprKind : uint8_t {
   kOr,             // args, two or more
   kConditional,    // args[0] ? args[1] : args[2]
   kCompare,        // args[0] op args[1]
-  kComprehension,  // args[0].macro(name, args[1], ...)
+  kComprehension,  // args[0].macro(name, args[1], ...), or with two variables name and second_name
+  kBind,           // cel.bind(name, args[0], args[1])
+  kOptionalMap,    // args[0].macro(name, args[1]), macro kOptMap or kOptFlatMap
 };
 
-enum class Macro : uint8_t { kAll, kExists, kExistsOne, kMap, kFilter };
+enum class Macro : uint8_t {
+  kAll,
+  kExists,
+  kExistsOne,
+  kMap,
+  kFilter,
+  kTransformList,
+  kTransformMap,
+  kTransformMapEntry,
+  kSortBy,
+  kOptMap,
+  kOptFlatMap,
+};
 
 // What a name turned out to be.
 enum class RefKind : uint8_t {
@@ -69,12 +86,17 @@ struct Expr {
   cep::CompareOp op = cep::CompareOp::kEq;
   bool is_member = false;  // kCall: written args[0].name(...)
   bool is_absolute =
-      false;   // kIdent: written .name; a field selected from `event`: its name alone means another
-  Span span;   // all of it
-  Span token;  // what an issue points at: the name or the operator
+      false;  // kIdent: written .name; a field selected from `event`: its name alone means another
+  bool is_optional = false;  // kSelect: written args[0].?name; kIndex: args[0][?args[1]]
+  Span span;                 // all of it
+  Span token;                // what an issue points at: the name or the operator
   std::string name;
+  std::string second_name;  // kComprehension: of the second variable; may be empty
   cep::Value literal;
   std::vector<Expr*> args;
+  // kList, kMap: which of args are written ?x (of a map the values, whose key has the mark); empty
+  // where none is.
+  std::vector<bool> splices;
 
   // Set by the checker.
   TypeRef type = nullptr;
@@ -90,6 +112,9 @@ struct Expr {
       kNoLocal;  // the outermost comprehension variable read and not defined within
   uint32_t depth = 1;
   uint32_t nodes = 1;  // of the subtree, defines put in
+  uint64_t cost = 1;   // steps that one evaluation takes at most or, where sizes are unknown, about
+  uint64_t items = 0;  // of a list or map, by the same measure; 0: unknown
+  uint64_t iterations = 0;  // of macros
 };
 
 class Ast {

@@ -4,9 +4,18 @@
 #include <array>
 #include <utility>
 
+#include "rules/cel/cost.h"
 #include "rules/cel/text.h"
 
 namespace vigil::rules::cel {
+namespace {
+
+std::string Counted(uint64_t count) {
+  constexpr uint64_t kTooManyToCount = 1'000'000'000'000;
+  return count > kTooManyToCount ? "over 10^12" : std::to_string(count);
+}
+
+}  // namespace
 
 Checker::Checker(const Environment& environment, const CheckOptions& options, Ast& ast,
                  TypePool& types, IssueList& issues)
@@ -14,6 +23,7 @@ Checker::Checker(const Environment& environment, const CheckOptions& options, As
 
 TypeRef Checker::Run(Expr* root) {
   CheckValue(root);
+  CheckCost(root);
   return root->type;
 }
 
@@ -28,7 +38,7 @@ void Checker::Fail(Expr* expr, IssueCode code, Span span, std::string message, s
 }
 
 void Checker::Check(Expr* expr) {
-  static constexpr std::array<CheckFunction, 15> kCheckers = {
+  static constexpr std::array<CheckFunction, 17> kCheckers = {
       nullptr,                       // kError
       &Checker::CheckLiteral,        // kLiteral
       &Checker::CheckIdent,          // kIdent
@@ -44,6 +54,8 @@ void Checker::Check(Expr* expr) {
       &Checker::CheckConditional,    // kConditional
       &Checker::CheckCompare,        // kCompare
       &Checker::CheckComprehension,  // kComprehension
+      &Checker::CheckBind,           // kBind
+      &Checker::CheckOptionalMap,    // kOptionalMap
   };
   expr->type = Simple(TypeTag::kError);
   if (expr->kind == ExprKind::kError) return;
@@ -73,14 +85,28 @@ void Checker::AddFacts(Expr* expr) {
   expr->reads_event |= is_field || expr->ref == RefKind::kEvent;
   expr->reads_stage |= expr->ref == RefKind::kStage;
   if (expr->ref == RefKind::kLocal) expr->lowest_local = expr->index;
-  // A comprehension's own variable, the one at the level it opens, is not free in it.
-  if (expr->kind == ExprKind::kComprehension && expr->lowest_local >= locals_.size()) {
-    expr->lowest_local = kNoLocal;
-  }
+  // The variables that a macro defines, those at the levels it opens, are not free in it.
+  const bool defines_locals = expr->kind == ExprKind::kComprehension ||
+                              expr->kind == ExprKind::kBind || expr->kind == ExprKind::kOptionalMap;
+  if (defines_locals && expr->lowest_local >= locals_.size()) expr->lowest_local = kNoLocal;
+  EstimateCost(*expr);
   if (expr->nodes > kMaxNodes || expr->depth > kMaxDepth) {
     Fail(expr, IssueCode::kLimit, expr->token,
          "with its defines put in, the expression has more than " + std::to_string(kMaxNodes) +
              " parts or " + std::to_string(kMaxDepth) + " levels");
+  }
+}
+
+void Checker::CheckCost(Expr* root) {
+  if (root->iterations > kMaxStaticIterations) {
+    Fail(root, IssueCode::kLimit, root->span,
+         "the macros go through " + Counted(root->iterations) +
+             " items, at most 100,000 are allowed: nested ones multiply",
+         "lists that only events know count as " + std::to_string(kAssumedItems) + " items");
+  } else if (root->cost > kMaxStaticCost) {
+    Fail(root, IssueCode::kLimit, root->span,
+         "the expression takes " + Counted(root->cost) +
+             " steps, at most 10,000,000 are allowed: nested macros multiply");
   }
 }
 
@@ -181,44 +207,70 @@ void Checker::CheckIn(Expr* expr) {
        "`in` does not look for " + ToString(a->type) + " in " + ToString(b->type));
 }
 
+TypeRef Checker::AsOptional(TypeRef type) {
+  return IsOptional(type) || type->tag == TypeTag::kError ? type : types_.Optional(type);
+}
+
 void Checker::CheckIndex(Expr* expr) {
   Expr* operand = expr->args[0];
-  Expr* index = expr->args[1];
   Check(operand);
-  CheckValue(index);
-  if (operand->type->tag == TypeTag::kEvent) AsValue(operand);
+  CheckValue(expr->args[1]);
+  if (operand->type->tag == TypeTag::kEvent || expr->is_optional) AsValue(operand);
   const TypeRef type = operand->type;
   if (type->tag == TypeTag::kError) return;
-  expr->type = Simple(TypeTag::kDyn);
+  const TypeRef item = TypeOfIndex(expr, IsOptional(type) ? type->params[0] : type);
+  if (item == nullptr) return;  // reported
+  expr->type = expr->is_optional || IsOptional(type) ? AsOptional(item) : item;
+}
+
+// The type of an item of `type`, indexed by args[1]; null where that is reported as wrong.
+TypeRef Checker::TypeOfIndex(Expr* expr, TypeRef type) {
+  const Expr* index = expr->args[1];
+  const TypeRef dyn = Simple(TypeTag::kDyn);
+  if (type->tag == TypeTag::kError) return type;
   if (IsDynamic(type) || options_.lenient) {
-    if (type->tag == TypeTag::kList && HoldsEvents(type)) expr->type = type->params[0];
-    return;
+    return type->tag == TypeTag::kList && HoldsEvents(type) ? type->params[0] : dyn;
   }
   if (type->tag == TypeTag::kList) {
-    if (IsDynamic(index->type) || index->type->tag == TypeTag::kInt) {
-      expr->type = type->params[0];
-      return;
-    }
-    return Fail(expr, IssueCode::kWrongTypes, index->span,
-                "a list is indexed by int, not by " + ToString(index->type));
+    if (IsDynamic(index->type) || index->type->tag == TypeTag::kInt) return type->params[0];
+    Fail(expr, IssueCode::kWrongTypes, index->span,
+         "a list is indexed by int, not by " + ToString(index->type));
+    return nullptr;
   }
   if (type->tag == TypeTag::kMap || type->tag == TypeTag::kObject) {
     const bool is_map = type->tag == TypeTag::kMap;
     const TypeRef key = is_map ? type->params[0] : Simple(TypeTag::kString);
-    if (is_map) expr->type = type->params[1];
-    if (Comparable(key, index->type)) return;
-    return Fail(expr, IssueCode::kWrongTypes, index->span,
-                "a " + ToString(type) + " is not indexed by " + ToString(index->type));
+    if (Comparable(key, index->type)) return is_map ? type->params[1] : dyn;
+    Fail(expr, IssueCode::kWrongTypes, index->span,
+         "a " + ToString(type) + " is not indexed by " + ToString(index->type));
+    return nullptr;
   }
-  Fail(expr, IssueCode::kWrongTypes, expr->token,
-       Quoted(ToShortText(*operand)) + " is " + ToString(type) + " and has no items to index");
+  Fail(
+      expr, IssueCode::kWrongTypes, expr->token,
+      Quoted(ToShortText(*expr->args[0])) + " is " + ToString(type) + " and has no items to index");
+  return nullptr;
+}
+
+// The type that argument `arg` gives the list or map: of ?x what the optional x holds.
+TypeRef Checker::SplicedType(const Expr* expr, size_t arg) {
+  const Expr* item = expr->args[arg];
+  if (expr->splices.empty() || !expr->splices[arg]) return item->type;
+  if (IsOptional(item->type)) return item->type->params[0];
+  if (!IsDynamic(item->type) && !options_.lenient) {
+    issues_.Add(IssueCode::kWrongTypes, item->span,
+                "after `?` comes an optional value, " + Quoted(ToShortText(*item)) + " is " +
+                    ToString(item->type),
+                "as in `[?event.?x]` or `{?\"k\": optional.of(x)}`");
+    return Simple(TypeTag::kError);
+  }
+  return Simple(TypeTag::kDyn);
 }
 
 void Checker::CheckList(Expr* expr) {
   TypeRef element = Simple(TypeTag::kUnbound);
-  for (Expr* arg : expr->args) {
-    CheckValue(arg);
-    element = Join(types_, element, arg->type);
+  for (size_t i = 0; i < expr->args.size(); ++i) {
+    CheckValue(expr->args[i]);
+    element = Join(types_, element, SplicedType(expr, i));
   }
   expr->type = element->tag == TypeTag::kError ? element : types_.List(element);
 }
@@ -237,7 +289,7 @@ void Checker::CheckMap(Expr* expr) {
                   "a map's key is bool, int, uint or string, not " + ToString(k->type));
     }
     key = Join(types_, key, k->type);
-    value = Join(types_, value, expr->args[i + 1]->type);
+    value = Join(types_, value, SplicedType(expr, i + 1));
   }
   const bool failed = key->tag == TypeTag::kError || value->tag == TypeTag::kError;
   expr->type = failed ? Simple(TypeTag::kError) : types_.Map(key, value);
@@ -246,43 +298,6 @@ void Checker::CheckMap(Expr* expr) {
 void Checker::CheckMessage(Expr* expr) {
   Fail(expr, IssueCode::kUnsupported, expr->token,
        "message literals such as " + Quoted(expr->name + "{}") + " are not supported");
-}
-
-TypeRef Checker::ElementOfRange(Expr* range) {
-  if (range->type->tag == TypeTag::kEvent) AsValue(range);
-  const TypeRef type = range->type;
-  if (type->tag == TypeTag::kList || type->tag == TypeTag::kMap) return type->params[0];
-  if (type->tag == TypeTag::kObject) return Simple(TypeTag::kString);
-  if (IsDynamic(type) || options_.lenient) return Simple(TypeTag::kDyn);
-  return nullptr;
-}
-
-void Checker::CheckComprehension(Expr* expr) {
-  Expr* range = expr->args[0];
-  Check(range);
-  TypeRef element = ElementOfRange(range);
-  if (element == nullptr) {
-    Fail(expr, IssueCode::kWrongTypes, expr->token,
-         Quoted(MacroName(expr->macro)) + " goes over a list or a map, not over " +
-             ToString(range->type));
-    element = Simple(TypeTag::kError);
-  } else {
-    expr->type = Simple(TypeTag::kBool);
-  }
-  const bool failed = expr->type->tag == TypeTag::kError;
-  const std::string where = "the condition of " + Quoted(MacroName(expr->macro));
-  expr->index = static_cast<uint32_t>(locals_.size());
-  locals_.push_back({expr->name, element});
-  const bool is_map = expr->macro == Macro::kMap;
-  for (size_t i = 1; i < expr->args.size(); ++i) {
-    CheckValue(expr->args[i]);
-    const bool is_transform = is_map && i + 1 == expr->args.size();
-    if (!is_transform) RequireBool(expr->args[i], where);
-  }
-  locals_.pop_back();
-  if (failed) return;
-  if (is_map) expr->type = types_.List(expr->args.back()->type);
-  if (expr->macro == Macro::kFilter) expr->type = types_.List(element);
 }
 
 }  // namespace vigil::rules::cel

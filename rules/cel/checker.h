@@ -71,17 +71,25 @@ class Checker {
   void CheckMap(Expr* expr);
   void CheckMessage(Expr* expr);
   void CheckComprehension(Expr* expr);
-  TypeRef ElementOfRange(Expr* range);
+  void CheckBind(Expr* expr);
+  void CheckOptionalMap(Expr* expr);
+  bool VariablesOfRange(Expr* expr, TypeRef* first, TypeRef* second);
+  TypeRef TypeOfMacro(const Expr* expr, TypeRef element);
+  TypeRef TypeOfIndex(Expr* expr, TypeRef type);
+  TypeRef SplicedType(const Expr* expr, size_t arg);
+  TypeRef AsOptional(TypeRef type);
   bool RequireBool(Expr* expr, std::string_view where);
   void CheckValue(Expr* expr);
   void AsValue(Expr* expr);
   void AddFacts(Expr* expr);
+  void CheckCost(Expr* root);
 
   // checker_names.cc: identifiers, selections, defines.
   void CheckIdent(Expr* expr);
   void CheckSelect(Expr* expr);
   void CheckHas(Expr* expr);
   void SelectFrom(Expr* expr, bool is_test);
+  void SelectFromType(Expr* expr, TypeRef type, bool is_test);
   bool ResolveQualified(Expr* expr);
   bool ResolveConstant(Expr* expr, const std::string& name);
   bool ResolveStage(Expr* expr);
@@ -100,10 +108,13 @@ class Checker {
   // checker_calls.cc: functions.
   void CheckCall(Expr* expr);
   bool TakeNamespace(Expr* expr);
+  bool NamesNothing(const Expr* expr) const;
   const Function* FindFunction(const std::string& name) const;
   void ReportUnknownFunction(Expr* expr);
   void ReportWrongArguments(Expr* expr, const Function& function);
   void CheckPattern(Expr* expr);
+  void CheckFormat(Expr* expr);
+  void CheckConversion(Expr* expr);
   std::string ArithmeticHint(const Expr* expr) const;
   std::string ChangeHint(const Expr* a, const Expr* b) const;
   std::string CompareHint(const Expr* a, const Expr* b) const;

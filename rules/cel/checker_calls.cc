@@ -1,14 +1,22 @@
 // Functions and operators: which overloads fit, and what to say when none does.
 #include <algorithm>
+#include <array>
 
 #include "rules/cel/checker.h"
 #include "rules/cel/literal.h"
+#include "rules/cel/reference.h"
 #include "rules/cel/regex.h"
+#include "rules/cel/string_format.h"
 #include "rules/cel/suggest.h"
 #include "rules/cel/text.h"
+#include "rules/cel/time.h"
 
 namespace vigil::rules::cel {
 namespace {
+
+bool HoldsDynamic(TypeRef type) {
+  return IsDynamic(type) || std::any_of(type->params.begin(), type->params.end(), HoldsDynamic);
+}
 
 std::string TypesOf(const std::vector<Expr*>& args, size_t first) {
   std::string out;
@@ -25,16 +33,6 @@ bool IsText(const Expr* expr) {
 
 bool IsNumberText(const Expr* expr) {
   return IsText(expr) && DecodeDouble(expr->literal.text()).has_value();
-}
-
-// How a signature of the table reads in a message: without the type parameters' brackets.
-std::string Readable(std::string_view signature) {
-  std::string out(signature);
-  out.erase(std::remove_if(out.begin(), out.end(), [](char c) { return c == '<' || c == '>'; }),
-            out.end());
-  const size_t arrow = out.find(" - ");
-  if (arrow != std::string::npos) out.insert(arrow + 2, ">");
-  return out;
 }
 
 }  // namespace
@@ -57,11 +55,21 @@ bool Checker::TakeNamespace(Expr* expr) {
   const std::string space = DottedName(expr->args[0]);
   uint32_t level = 0;
   if (space.empty() || FindLocal(expr->args[0], &level) != nullptr) return false;
-  if (FindFunction(space + "." + expr->name) == nullptr) return false;
+  if (FindFunction(space + "." + expr->name) == nullptr &&
+      !(FunctionTable::Get().HasNamespace(space) && NamesNothing(expr->args[0]))) {
+    return false;
+  }
   expr->name = space + "." + expr->name;
   expr->args.erase(expr->args.begin());
   expr->is_member = false;
   return true;
+}
+
+// Whether a name that has a namespace's is nothing else: no field, stage, define or variable.
+bool Checker::NamesNothing(const Expr* expr) const {
+  const std::vector<std::string_view> names = KnownNames();
+  return expr->kind == ExprKind::kIdent &&
+         std::find(names.begin(), names.end(), expr->name) == names.end();
 }
 
 void Checker::CheckCall(Expr* expr) {
@@ -77,6 +85,8 @@ void Checker::CheckCall(Expr* expr) {
     if (arg->type->tag == TypeTag::kError) return;  // so is the call; the reason is reported
   }
 
+  const bool all_known = std::none_of(expr->args.begin(), expr->args.end(),
+                                      [](const Expr* arg) { return HoldsDynamic(arg->type); });
   const Overload* only = nullptr;
   size_t fitting = 0;
   TypeRef result = nullptr;
@@ -93,30 +103,132 @@ void Checker::CheckCall(Expr* expr) {
     only = &overload;
     const TypeRef type = Substitute(types_, overload.result, bindings);
     result = result == nullptr ? type : Join(types_, result, type);
+    if (all_known) break;  // overloads of one function differ, but for general ones at the end
   }
   if (fitting == 0) return ReportWrongArguments(expr, *function);
   expr->type = result;
   expr->function = function;
   expr->overload = fitting == 1 ? only : nullptr;
+  if (options_.lenient || function != FunctionTable::Get().Find(expr->name)) return;
   CheckPattern(expr);
+  CheckFormat(expr);
+  CheckConversion(expr);
 }
 
 // A constant pattern is compiled now, so that a bad one is an error of the rule.
 void Checker::CheckPattern(Expr* expr) {
-  if (expr->name != "matches" || !IsText(expr->args.back())) return;
+  const bool is_regex = expr->name.rfind("regex.", 0) == 0;
+  if (expr->name != "matches" && !is_regex) return;
+  const Expr* pattern = expr->args[1];
+  if (!IsText(pattern)) return;
   std::string why;
-  if (CompilePattern(expr->args.back()->literal.text(), &why) != nullptr) return;
-  Fail(expr, IssueCode::kBadPattern, expr->args.back()->span, std::move(why),
+  if (CompilePattern(pattern->literal.text(), &why) != nullptr) return;
+  Fail(expr, IssueCode::kBadPattern, pattern->span, std::move(why),
        "patterns are RE2's: no look-around, no back-references");
 }
+
+// A constant format is held against the arguments that are written beside it.
+void Checker::CheckFormat(Expr* expr) {
+  if (expr->name != "format" || !IsText(expr->args[0])) return;
+  const Expr* list = expr->args[1];
+  const bool written = list->kind == ExprKind::kList && list->splices.empty();
+  std::string_view rest = expr->args[0]->literal.text();
+  std::string why;
+  size_t clauses = 0;
+  for (FormatPiece piece; TakeFormatPiece(&rest, &piece, &why);) {
+    if (piece.conversion == '\0') continue;
+    const Expr* arg = written && clauses < list->args.size() ? list->args[clauses] : nullptr;
+    ++clauses;
+    if (arg == nullptr || ClauseTakes(piece.conversion, arg->type)) continue;
+    return Fail(expr, IssueCode::kWrongTypes, arg->span,
+                "`%" + std::string(1, piece.conversion) + "` takes " +
+                    std::string(ClauseWants(piece.conversion)) + ", not " + ToString(arg->type));
+  }
+  if (!why.empty()) return Fail(expr, IssueCode::kLiteral, expr->args[0]->span, std::move(why));
+  if (!written || clauses == list->args.size()) return;
+  Fail(expr, IssueCode::kWrongTypes, list->span,
+       "the format takes " + std::to_string(clauses) +
+           (clauses == 1 ? " argument, " : " arguments, ") + std::to_string(list->args.size()) +
+           (list->args.size() == 1 ? " is given" : " are given"));
+}
+
+// A text that is written as the argument of a conversion must be one of those it converts.
+void Checker::CheckConversion(Expr* expr) {
+  static constexpr std::array<std::string_view, 4> kConversions = {"timestamp", "duration", "ip",
+                                                                   "cidr"};
+  if (expr->is_member && expr->args.size() == 2 && IsText(expr->args[1]) &&
+      expr->args[0]->type->tag == TypeTag::kTimestamp &&
+      !IsTimeZone(expr->args[1]->literal.text())) {
+    return Fail(expr, IssueCode::kLiteral, expr->args[1]->span,
+                "unknown time zone " + Quoted(expr->args[1]->literal.text()),
+                "as in `\"Europe/Paris\"`, `\"UTC\"` or `\"+02:00\"`");
+  }
+  const bool converts =
+      std::find(kConversions.begin(), kConversions.end(), expr->name) != kConversions.end();
+  if (!converts || expr->is_member || expr->overload == nullptr || !IsText(expr->args[0])) return;
+  Arena arena;
+  WorkMeter work{kMaxWork};
+  CallContext context{arena, work};
+  const cep::Value value = expr->overload->implementation(context, &expr->args[0]->literal);
+  if (!value.is_error()) return;
+  Fail(expr, IssueCode::kLiteral, expr->args[0]->span, std::string(value.text()));
+}
+
+namespace {
+
+// Functions of other languages, and what CEL has instead.
+struct ForeignFunction {
+  std::string_view name;
+  std::string_view hint;
+};
+
+constexpr std::string_view kPresenceHint =
+    "a field that may be absent is tested by `has(event.x) && ...`, or read by "
+    "`event.?x.orValue(0)`";
+
+constexpr std::array kForeignFunctions = {
+    ForeignFunction{"defined", kPresenceHint},
+    ForeignFunction{"isset", kPresenceHint},
+    ForeignFunction{"isNull", kPresenceHint},
+    ForeignFunction{"is_null", kPresenceHint},
+    ForeignFunction{"coalesce", kPresenceHint},
+    ForeignFunction{"ifnull", kPresenceHint},
+    ForeignFunction{"len", "did you mean `size`?"},
+    ForeignFunction{"length", "did you mean `size`?"},
+    ForeignFunction{"count", "did you mean `size`?"},
+    ForeignFunction{"lower", "did you mean `lowerAscii`?"},
+    ForeignFunction{"toLowerCase", "did you mean `lowerAscii`?"},
+    ForeignFunction{"upper", "did you mean `upperAscii`?"},
+    ForeignFunction{"toUpperCase", "did you mean `upperAscii`?"},
+    ForeignFunction{"includes", "did you mean `in`, as in `x in list`?"},
+    ForeignFunction{"any", "did you mean `exists`?"},
+    ForeignFunction{"float", "did you mean `double`?"},
+    ForeignFunction{"str", "did you mean `string`?"},
+    ForeignFunction{"abs", "did you mean `math.abs`?"},
+    ForeignFunction{"max", "did you mean `math.greatest`?"},
+    ForeignFunction{"min", "did you mean `math.least`?"},
+    ForeignFunction{"now", "conditions know event time only: compare fields of the event"},
+};
+
+std::string_view ForeignHint(std::string_view name) {
+  for (const ForeignFunction& row : kForeignFunctions) {
+    if (row.name == name) return row.hint;
+  }
+  return {};
+}
+
+}  // namespace
 
 void Checker::ReportUnknownFunction(Expr* expr) {
   std::vector<std::string_view> names;
   for (const Function& function : FunctionTable::Get().functions()) names.push_back(function.name);
-  for (const char* macro : {"all", "exists", "exists_one", "map", "filter", "has"}) {
+  for (const char* macro :
+       {"all", "exists", "exists_one", "map", "filter", "has", "transformList", "transformMap",
+        "transformMapEntry", "sortBy", "optMap", "optFlatMap", "cel.bind"}) {
     names.push_back(macro);
   }
-  std::string hint = DidYouMean(expr->name, names);
+  std::string hint(ForeignHint(expr->name));
+  if (hint.empty()) hint = DidYouMean(expr->name, names);
   if (std::find(names.begin(), names.end(), expr->name) != names.end()) {
     hint = "macros are written as in `list." + expr->name + "(x, x > 0)`";
   }
@@ -138,7 +250,7 @@ void Checker::ReportWrongArguments(Expr* expr, const Function& function) {
   size_t listed = 0;
   for (const Overload& overload : function.overloads) {
     if (++listed > 4) break;
-    hint += (listed == 1 ? " `" : ", `") + Readable(overload.signature) + "`";
+    hint += (listed == 1 ? " `" : ", `") + ReadableSignature(overload.signature) + "`";
   }
   if (function.overloads.size() > 4) hint += " ...";
   Fail(expr, IssueCode::kWrongTypes, expr->token, "there is no " + Quoted(call),
@@ -188,6 +300,10 @@ std::string Checker::ChangeHint(const Expr* a, const Expr* b) const {
 }
 
 std::string Checker::CompareHint(const Expr* a, const Expr* b) const {
+  for (const Expr* side : {a, b}) {
+    if (!IsOptional(side->type)) continue;
+    return "give a value for where it is absent: `" + ToShortText(*side) + ".orValue(...)`";
+  }
   std::string hint = ChangeHint(a, b);
   return hint.empty() ? ChangeHint(b, a) : hint;
 }

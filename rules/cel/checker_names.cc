@@ -17,7 +17,7 @@ const Expr* SkipInlined(const Expr* expr) {
 }
 
 const Expr* RootOf(const Expr* expr) {
-  while (expr->kind == ExprKind::kSelect) expr = expr->args[0];
+  while (expr->kind == ExprKind::kSelect && !expr->is_optional) expr = expr->args[0];
   return expr;
 }
 
@@ -241,7 +241,10 @@ void Checker::CheckSelect(Expr* expr) {
   if (FindLocal(expr, &level) == nullptr) {
     if (ResolveQualified(expr)) return;
     const std::string dotted = DottedName(expr);
-    if (!dotted.empty() && ResolveConstant(expr, dotted)) return;
+    // `net.IP` is a type, unless `net` is something of the event.
+    const bool hidden =
+        environment_.schema != nullptr && environment_.schema->Find(RootOf(expr)->name) != nullptr;
+    if (!dotted.empty() && !hidden && ResolveConstant(expr, dotted)) return;
   }
   SelectFrom(expr, /*is_test=*/false);
 }
@@ -268,6 +271,13 @@ void Checker::SelectFrom(Expr* expr, bool is_test) {
     Check(operand);
   }
   const TypeRef type = operand->type;
+  const bool optional = expr->is_optional || IsOptional(type);
+  SelectFromType(expr, IsOptional(type) ? type->params[0] : type, is_test);
+  if (optional && !is_test && expr->failure.empty()) expr->type = AsOptional(expr->type);
+}
+
+void Checker::SelectFromType(Expr* expr, TypeRef type, bool is_test) {
+  const Expr* operand = expr->args[0];
   if (type->tag == TypeTag::kEvent) {
     const bool current = SkipInlined(operand)->ref == RefKind::kEvent;
     if (UseField(expr, expr->name, current ? RefKind::kField : RefKind::kEventField)) {

@@ -8,6 +8,8 @@
 #include "rules/cel/emitter.h"
 #include "rules/cel/format.h"
 #include "rules/cel/functions.h"
+#include "rules/cel/program.h"
+#include "rules/cel/test_chain.h"
 #include "rules/cel/text.h"
 #include "rules/cel/values.h"
 
@@ -21,14 +23,27 @@ using cep::ValueTag;
 
 class CompiledExpression final : public cep::Expression {
  public:
-  CompiledExpression(std::shared_ptr<const Program> program, std::string text)
-      : program_(std::move(program)), text_(std::move(text)) {}
+  // The chain may be null.
+  CompiledExpression(std::shared_ptr<const Program> program, std::unique_ptr<const TestChain> chain,
+                     std::string text, std::vector<cep::StageComparison> needed)
+      : program_(std::move(program)), chain_(std::move(chain)), text_(std::move(text)) {
+    needed_ = std::move(needed);
+  }
 
-  Value Eval(const cep::EvalContext& context) const override { return program_->Run(context); }
+  Value Eval(const cep::EvalContext& context) const override {
+    if (chain_ != nullptr) {
+      const cep::Tri outcome = chain_->Run(context);
+      if (outcome != cep::Tri::kError) return Value::Bool(outcome == cep::Tri::kTrue);
+    }
+    const Value value = program_->Run(context);
+    if (!program_->makes_special_values() || value.tag <= ValueTag::kDouble) return value;
+    return Plain(value, context.arena != nullptr ? *context.arena : FallbackArena());
+  }
   const std::string& text() const override { return text_; }
 
  private:
   std::shared_ptr<const Program> program_;
+  std::unique_ptr<const TestChain> chain_;
   std::string text_;
 };
 
@@ -36,6 +51,51 @@ const Expr& SkipInlined(const Expr& expr) {
   const Expr* at = &expr;
   while (at->ref == RefKind::kInlined) at = at->args[0];
   return *at;
+}
+
+// The field that `expr` reads of the one event of a stage, as far as a StageComparison says it.
+bool IsFieldOfStage(const Expr& expr, cep::StageComparison* out) {
+  if (expr.ref != RefKind::kEventField || expr.kind != ExprKind::kSelect) return false;
+  const Expr& stage = SkipInlined(*expr.args[0]);
+  if (stage.ref != RefKind::kStage) return false;
+  out->stage = stage.index;
+  out->stage_slot = expr.index;
+  return true;
+}
+
+// Fills in the kind; false if the fields cannot be compared by a StageComparison.
+bool SetKind(const cep::Layout& layout, cep::StageComparison* comparison) {
+  const cep::ColumnKind kind = layout.slots()[comparison->slot].kind;
+  if (kind != layout.slots()[comparison->stage_slot].kind) return false;
+  comparison->kind = kind;
+  const bool is_equality = comparison->op == CompareOp::kEq || comparison->op == CompareOp::kNe;
+  return kind == cep::ColumnKind::kInt || kind == cep::ColumnKind::kDouble ||
+         (kind == cep::ColumnKind::kString && is_equality);
+}
+
+// The comparisons among the terms of the conjunction `root`.
+std::vector<cep::StageComparison> FindNeeded(const Expr& root, const cep::Layout* layout) {
+  if (layout == nullptr) return {};
+  std::vector<const Expr*> terms;
+  CollectConjuncts(root, terms);
+  std::vector<cep::StageComparison> needed;
+  for (const Expr* term : terms) {
+    if (term->kind != ExprKind::kCompare || term->op == CompareOp::kIn) continue;
+    const Expr* field = &SkipInlined(*term->args[0]);
+    const Expr* other = &SkipInlined(*term->args[1]);
+    cep::StageComparison comparison;
+    comparison.op = term->op;
+    if (field->ref == RefKind::kEventField) {
+      std::swap(field, other);
+      comparison.op = Mirrored(comparison.op);
+    }
+    if (field->ref != RefKind::kField || field->kind == ExprKind::kHas) continue;
+    comparison.slot = field->index;
+    if (IsFieldOfStage(*other, &comparison) && SetKind(*layout, &comparison)) {
+      needed.push_back(comparison);
+    }
+  }
+  return needed;
 }
 
 // Whether an atom may compare with it: scalars with an order or equality that columns can decide.
@@ -162,15 +222,20 @@ class Builder {
   }
 
   bool IsField(const Expr& expr) const {
-    return expr.ref == RefKind::kField && expr.kind != ExprKind::kHas;
+    return expr.ref == RefKind::kField && expr.kind != ExprKind::kHas && !expr.is_optional;
   }
 
   bool IsBoolField(const Expr& expr) const {
     return IsField(expr) && layout_.slots()[expr.index].type.kind == cep::TypeKind::kBool;
   }
 
+  // A bool field by itself: `flag > false`, and `flag < true` for its negation. Unlike `flag ==
+  // true`, which is false of null, these fail on null, as `flag` does.
   Condition BoolField(const Expr& expr, bool negated) {
-    return MakeAtom(expr, CompareOp::kEq, {Value::Bool(!negated)});
+    Condition out =
+        MakeAtom(expr, negated ? CompareOp::kLt : CompareOp::kGt, {Value::Bool(negated)});
+    out.text = (negated ? "!" : "") + ToText(expr);
+    return out;
   }
 
   // The comparison of a field with a constant, either way round; nothing for others.
@@ -247,7 +312,8 @@ class Builder {
 std::shared_ptr<const cep::Expression> MakeExpression(const Expr& root, const cep::Layout* layout) {
   std::shared_ptr<const Program> program = EmitProgram(root, layout);
   if (program == nullptr) return nullptr;
-  return std::make_shared<CompiledExpression>(std::move(program), ToText(root));
+  return std::make_shared<CompiledExpression>(std::move(program), TestChain::Make(root, layout),
+                                              ToText(root), FindNeeded(root, layout));
 }
 
 void CollectConjuncts(const Expr& root, std::vector<const Expr*>& out) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "rules/cel/instructions.h"
+#include "rules/cel/network.h"
 #include "rules/cel/values.h"
 
 namespace vigil::rules::cel {
@@ -24,16 +25,24 @@ struct LoopRow {
   Handler step;
 };
 
-constexpr std::array<LoopRow, 5> kLoops = {{
+constexpr std::array<LoopRow, 9> kLoops = {{
     {&LoopOverAll, &AllStep},
     {&LoopOverExists, &ExistsStep},
     {&LoopOverCount, &CountStep},
     {&LoopOverList, &MapStep},
     {&LoopOverList, &FilterStep},
+    {&LoopOverList, &MapStep},                // transformList
+    {&LoopOverMap, &TransformMapStep},        // transformMap
+    {&LoopOverEntries, &TransformEntryStep},  // transformMapEntry
+    {&LoopOverList, &MapStep},                // sortBy: of the keys
 }};
 
 Value CopyNested(const Value& value, Arena& arena, uint32_t depth) {
   if (depth > kMaxValueNesting) return Value::Error("value nested too deep");
+  if (value.tag == kAddressTag || value.tag == kPrefixTag) return CopyNetwork(value, arena);
+  if (value.tag == kOptionalTag && value.size > 0) {
+    return OptionalOf(CopyNested(*value.list, arena, depth + 1), arena);
+  }
   Value copy = value;
   switch (value.tag) {
     case ValueTag::kString:
@@ -90,6 +99,7 @@ class Emitter {
     Emit(root, 0);
     Add(&Return, 0);
     if (too_large_) return nullptr;
+    program_->uses_scratch_ = allocates_ && root.type != nullptr && IsScalar(root.type->tag);
     if (layout_ != nullptr && uses_whole_events_) {
       uint32_t slot = 0;
       for (const cep::Slot& field : layout_->slots()) {
@@ -114,6 +124,7 @@ class Emitter {
   Instruction& At(uint32_t index) { return program_->code_[index]; }
 
   const Value* Constant(const Value& value) {
+    program_->makes_special_values_ |= HoldsSpecial(value);
     program_->constants_.push_back(CopyValue(value, program_->arena_));
     return &program_->constants_.back();
   }
@@ -122,7 +133,7 @@ class Emitter {
   }
 
   void Emit(const Expr& expr, uint32_t dst) {
-    static constexpr std::array<EmitFunction, 15> kEmitters = {
+    static constexpr std::array<EmitFunction, 17> kEmitters = {
         &Emitter::EmitError,          // kError
         &Emitter::EmitLiteral,        // kLiteral
         &Emitter::EmitName,           // kIdent
@@ -138,11 +149,16 @@ class Emitter {
         &Emitter::EmitConditional,    // kConditional
         &Emitter::EmitCompare,        // kCompare
         &Emitter::EmitComprehension,  // kComprehension
+        &Emitter::EmitBind,           // kBind
+        &Emitter::EmitOptionalMap,    // kOptionalMap
     };
     if (dst > kMaxRegisters) {
       too_large_ = true;
       return;
     }
+    allocates_ |= Allocates(expr);
+    const bool is_special = expr.type != nullptr && expr.type->tag == TypeTag::kAbstract;
+    program_->makes_special_values_ |= is_special || expr.is_optional;
     if (!expr.failure.empty()) {
       EmitError(expr, dst);
     } else {
@@ -152,6 +168,24 @@ class Emitter {
     uses_whole_events_ = true;
     Add(&EventsToMaps, dst);
   }
+
+  // Whether the part's own instructions may take memory from the arena.
+  static bool Allocates(const Expr& expr) {
+    switch (expr.kind) {
+      case ExprKind::kList:
+      case ExprKind::kMap:
+      case ExprKind::kComprehension:
+      case ExprKind::kOptionalMap:
+        return true;
+      case ExprKind::kCall:
+        return !IsOperator(expr.name) || expr.overload == nullptr ||
+               expr.overload->cost != Cost::kConstant;
+      default:
+        return expr.as_value || expr.is_optional;
+    }
+  }
+
+  static bool IsScalar(TypeTag tag) { return tag >= TypeTag::kBool && tag <= TypeTag::kDouble; }
 
   void EmitError(const Expr& expr, uint32_t dst) {
     const Value* error = Constant(
@@ -217,6 +251,13 @@ class Emitter {
   }
 
   void EmitField(const Expr& expr, uint32_t dst) {
+    if (expr.is_optional) {
+      Add(&LoadEvent, dst);
+      Instruction& load = Add(&OptionalEventField, dst);
+      load.a = static_cast<uint16_t>(dst);
+      load.slot = expr.index;
+      return;
+    }
     const Value* error = MissingField(expr.name);
     Instruction& load = Add(expr.kind == ExprKind::kHas ? &HasField : &LoadField, dst);
     load.slot = expr.index;
@@ -229,7 +270,7 @@ class Emitter {
     const bool is_test = expr.kind == ExprKind::kHas;
     const Value* error = MissingField(expr.name);
     const Expr& operand = SkipInlined(*expr.args[0]);
-    if (expr.ref == RefKind::kEventField && operand.ref == RefKind::kStage) {
+    if (expr.ref == RefKind::kEventField && operand.ref == RefKind::kStage && !expr.is_optional) {
       Instruction& load = Add(is_test ? &HasStageField : &LoadStageField, dst);
       load.jump = operand.index;
       load.slot = expr.index;
@@ -238,14 +279,20 @@ class Emitter {
     }
     Emit(*expr.args[0], dst);
     if (expr.ref == RefKind::kEventField) {
-      Instruction& load = Add(is_test ? &HasEventField : &LoadEventField, dst);
+      Instruction& load = Add(is_test            ? &HasEventField
+                              : expr.is_optional ? &OptionalEventField
+                                                 : &LoadEventField,
+                              dst);
       load.a = static_cast<uint16_t>(dst);
       load.slot = expr.index;
       load.error = error;
       return;
     }
     const Value* key = Constant(Value::String(expr.name));
-    Instruction& select = Add(is_test ? &HasKey : &SelectKey, dst);
+    Instruction& select = Add(is_test            ? &HasKey
+                              : expr.is_optional ? &OptionalKey
+                                                 : &SelectKey,
+                              dst);
     select.a = static_cast<uint16_t>(dst);
     select.constant = key;
     select.error = error;
@@ -254,18 +301,20 @@ class Emitter {
   void EmitIndex(const Expr& expr, uint32_t dst) {
     Emit(*expr.args[0], dst);
     Emit(*expr.args[1], dst + 1);
-    Instruction& index = Add(&Index, dst);
+    Instruction& index = Add(expr.is_optional ? &OptionalIndex : &Index, dst);
     index.a = static_cast<uint16_t>(dst);
     index.b = static_cast<uint16_t>(dst + 1);
   }
 
   void EmitArguments(const Expr& expr, uint32_t dst) {
-    uint32_t at = dst;
-    for (const Expr* arg : expr.args) Emit(*arg, at++);
+    for (uint32_t i = 0; i < expr.args.size(); ++i) {
+      Emit(*expr.args[i], dst + i);
+      if (!expr.splices.empty() && expr.splices[i]) Add(&Splice, dst + i);
+    }
   }
 
   void EmitCall(const Expr& expr, uint32_t dst) {
-    if (EmitMatches(expr, dst)) return;
+    if (EmitMatches(expr, dst) || EmitAlternative(expr, dst)) return;
     EmitArguments(expr, dst);
     const auto count = static_cast<uint16_t>(expr.args.size());
     if (expr.overload == nullptr) {
@@ -296,6 +345,44 @@ class Emitter {
     Add(&MatchPattern, dst).pattern = compiled.get();
     program_->patterns_.push_back(std::move(compiled));
     return true;
+  }
+
+  // `or` and `orValue`: the second operand only if the first holds no value.
+  bool EmitAlternative(const Expr& expr, uint32_t dst) {
+    const bool is_or = expr.name == "or";
+    if (!is_or && expr.name != "orValue") return false;
+    if (!expr.is_member || expr.args.size() != 2 ||
+        expr.function != FunctionTable::Get().Find(expr.name)) {
+      return false;
+    }
+    Emit(*expr.args[0], dst);
+    const uint32_t leave = Here();
+    Add(is_or ? &UnlessOptional : &UnlessValue, dst);
+    Emit(*expr.args[1], dst);
+    At(leave).jump = Here();
+    return true;
+  }
+
+  void EmitBind(const Expr& expr, uint32_t dst) {
+    Emit(*expr.args[0], dst);
+    locals_.resize(expr.index);
+    locals_.push_back(static_cast<uint16_t>(dst));
+    Emit(*expr.args[1], dst + 1);
+    locals_.pop_back();
+    Add(&Copy, dst).a = static_cast<uint16_t>(dst + 1);
+  }
+
+  void EmitOptionalMap(const Expr& expr, uint32_t dst) {
+    Emit(*expr.args[0], dst);
+    const uint32_t leave = Here();
+    Add(&OptionalMapBegin, dst);
+    locals_.resize(expr.index);
+    locals_.push_back(static_cast<uint16_t>(dst + 1));
+    Emit(*expr.args[1], dst + 2);
+    locals_.pop_back();
+    Add(expr.macro == Macro::kOptMap ? &OptionalMapEnd : &Copy, dst).a =
+        static_cast<uint16_t>(dst + 2);
+    At(leave).jump = Here();
   }
 
   void EmitList(const Expr& expr, uint32_t dst) {
@@ -348,7 +435,7 @@ class Emitter {
     const Expr& field = SkipInlined(left);
     const Expr& constant = SkipInlined(right);
     if (layout_ == nullptr || field.ref != RefKind::kField || field.kind == ExprKind::kHas ||
-        constant.kind != ExprKind::kLiteral) {
+        field.is_optional || constant.kind != ExprKind::kLiteral) {
       return false;
     }
     const cep::ColumnKind kind = layout_->slots()[field.index].kind;
@@ -371,29 +458,28 @@ class Emitter {
     Add(row.begin, dst);
     const uint32_t next = Here();
     exits.push_back(next);
-    Add(&LoopNext, dst);
+    const bool is_pair = !expr.second_name.empty();
+    Add(is_pair ? &LoopNextPair : &LoopNext, dst);
     locals_.resize(expr.index);
     locals_.push_back(static_cast<uint16_t>(dst + kLoopVariable));
+    if (is_pair) locals_.push_back(static_cast<uint16_t>(dst + kLoopSecond));
     for (size_t i = 1; i < expr.args.size(); ++i) {
       Emit(*expr.args[i], dst + kLoopBody);
-      const bool is_condition = expr.macro == Macro::kMap && i + 1 < expr.args.size();
+      const bool is_condition = i + 1 < expr.args.size();  // of those that transform
       exits.push_back(Here());
       Add(is_condition ? &MapCondition : row.step, dst).jump = next;
     }
-    locals_.pop_back();
+    locals_.resize(expr.index);
     for (const uint32_t exit : exits) At(exit).slot = Here();
     if (expr.macro == Macro::kExistsOne) Add(&CountIsOne, dst);
-  }
-
-  static const Instruction* Copy(Frame& frame, const Instruction* self) {
-    frame.registers[self->dst] = frame.registers[self->a];
-    return self + 1;
+    if (expr.macro == Macro::kSortBy) Add(&SortByResult, dst);
   }
 
   const cep::Layout* layout_;
   std::shared_ptr<Program> program_ = std::make_shared<Program>();
   std::vector<uint16_t> locals_;  // the register of each comprehension variable, by level
   bool uses_whole_events_ = false;
+  bool allocates_ = false;
   bool too_large_ = false;
 };
 

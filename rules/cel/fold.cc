@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rules/cel/emitter.h"
+#include "rules/cel/functions.h"
 
 namespace vigil::rules::cel {
 namespace {
@@ -28,7 +29,7 @@ class Folder {
     if (expr->kind == ExprKind::kLiteral || !expr->failure.empty()) return;
     if (expr->ref == RefKind::kInlined) return FoldInlined(expr);
     if (expr->ref == RefKind::kField) return;
-    if (IsClosed(*expr) && Evaluate(expr)) return;
+    if (IsClosed(*expr) && work_.left > 0 && Evaluate(expr)) return;
     for (Expr* arg : expr->args) Fold(arg);
     if (expr->kind == ExprKind::kAnd || expr->kind == ExprKind::kOr) return FoldLogic(expr);
     if (expr->kind == ExprKind::kConditional) FoldConditional(expr);
@@ -57,7 +58,7 @@ class Folder {
     scratch_.Reset();
     cep::EvalContext context;
     context.arena = &scratch_;
-    const cep::Value value = program->Run(context);
+    const cep::Value value = program->Run(context, work_);
     if (value.is_error()) return false;
     const bool sized = value.tag >= cep::ValueTag::kString && value.tag <= cep::ValueTag::kBytes;
     const bool nested = value.tag == cep::ValueTag::kList || value.tag == cep::ValueTag::kMap;
@@ -65,6 +66,24 @@ class Folder {
     if (scratch_.bytes_used() > kMaxFoldedBytes) return false;
     MakeLiteral(expr, CopyValue(value, ast_.arena()));
     return true;
+  }
+
+  // Whether the value of a part of type bool is a bool or an error, never null.
+  static bool IsBoolOrError(const Expr& expr) {
+    if (expr.type->tag != TypeTag::kBool) return false;
+    switch (expr.kind) {
+      case ExprKind::kLiteral:
+      case ExprKind::kHas:
+      case ExprKind::kAnd:
+      case ExprKind::kOr:
+      case ExprKind::kCompare:
+      case ExprKind::kComprehension:
+        return true;
+      case ExprKind::kCall:
+        return IsOperator(expr.name);
+      default:
+        return false;
+    }
   }
 
   // Operands that are neutral go; one that settles the result is the result.
@@ -76,8 +95,10 @@ class Folder {
     auto& args = expr->args;
     const auto is_neutral = [neutral](const Expr* arg) { return IsBoolLiteral(arg, neutral); };
     args.erase(std::remove_if(args.begin(), args.end(), is_neutral), args.end());
-    // A single operand that may not be a bool keeps its &&, which makes an error of that.
-    if (args.size() == 1 && args[0]->type->tag == TypeTag::kBool) ReplaceBy(expr, *args[0]);
+    if (args.empty()) return MakeLiteral(expr, cep::Value::Bool(neutral));
+    // A single operand that may not be a bool (null, as fields may be) keeps its &&, which makes an
+    // error of that.
+    if (args.size() == 1 && IsBoolOrError(*args[0])) ReplaceBy(expr, *args[0]);
   }
 
   static void FoldConditional(Expr* expr) {
@@ -101,6 +122,8 @@ class Folder {
 
   Ast& ast_;
   Arena scratch_;
+  // Of all parts together, failed ones too: what folding costs is bounded whatever the expression.
+  WorkMeter work_{kMaxWork};
 };
 
 }  // namespace

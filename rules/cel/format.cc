@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "rules/cel/network.h"
 #include "rules/cel/time.h"
 #include "rules/cel/values.h"
 
@@ -76,8 +77,24 @@ void AppendMap(const Value& value, uint32_t depth, std::string& out) {
   out += '}';
 }
 
+void AppendOptional(const Value& value, uint32_t depth, std::string& out) {
+  if (value.size == 0) {
+    out += "optional.none()";
+    return;
+  }
+  out += "optional.of(";
+  AppendLiteral(*value.list, depth + 1, out);
+  out += ')';
+}
+
 void AppendLiteral(const Value& value, uint32_t depth, std::string& out) {
   if (depth > kMaxValueNesting) return;
+  if (value.tag == kOptionalTag) return AppendOptional(value, depth, out);
+  if (value.tag == kAddressTag || value.tag == kPrefixTag) {
+    out += value.tag == kAddressTag ? "ip(\"" : "cidr(\"";
+    out += NetworkText(value) + "\")";
+    return;
+  }
   switch (value.tag) {
     case ValueTag::kUint:
       out += FormatScalar(value) + "u";

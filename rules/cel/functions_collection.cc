@@ -17,11 +17,11 @@ Value SizeOf(CallContext&, const Value* args) { return Value::Int(args[0].size);
 
 std::vector<FunctionRow> CollectionRows() {
   return {
-      {"size(string) -> int", "The number of Unicode code points.", &SizeOfString},
+      {"size(string) -> int", "The number of Unicode code points.", &SizeOfString, Cost::kLinear},
       {"size(bytes) -> int", "The number of bytes.", &SizeOf},
       {"size(list(<T>)) -> int", "The number of items.", &SizeOf},
       {"size(map(<K>, <V>)) -> int", "The number of entries.", &SizeOf},
-      {"string.size() -> int", "The number of Unicode code points.", &SizeOfString},
+      {"string.size() -> int", "The number of Unicode code points.", &SizeOfString, Cost::kLinear},
       {"bytes.size() -> int", "The number of bytes.", &SizeOf},
       {"list(<T>).size() -> int", "The number of items.", &SizeOf},
       {"map(<K>, <V>).size() -> int", "The number of entries.", &SizeOf},

@@ -40,13 +40,17 @@ Value IndexError(CallContext& context, int64_t index) {
   return MakeError(context.arena, "index out of range: " + std::to_string(index));
 }
 
-Value Made(CallContext& context, std::string_view text) {
-  if (text.size() > kMaxTextSize) return Value::Error(kTextTooLong);
-  return Value::String(context.arena.Copy(text));
+// Where `part` is first found from byte `from` on; linear in the text, whatever the part.
+size_t Find(std::string_view text, std::string_view part, size_t from = 0) {
+  if (from > text.size() || part.size() > text.size() - from) return kNone;
+  if (part.empty()) return from;
+  const void* found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
+  return found == nullptr ? kNone
+                          : static_cast<size_t>(static_cast<const char*>(found) - text.data());
 }
 
 Value Contains(CallContext&, const Value* args) {
-  return Value::Bool(args[0].text().find(args[1].text()) != kNone);
+  return Value::Bool(Find(args[0].text(), args[1].text()) != kNone);
 }
 
 Value StartsWith(CallContext&, const Value* args) {
@@ -60,6 +64,7 @@ Value EndsWith(CallContext&, const Value* args) {
 
 Value Matches(CallContext& context, const Value* args) {
   std::string why;
+  if (!context.work.Spend(kPatternSteps)) return Value::Error(kTooMuchWork);
   const Pattern pattern = CompilePattern(args[1].text(), &why);
   if (pattern == nullptr) return MakeError(context.arena, why);
   return Value::Bool(PartialMatch(*pattern, args[0].text()));
@@ -111,14 +116,14 @@ Value CharAt(CallContext& context, const Value* args) {
 }
 
 Value IndexOf(CallContext&, const Value* args) {
-  const size_t at = args[0].text().find(args[1].text());
+  const size_t at = Find(args[0].text(), args[1].text());
   return Value::Int(at == kNone ? -1 : CodePointsBefore(args[0].text(), at));
 }
 
 Value IndexOfFrom(CallContext& context, const Value* args) {
   const size_t from = ByteOffset(args[0].text(), args[2].i);
   if (from == kNone) return IndexError(context, args[2].i);
-  const size_t at = args[0].text().find(args[1].text(), from);
+  const size_t at = Find(args[0].text(), args[1].text(), from);
   return Value::Int(at == kNone ? -1 : CodePointsBefore(args[0].text(), at));
 }
 
@@ -156,8 +161,8 @@ Value SplitText(CallContext& context, std::string_view text, std::string_view se
   if (limit == 0) return Value::List(nullptr, 0);
   uint64_t most = separator.empty() ? static_cast<uint64_t>(CountCodePoints(text)) : 1;
   if (!separator.empty()) {
-    for (size_t at = text.find(separator); at != kNone;
-         at = text.find(separator, at + separator.size())) {
+    for (size_t at = Find(text, separator); at != kNone;
+         at = Find(text, separator, at + separator.size())) {
       ++most;
     }
   }
@@ -168,7 +173,7 @@ Value SplitText(CallContext& context, std::string_view text, std::string_view se
     const bool last = i + 1 == most;
     const size_t length = last                ? text.size()
                           : separator.empty() ? CharacterLength(text[0])
-                                              : text.find(separator);
+                                              : Find(text, separator);
     items[i] = Value::String(text.substr(0, length));
     text.remove_prefix(std::min(length + (last ? 0 : separator.size()), text.size()));
   }
@@ -193,7 +198,7 @@ Value JoinTexts(CallContext& context, const Value& list, std::string_view separa
     out += list.list[i].text();
     if (out.size() > kMaxTextSize) return Value::Error(kTextTooLong);
   }
-  return Made(context, out);
+  return MakeText(context, out);
 }
 
 Value Join(CallContext& context, const Value* args) { return JoinTexts(context, args[0], ""); }
@@ -209,7 +214,7 @@ Value ReplaceText(CallContext& context, const Value* args, int64_t limit) {
   size_t at = 0;
   for (; limit != 0; --limit) {
     // An empty text is found before every character and at the end.
-    const size_t found = from.empty() ? at : text.find(from, at);
+    const size_t found = from.empty() ? at : Find(text, from, at);
     if (found == kNone) break;
     out += text.substr(at, found - at);
     out += args[2].text();
@@ -222,7 +227,7 @@ Value ReplaceText(CallContext& context, const Value* args, int64_t limit) {
     at += length;
   }
   if (at < text.size()) out += text.substr(at);
-  return Made(context, out);
+  return MakeText(context, out);
 }
 
 Value Replace(CallContext& context, const Value* args) { return ReplaceText(context, args, -1); }
@@ -248,34 +253,47 @@ Value Reverse(CallContext& context, const Value* args) {
 
 std::vector<FunctionRow> StringRows() {
   return {
-      {"string.contains(string) -> bool", "Whether the text has this part.", &Contains},
-      {"string.startsWith(string) -> bool", "Whether the text begins so.", &StartsWith},
-      {"string.endsWith(string) -> bool", "Whether the text ends so.", &EndsWith},
-      {"string.matches(string) -> bool", "Whether an RE2 pattern matches some part.", &Matches},
-      {"matches(string, string) -> bool", "Whether an RE2 pattern matches some part.", &Matches},
+      {"string.contains(string) -> bool", "Whether the text has this part.", &Contains,
+       Cost::kLinear},
+      {"string.startsWith(string) -> bool", "Whether the text begins so.", &StartsWith,
+       Cost::kLinear},
+      {"string.endsWith(string) -> bool", "Whether the text ends so.", &EndsWith, Cost::kLinear},
+      {"string.matches(string) -> bool", "Whether an RE2 pattern matches some part.", &Matches,
+       Cost::kPattern},
+      {"matches(string, string) -> bool", "Whether an RE2 pattern matches some part.", &Matches,
+       Cost::kPattern},
       {"string.lowerAscii() -> string", "With the letters A to Z in lower case.",
-       &ShiftLetters<'A', 'Z', 'a' - 'A'>},
+       &ShiftLetters<'A', 'Z', 'a' - 'A'>, Cost::kLinear},
       {"string.upperAscii() -> string", "With the letters a to z in upper case.",
-       &ShiftLetters<'a', 'z', 'A' - 'a'>},
-      {"string.trim() -> string", "Without white space at both ends.", &Trim},
-      {"string.charAt(int) -> string", "The character at a position; empty at the end.", &CharAt},
-      {"string.indexOf(string) -> int", "Where the part is first found, or -1.", &IndexOf},
-      {"string.indexOf(string, int) -> int", "The same, from a position on.", &IndexOfFrom},
-      {"string.lastIndexOf(string) -> int", "Where the part is last found, or -1.", &LastIndexOf},
-      {"string.lastIndexOf(string, int) -> int", "The same, up to a position.", &LastIndexOfFrom},
-      {"string.substring(int) -> string", "The text from a position on.", &SubstringFrom},
+       &ShiftLetters<'a', 'z', 'A' - 'a'>, Cost::kLinear},
+      {"string.trim() -> string", "Without white space at both ends.", &Trim, Cost::kLinear},
+      {"string.charAt(int) -> string", "The character at a position; empty at the end.", &CharAt,
+       Cost::kLinear},
+      {"string.indexOf(string) -> int", "Where the part is first found, or -1.", &IndexOf,
+       Cost::kLinear},
+      {"string.indexOf(string, int) -> int", "The same, from a position on.", &IndexOfFrom,
+       Cost::kLinear},
+      {"string.lastIndexOf(string) -> int", "Where the part is last found, or -1.", &LastIndexOf,
+       Cost::kProduct},
+      {"string.lastIndexOf(string, int) -> int", "The same, up to a position.", &LastIndexOfFrom,
+       Cost::kProduct},
+      {"string.substring(int) -> string", "The text from a position on.", &SubstringFrom,
+       Cost::kLinear},
       {"string.substring(int, int) -> string", "The text from a position up to another one.",
-       &Substring},
-      {"string.split(string) -> list(string)", "The parts between a separator.", &Split},
+       &Substring, Cost::kLinear},
+      {"string.split(string) -> list(string)", "The parts between a separator.", &Split,
+       Cost::kLinear},
       {"string.split(string, int) -> list(string)", "The same, at most so many parts.",
-       &SplitLimited},
-      {"list(string).join() -> string", "The texts in a row.", &Join},
-      {"list(string).join(string) -> string", "The texts with a separator between.",
-       &JoinSeparated},
-      {"string.replace(string, string) -> string", "With every such part replaced.", &Replace},
+       &SplitLimited, Cost::kLinear},
+      {"list(string).join() -> string", "The texts in a row.", &Join, Cost::kLinear},
+      {"list(string).join(string) -> string", "The texts with a separator between.", &JoinSeparated,
+       Cost::kLinear},
+      {"string.replace(string, string) -> string", "With every such part replaced.", &Replace,
+       Cost::kLinear},
       {"string.replace(string, string, int) -> string", "With the first so many parts replaced.",
-       &ReplaceLimited},
-      {"string.reverse() -> string", "With the characters in reverse order.", &Reverse},
+       &ReplaceLimited, Cost::kLinear},
+      {"string.reverse() -> string", "With the characters in reverse order.", &Reverse,
+       Cost::kLinear},
   };
 }
 

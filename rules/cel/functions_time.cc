@@ -1,4 +1,9 @@
 // Parts of timestamps and durations. Without a zone a timestamp's parts are those in UTC.
+#include <algorithm>
+#include <cctype>
+#include <functional>
+#include <mutex>
+#include <set>
 #include <string>
 
 #include <absl/strings/string_view.h>
@@ -11,6 +16,44 @@ namespace vigil::rules::cel {
 namespace {
 
 using cep::Value;
+
+// Names that can be those of the time zone database: no paths.
+bool MayBeName(std::string_view name) {
+  constexpr size_t kMaxName = 64;
+  if (name.empty() || name.size() > kMaxName || name.front() == '/' || name.front() == '.') {
+    return false;
+  }
+  return name.find("..") == std::string_view::npos &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '/' || c == '_' || c == '-' || c == '+';
+         });
+}
+
+// A zone of the database. Abseil keeps every name it is asked for, found or not, for good: names
+// come from events, so no more than kMaxNames are ever passed on. Thread safe.
+bool LoadZone(std::string_view name, absl::TimeZone* zone) {
+  constexpr size_t kMaxNames = 2000;  // the database has about 600
+  if (!MayBeName(name)) return false;
+  thread_local std::string last_name;
+  thread_local absl::TimeZone last_zone;
+  if (name == last_name) {
+    *zone = last_zone;
+    return true;
+  }
+  static std::mutex mutex;
+  static std::set<std::string, std::less<>> asked;
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (asked.find(name) == asked.end()) {
+      if (asked.size() >= kMaxNames) return false;
+      asked.emplace(name);
+    }
+  }
+  if (!absl::LoadTimeZone(absl::string_view(name.data(), name.size()), zone)) return false;
+  last_name = name;
+  last_zone = *zone;
+  return true;
+}
 
 // `Europe/Paris`, `UTC`, `+02:00`, `-02:30`, `02:00`.
 bool FindZone(std::string_view name, absl::TimeZone* zone) {
@@ -25,7 +68,7 @@ bool FindZone(std::string_view name, absl::TimeZone* zone) {
     *zone = absl::FixedTimeZone((hours * 60 + minutes) * 60 * (negative ? -1 : 1));
     return true;
   }
-  return absl::LoadTimeZone(absl::string_view(name.data(), name.size()), zone);
+  return LoadZone(name, zone);
 }
 
 using CivilPart = int64_t (*)(const absl::CivilSecond& time);
@@ -66,6 +109,11 @@ Value WholeUnits(CallContext&, const Value* args) {
 }
 
 }  // namespace
+
+bool IsTimeZone(std::string_view name) {
+  absl::TimeZone zone;
+  return FindZone(name, &zone);
+}
 
 std::vector<FunctionRow> TimeRows() {
   return {

@@ -63,6 +63,18 @@ bool PassErrorOn(Value* args, uint16_t count) {
   return false;
 }
 
+// The overload's result, paid for by its cost.
+Value Call(Frame& frame, const Overload& overload, const Value* args, size_t count) {
+  if (overload.cost == Cost::kConstant) return overload.implementation(frame.call, args);
+  if (!frame.call.work.Spend(StepsOf(overload.cost, args, count))) {
+    return Value::Error(kTooMuchWork);
+  }
+  const Value result = overload.implementation(frame.call, args);
+  // A comparison that ran out of work says false: it must not pass for an answer.
+  if (frame.call.work.left == 0) return Value::Error(kTooMuchWork);
+  return IsOverMemory(frame) ? Value::Error(kTooMuchMemory) : result;
+}
+
 Next CallAny(Frame& frame, Next self, bool is_member) {
   Value* args = &frame.registers[self->dst];
   if (PassErrorOn(args, self->count)) return self + 1;
@@ -71,7 +83,7 @@ Next CallAny(Frame& frame, Next self, bool is_member) {
         overload.implementation == nullptr || !Takes(overload, args, self->count)) {
       continue;
     }
-    *args = overload.implementation(frame.call, args);
+    *args = Call(frame, overload, args, self->count);
     return self + 1;
   }
   *args = kNoOverload;
@@ -79,6 +91,15 @@ Next CallAny(Frame& frame, Next self, bool is_member) {
 }
 
 }  // namespace
+
+Value ProblemOfKey(Frame& frame, const Value& map, const Value& key) {
+  if (key.tag != ValueTag::kString && key.tag != ValueTag::kInt && key.tag != ValueTag::kUint &&
+      key.tag != ValueTag::kBool) {
+    return Value::Error("a map's key is bool, int, uint or string");
+  }
+  if (!frame.call.work.Spend(map.size / 4)) return Value::Error(kTooMuchWork);
+  return FindKey(map, key) == nullptr ? Value() : Value::Error("a key is repeated in a map");
+}
 
 Next LoadConstant(Frame& frame, Next self) {
   frame.registers[self->dst] = *self->constant;
@@ -155,48 +176,106 @@ Next HasEventField(Frame& frame, Next self) {
   return self + 1;
 }
 
-Next SelectKey(Frame& frame, Next self) {
-  const Value& map = frame.registers[self->a];
-  Value value = map.is_error() ? map : kNoOverload;
-  if (map.tag == ValueTag::kMap) {
-    const cep::MapEntry* entry = FindKey(map, self->constant->text());
-    value = entry == nullptr ? *self->error : entry->value;
+namespace {
+
+constexpr Value kTooMuch = Value::Error(kTooMuchWork);
+constexpr uint32_t kSmallMap = 32;  // entries that are looked through for free
+
+bool CanSearch(Frame& frame, const Value& map) {
+  return map.size <= kSmallMap || frame.call.work.Spend(map.size / 4);
+}
+
+// The value of `key` in a map, absent if there is none; an error if it is no map.
+Value Lookup(Frame& frame, const Value& map, std::string_view key) {
+  if (map.tag != ValueTag::kMap) return map.is_error() ? map : kNoOverload;
+  if (!CanSearch(frame, map)) return kTooMuch;
+  const cep::MapEntry* entry = FindKey(map, key);
+  return entry == nullptr ? Value() : entry->value;
+}
+
+// An optional of a value that may be absent.
+Value AsOptional(Frame& frame, const Value& value) {
+  if (value.is_error()) return value;
+  return value.is_absent() ? OptionalNone() : OptionalOf(value, frame.call.arena);
+}
+
+// operand[index], or absent; errors but for a missing key or item.
+Value ItemAt(Frame& frame, const Value& operand, const Value& index) {
+  if (operand.is_error()) return operand;
+  if (index.is_error()) return index;
+  if (operand.tag == ValueTag::kMap) {
+    if (!CanSearch(frame, operand)) return kTooMuch;
+    const cep::MapEntry* entry = FindKey(operand, index);
+    return entry == nullptr ? Value() : entry->value;
   }
+  if (operand.tag != ValueTag::kList && operand.tag != kEventsTag) return kNoOverload;
+  const auto at = AsIndex(index);
+  if (!at) return Value::Error("a list is indexed by whole numbers");
+  if (*at < 0 || *at >= operand.size) return Value();
+  if (operand.tag == ValueTag::kList) return operand.list[*at];
+  return EventReference(reinterpret_cast<const cep::CapturedEvent* const*>(operand.s)[*at]);
+}
+
+}  // namespace
+
+Next SelectKey(Frame& frame, Next self) {
+  const Value& operand = frame.registers[self->a];
+  if (operand.tag == kOptionalTag) return OptionalKey(frame, self);
+  const Value value = Lookup(frame, operand, self->constant->text());
   frame.registers[self->dst] = value.is_absent() ? *self->error : value;
   return self + 1;
 }
 
+Next OptionalKey(Frame& frame, Next self) {
+  Value operand = frame.registers[self->a];
+  if (operand.tag == kOptionalTag && operand.size > 0) operand = *operand.list;
+  frame.registers[self->dst] =
+      operand.tag == kOptionalTag
+          ? operand
+          : AsOptional(frame, Lookup(frame, operand, self->constant->text()));
+  return self + 1;
+}
+
 Next HasKey(Frame& frame, Next self) {
-  const Value& map = frame.registers[self->a];
-  Value value = map.is_error() ? map : kNoOverload;
-  if (map.tag == ValueTag::kMap) {
-    const cep::MapEntry* entry = FindKey(map, self->constant->text());
-    value = Value::Bool(entry != nullptr && !entry->value.is_absent());
+  Value operand = frame.registers[self->a];
+  Value& result = frame.registers[self->dst];
+  if (operand.tag == kOptionalTag && operand.size > 0) operand = *operand.list;
+  if (operand.tag == kOptionalTag) {
+    result = Value::Bool(false);
+    return self + 1;
   }
-  frame.registers[self->dst] = value;
+  const Value value = Lookup(frame, operand, self->constant->text());
+  result = value.is_error() ? value : Value::Bool(!value.is_absent());
+  return self + 1;
+}
+
+Next OptionalEventField(Frame& frame, Next self) {
+  const Value& event = frame.registers[self->a];
+  Value value = event.is_error() ? event : kNoOverload;
+  if (event.tag == kEventTag) value = FieldOf(frame.context, event, self->slot);
+  frame.registers[self->dst] = AsOptional(frame, value);
   return self + 1;
 }
 
 Next Index(Frame& frame, Next self) {
   const Value operand = frame.registers[self->a];
-  const Value index = frame.registers[self->b];
+  if (operand.tag == kOptionalTag) return OptionalIndex(frame, self);
+  const Value value = ItemAt(frame, operand, frame.registers[self->b]);
   Value& result = frame.registers[self->dst];
-  if (operand.is_error() || index.is_error()) {
-    result = operand.is_error() ? operand : index;
-  } else if (operand.tag == ValueTag::kMap) {
-    const cep::MapEntry* entry = FindKey(operand, index);
-    result = entry == nullptr ? Value::Error("no such key") : entry->value;
-  } else if (operand.tag != ValueTag::kList && operand.tag != kEventsTag) {
-    result = kNoOverload;
-  } else if (const auto at = AsIndex(index); !at) {
-    result = Value::Error("a list is indexed by whole numbers");
-  } else if (*at < 0 || *at >= operand.size) {
-    result = Value::Error("list index out of range");
-  } else if (operand.tag == kEventsTag) {
-    result = EventReference(reinterpret_cast<const cep::CapturedEvent* const*>(operand.s)[*at]);
-  } else {
-    result = operand.list[*at];
+  result = value;
+  if (value.is_absent()) {
+    result =
+        Value::Error(operand.tag == ValueTag::kMap ? "no such key" : "list index out of range");
   }
+  return self + 1;
+}
+
+Next OptionalIndex(Frame& frame, Next self) {
+  Value operand = frame.registers[self->a];
+  const Value& index = frame.registers[self->b];
+  if (operand.tag == kOptionalTag && operand.size > 0) operand = *operand.list;
+  const bool none = operand.tag == kOptionalTag && !index.is_error();
+  frame.registers[self->dst] = none ? operand : AsOptional(frame, ItemAt(frame, operand, index));
   return self + 1;
 }
 
@@ -234,34 +313,48 @@ Next EventsToMaps(Frame& frame, Next self) {
   return self + 1;
 }
 
+Next Splice(Frame& frame, Next self) {
+  Value& value = frame.registers[self->dst];
+  if (value.tag == kOptionalTag) {
+    value.tag = kSpliceTag;
+  } else if (!value.is_error()) {
+    value = Value::Error("no such overload: after `?` comes an optional value");
+  }
+  return self + 1;
+}
+
 Next MakeList(Frame& frame, Next self) {
   Value* items = &frame.registers[self->dst];
   if (PassErrorOn(items, self->count)) return self + 1;
   Value* list = frame.call.arena.New<Value>(self->count);
-  std::copy_n(items, self->count, list);
-  *items = Value::List(list, self->count);
+  uint32_t size = 0;
+  for (uint16_t i = 0; i < self->count; ++i) {
+    if (items[i].tag != kSpliceTag) {
+      list[size++] = items[i];
+    } else if (items[i].size > 0) {
+      list[size++] = *items[i].list;
+    }
+  }
+  *items = Value::List(list, size);
   return self + 1;
 }
 
 Next MakeMap(Frame& frame, Next self) {
   Value* items = &frame.registers[self->dst];
   if (PassErrorOn(items, self->count)) return self + 1;
-  const uint32_t size = self->count / 2;
-  auto* entries = frame.call.arena.New<cep::MapEntry>(size);
-  for (uint32_t i = 0; i < size; ++i) {
-    const Value& key = items[2 * i];
-    if (key.tag != ValueTag::kString && key.tag != ValueTag::kInt && key.tag != ValueTag::kUint &&
-        key.tag != ValueTag::kBool) {
-      *items = Value::Error("a map's key is bool, int, uint or string");
+  auto* entries = frame.call.arena.New<cep::MapEntry>(self->count / 2);
+  Value map = Value::Map(entries, 0);
+  for (uint16_t i = 0; i + 1 < self->count; i += 2) {
+    const Value& value = items[i + 1];
+    if (value.tag == kSpliceTag && value.size == 0) continue;
+    const Value problem = ProblemOfKey(frame, map, items[i]);
+    if (problem.is_error()) {
+      *items = problem;
       return self + 1;
     }
-    if (FindKey(Value::Map(entries, i), key) != nullptr) {
-      *items = Value::Error("a key is repeated in a map");
-      return self + 1;
-    }
-    entries[i] = {key, items[2 * i + 1]};
+    entries[map.size++] = {items[i], value.tag == kSpliceTag ? *value.list : value};
   }
-  *items = Value::Map(entries, size);
+  *items = map;
   return self + 1;
 }
 
@@ -269,7 +362,7 @@ Next CallOverload(Frame& frame, Next self) {
   Value* args = &frame.registers[self->dst];
   if (PassErrorOn(args, self->count)) return self + 1;
   *args = Takes(*self->overload, args, self->count)
-              ? self->overload->implementation(frame.call, args)
+              ? Call(frame, *self->overload, args, self->count)
               : kNoOverload;
   return self + 1;
 }
@@ -281,7 +374,7 @@ Next CallBinary(Frame& frame, Next self) {
     if (!PassErrorOn(args, 2)) *args = kNoOverload;
     return self + 1;
   }
-  *args = overload.implementation(frame.call, args);
+  *args = Call(frame, overload, args, 2);
   return self + 1;
 }
 
@@ -291,6 +384,10 @@ Next CallMember(Frame& frame, Next self) { return CallAny(frame, self, /*is_memb
 Next MatchPattern(Frame& frame, Next self) {
   Value& text = frame.registers[self->dst];
   if (text.tag == ValueTag::kString) {
+    if (!frame.call.work.Spend(StepsOf(Cost::kLinear, &text, 1))) {
+      text = kTooMuch;
+      return self + 1;
+    }
     text = Value::Bool(PartialMatch(*self->pattern, text.text()));
   } else if (!text.is_error()) {
     text = kNoOverload;
@@ -340,6 +437,47 @@ Next Branch(Frame& frame, Next self) {
 }
 
 Next Jump(Frame& frame, Next self) { return frame.code + self->jump; }
+
+Next Copy(Frame& frame, Next self) {
+  frame.registers[self->dst] = frame.registers[self->a];
+  return self + 1;
+}
+
+namespace {
+
+// True, with an error in its place, unless the value is an optional.
+bool FailsAsOptional(Value& value) {
+  if (value.tag == kOptionalTag) return false;
+  if (!value.is_error()) value = kNoOverload;
+  return true;
+}
+
+}  // namespace
+
+Next UnlessOptional(Frame& frame, Next self) {
+  Value& value = frame.registers[self->dst];
+  return FailsAsOptional(value) || value.size > 0 ? frame.code + self->jump : self + 1;
+}
+
+Next UnlessValue(Frame& frame, Next self) {
+  Value& value = frame.registers[self->dst];
+  if (FailsAsOptional(value)) return frame.code + self->jump;
+  if (value.size == 0) return self + 1;
+  value = *value.list;
+  return frame.code + self->jump;
+}
+
+Next OptionalMapBegin(Frame& frame, Next self) {
+  Value& value = frame.registers[self->dst];
+  if (FailsAsOptional(value) || value.size == 0) return frame.code + self->jump;
+  frame.registers[self->dst + 1] = *value.list;
+  return self + 1;
+}
+
+Next OptionalMapEnd(Frame& frame, Next self) {
+  frame.registers[self->dst] = AsOptional(frame, frame.registers[self->a]);
+  return self + 1;
+}
 
 Next Return(Frame&, Next) { return nullptr; }
 

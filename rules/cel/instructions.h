@@ -11,6 +11,15 @@ namespace vigil::rules::cel::instructions {
 
 using Next = const Instruction*;
 
+inline constexpr std::string_view kTooMuchMemory = "more than 64 MiB of memory in one evaluation";
+
+inline bool IsOverMemory(const Frame& frame) {
+  return frame.call.arena.bytes_used() - frame.bytes_at_start > kMaxEvaluationBytes;
+}
+
+// Why `key` may not be put into `map`: absent, or an error.
+cep::Value ProblemOfKey(Frame& frame, const cep::Value& map, const cep::Value& key);
+
 // Loads: r[dst] becomes ...
 Next LoadConstant(Frame& frame, Next self);  // *constant
 Next LoadField(Frame& frame, Next self);     // the current event's field `slot`, or *error
@@ -23,12 +32,18 @@ Next LoadStageEvents(Frame& frame, Next self);  // the events of stage `jump`
 Next HasField(Frame& frame, Next self);         // whether the current event has field `slot`
 Next HasStageField(Frame& frame, Next self);
 Next HasEventField(Frame& frame, Next self);
-Next SelectKey(Frame& frame, Next self);  // the value of key *constant in the map r[a], or *error
+// The value of key *constant in the map r[a], or *error; of an optional map an optional.
+Next SelectKey(Frame& frame, Next self);
 Next HasKey(Frame& frame, Next self);
-Next Index(Frame& frame, Next self);         // r[a][r[b]]
+Next Index(Frame& frame, Next self);  // r[a][r[b]]
+// The same as optionals, none where there is no such field, key or item.
+Next OptionalEventField(Frame& frame, Next self);  // field `slot` of the event in r[a]
+Next OptionalKey(Frame& frame, Next self);
+Next OptionalIndex(Frame& frame, Next self);
 Next EventsToMaps(Frame& frame, Next self);  // r[dst] with events replaced by maps of their fields
 
 // Makes: of `count` values from r[dst] on.
+Next Splice(Frame& frame, Next self);  // marks the optional r[dst], for the next two
 Next MakeList(Frame& frame, Next self);
 Next MakeMap(Frame& frame, Next self);  // keys and values in turn
 
@@ -54,18 +69,30 @@ Next OrNext(Frame& frame, Next self);
 Next Branch(Frame& frame,
             Next self);  // on r[dst]: true goes on, false to `jump`, all else fails to `slot`
 Next Jump(Frame& frame, Next self);
+// On the optional r[dst]: a value goes to `jump`, none goes on; all else fails to `jump`.
+Next UnlessOptional(Frame& frame, Next self);  // the optional stays
+Next UnlessValue(Frame& frame, Next self);     // r[dst] becomes the value
+// optMap: none goes to `jump`, a value is put into r[dst + 1]; all else fails to `jump`.
+Next OptionalMapBegin(Frame& frame, Next self);
+Next OptionalMapEnd(Frame& frame, Next self);  // r[dst] becomes an optional of r[a]
+Next Copy(Frame& frame, Next self);            // r[dst] becomes r[a]
 Next Return(Frame& frame, Next self);
 
-// Loops. Registers from dst on: result, range, position, variable, then the body's value.
+// Loops. Registers from dst on: result, range, position, one or two variables, then the body's
+// value.
 inline constexpr uint16_t kLoopRange = 1;
 inline constexpr uint16_t kLoopPosition = 2;
 inline constexpr uint16_t kLoopVariable = 3;
-inline constexpr uint16_t kLoopBody = 4;
-Next LoopOverAll(Frame& frame, Next self);     // begins a loop whose result starts as true
-Next LoopOverExists(Frame& frame, Next self);  // as false
-Next LoopOverCount(Frame& frame, Next self);   // as 0
-Next LoopOverList(Frame& frame, Next self);    // as an empty list; a bad range goes to `slot`
-Next LoopNext(Frame& frame, Next self);        // the next item, or to `slot` when there is none
+inline constexpr uint16_t kLoopSecond = 4;
+inline constexpr uint16_t kLoopBody = 5;
+Next LoopOverAll(Frame& frame, Next self);      // begins a loop whose result starts as true
+Next LoopOverExists(Frame& frame, Next self);   // as false
+Next LoopOverCount(Frame& frame, Next self);    // as 0
+Next LoopOverList(Frame& frame, Next self);     // as an empty list; a bad range goes to `slot`
+Next LoopOverMap(Frame& frame, Next self);      // as an empty map with room for the range
+Next LoopOverEntries(Frame& frame, Next self);  // as an empty map without
+Next LoopNext(Frame& frame, Next self);         // the next item, or to `slot` when there is none
+Next LoopNextPair(Frame& frame, Next self);     // the next index (or key) and item
 // End of the body: back to `jump`, or to `slot` when the result is settled.
 Next AllStep(Frame& frame, Next self);
 Next ExistsStep(Frame& frame, Next self);
@@ -74,6 +101,9 @@ Next FilterStep(Frame& frame, Next self);
 Next MapCondition(Frame& frame,
                   Next self);  // of map with three arguments: false goes back, true goes on
 Next MapStep(Frame& frame, Next self);
-Next CountIsOne(Frame& frame, Next self);  // turns the count into exists_one's result
+Next TransformMapStep(Frame& frame, Next self);    // the body's value under the first variable
+Next TransformEntryStep(Frame& frame, Next self);  // the entries of the body's value
+Next SortByResult(Frame& frame, Next self);        // the range by the keys that the loop collected
+Next CountIsOne(Frame& frame, Next self);          // turns the count into exists_one's result
 
 }  // namespace vigil::rules::cel::instructions

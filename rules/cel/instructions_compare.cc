@@ -1,4 +1,5 @@
 // Comparisons: of two values, and of a column's field with a constant.
+#include <algorithm>
 #include <array>
 
 #include "rules/cel/instructions.h"
@@ -32,24 +33,38 @@ bool HoldsFor(Order order) {
   return order == Order::kGreater || order == Order::kEqual;
 }
 
-Value IsIn(const Value& item, const Value& container) {
+constexpr Value kTooMuch = Value::Error(kTooMuchWork);
+constexpr uint32_t kBytesPerStep = 64;  // of texts compared
+
+Value IsIn(WorkMeter& work, const Value& item, const Value& container) {
+  if (container.tag != ValueTag::kMap && container.tag != ValueTag::kList) return kNoOverload;
+  if (!work.Spend(container.size)) return kTooMuch;
   if (container.tag == ValueTag::kMap) return Value::Bool(FindKey(container, item) != nullptr);
-  if (container.tag != ValueTag::kList) return kNoOverload;
   for (uint32_t i = 0; i < container.size; ++i) {
-    if (Equals(item, container.list[i])) return Value::Bool(true);
+    if (Equals(item, container.list[i], work)) return Value::Bool(true);
   }
-  return Value::Bool(false);
+  return work.left == 0 ? kTooMuch : Value::Bool(false);
+}
+
+// Equality that may fail: of large lists and maps, when the evaluation is out of work.
+Value IsEqual(WorkMeter& work, const Value& a, const Value& b, bool wanted) {
+  const bool equal = Equals(a, b, work);
+  return work.left == 0 ? kTooMuch : Value::Bool(equal == wanted);
 }
 
 // Any two values.
 template <CompareOp kOp>
-Value CompareValues(const Value& a, const Value& b) {
+Value CompareValues(WorkMeter& work, const Value& a, const Value& b) {
   if (a.is_error()) return a;
   if (b.is_error()) return b;
+  if (a.tag == b.tag && (a.tag == ValueTag::kString || a.tag == ValueTag::kBytes) &&
+      !work.Spend(std::min(a.size, b.size) / kBytesPerStep)) {
+    return kTooMuch;
+  }
   if constexpr (kOp == CompareOp::kIn) {
-    return IsIn(a, b);
+    return IsIn(work, a, b);
   } else if constexpr (kOp == CompareOp::kEq || kOp == CompareOp::kNe) {
-    return Value::Bool(Equals(a, b) == (kOp == CompareOp::kEq));
+    return IsEqual(work, a, b, kOp == CompareOp::kEq);
   } else {
     const std::optional<Order> order = Compare(a, b);
     return order ? Value::Bool(HoldsFor<kOp>(*order)) : kNoOverload;
@@ -73,7 +88,7 @@ Next CompareAny(Frame& frame, Next self) {
       }
     }
   }
-  result = CompareValues<kOp>(a, b);
+  result = CompareValues<kOp>(frame.call.work, a, b);
   return self + 1;
 }
 
@@ -105,7 +120,7 @@ Next CompareField(Frame& frame, Next self) {
     }
   }
   LoadField(frame, self);
-  result = CompareValues<kOp>(result, *self->constant);
+  result = CompareValues<kOp>(frame.call.work, result, *self->constant);
   return self + 1;
 }
 

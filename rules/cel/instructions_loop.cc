@@ -1,5 +1,8 @@
 // Macros: loops over lists, the keys of maps and the events of stages.
+#include <algorithm>
+
 #include "rules/cel/instructions.h"
+#include "rules/cel/list_sort.h"
 #include "rules/cel/values.h"
 
 namespace vigil::rules::cel::instructions {
@@ -10,7 +13,6 @@ using cep::ValueTag;
 
 constexpr Value kNoOverload = Value::Error("no such overload");
 constexpr Value kTooLong = Value::Error("more than 100,000 iterations in one evaluation");
-constexpr Value kTooMuch = Value::Error("more than 64 MiB of memory in one evaluation");
 
 bool IsRange(const Value& value) {
   return value.tag == ValueTag::kList || value.tag == ValueTag::kMap || value.tag == kEventsTag;
@@ -73,17 +75,48 @@ Next LoopOverList(Frame& frame, Next self) {
   return Begin(frame, self, Value::List(frame.call.arena.New<Value>(range.size), 0));
 }
 
-Next LoopNext(Frame& frame, Next self) {
+Next LoopOverEntries(Frame& frame, Next self) { return Begin(frame, self, Value::Map(nullptr, 0)); }
+
+Next LoopOverMap(Frame& frame, Next self) {
+  const Value& range = frame.registers[self->dst + kLoopRange];
+  if (!IsRange(range)) return Begin(frame, self, Value());
+  if (range.size > frame.iterations_left) return Fail(frame, self, kTooLong);
+  return Begin(frame, self, Value::Map(frame.call.arena.New<cep::MapEntry>(range.size), 0));
+}
+
+namespace {
+
+// Goes on to the item at the loop's position; null if there is none, or the loop must end.
+Next Advance(Frame& frame, Next self, uint32_t* at) {
   Value* loop = &frame.registers[self->dst];
-  const auto at = static_cast<uint32_t>(loop[kLoopPosition].i);
-  if (at >= loop[kLoopRange].size) return frame.code + self->slot;
+  *at = static_cast<uint32_t>(loop[kLoopPosition].i);
+  if (*at >= loop[kLoopRange].size) return frame.code + self->slot;
   if (frame.iterations_left == 0) return Fail(frame, self, kTooLong);
   --frame.iterations_left;
-  if (frame.call.arena.bytes_used() - frame.bytes_at_start > kMaxEvaluationBytes) {
-    return Fail(frame, self, kTooMuch);
-  }
+  if (!frame.call.work.Spend(1)) return Fail(frame, self, Value::Error(kTooMuchWork));
+  if (IsOverMemory(frame)) return Fail(frame, self, Value::Error(kTooMuchMemory));
+  loop[kLoopPosition].i = *at + 1;
+  return nullptr;
+}
+
+}  // namespace
+
+Next LoopNext(Frame& frame, Next self) {
+  uint32_t at = 0;
+  if (const Next end = Advance(frame, self, &at)) return end;
+  Value* loop = &frame.registers[self->dst];
   loop[kLoopVariable] = ItemOf(loop[kLoopRange], at);
-  loop[kLoopPosition].i = at + 1;
+  return self + 1;
+}
+
+Next LoopNextPair(Frame& frame, Next self) {
+  uint32_t at = 0;
+  if (const Next end = Advance(frame, self, &at)) return end;
+  Value* loop = &frame.registers[self->dst];
+  const Value& range = loop[kLoopRange];
+  const bool is_map = range.tag == ValueTag::kMap;
+  loop[kLoopVariable] = is_map ? range.map[at].key : Value::Int(at);
+  loop[kLoopSecond] = is_map ? range.map[at].value : ItemOf(range, at);
   return self + 1;
 }
 
@@ -118,6 +151,63 @@ Next MapStep(Frame& frame, Next self) {
   if (value.is_error()) return Fail(frame, self, value);
   Append(loop[0], value);
   return frame.code + self->jump;
+}
+
+Next TransformMapStep(Frame& frame, Next self) {
+  Value* loop = &frame.registers[self->dst];
+  const Value& value = loop[kLoopBody];
+  if (value.is_error()) return Fail(frame, self, value);
+  // Keys of a map and indices are different from each other: none can be repeated.
+  auto* entries = const_cast<cep::MapEntry*>(loop[0].map);
+  entries[loop[0].size++] = {loop[kLoopVariable], value};
+  return frame.code + self->jump;
+}
+
+namespace {
+
+bool IsPowerOfTwo(uint32_t n) { return (n & (n - 1)) == 0; }
+
+// Appends an entry; a map whose size is a power of two (or 0) is full, and moves to twice the room.
+void AppendEntry(Frame& frame, Value& map, const cep::MapEntry& entry) {
+  auto* entries = const_cast<cep::MapEntry*>(map.map);
+  if (IsPowerOfTwo(map.size)) {
+    entries = frame.call.arena.New<cep::MapEntry>(std::max<uint32_t>(1, map.size * 2));
+    std::copy_n(map.map, map.size, entries);
+    map.map = entries;
+  }
+  entries[map.size++] = entry;
+}
+
+}  // namespace
+
+Next TransformEntryStep(Frame& frame, Next self) {
+  Value* loop = &frame.registers[self->dst];
+  const Value& made = loop[kLoopBody];
+  if (made.tag != ValueTag::kMap) return Fail(frame, self, made);
+  for (uint32_t i = 0; i < made.size; ++i) {
+    const Value problem = ProblemOfKey(frame, loop[0], made.map[i].key);
+    if (problem.is_error()) return Fail(frame, self, problem);
+    AppendEntry(frame, loop[0], made.map[i]);
+  }
+  return frame.code + self->jump;
+}
+
+Next SortByResult(Frame& frame, Next self) {
+  Value* loop = &frame.registers[self->dst];
+  if (loop[0].is_error()) return self + 1;
+  const Value& range = loop[kLoopRange];
+  if (range.tag == ValueTag::kMap) {
+    loop[0] = kNoOverload;
+    return self + 1;
+  }
+  Value list = range;
+  if (range.tag == kEventsTag) {
+    Value* items = frame.call.arena.New<Value>(range.size);
+    for (uint32_t i = 0; i < range.size; ++i) items[i] = ItemOf(range, i);
+    list = Value::List(items, range.size);
+  }
+  loop[0] = SortByKeys(frame.call, list, loop[0]);
+  return self + 1;
 }
 
 Next CountIsOne(Frame& frame, Next self) {

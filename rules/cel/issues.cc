@@ -13,7 +13,8 @@ const std::vector<IssueRow>& IssueTable() {
       {IssueCode::kLiteral, "V0202", true, "a literal is malformed or out of range",
        "Escapes are those of CEL; int and uint have 64 bits."},
       {IssueCode::kLimit, "V0203", true, "the expression is too large or nested too deep",
-       "At most 64 KiB of text, 250 levels of nesting and 65,536 nodes with its defines put in."},
+       "At most 64 KiB of text, 250 levels of nesting and 65,536 nodes with its defines put in; "
+       "macros go through at most 100,000 items."},
       {IssueCode::kReservedWord, "V0204", true, "a reserved word is used as a name",
        "CEL keeps words such as `for`, `if`, `package`; `event.NAME` reaches a field named so."},
       {IssueCode::kMacro, "V0205", true, "a macro is used wrongly",

@@ -44,20 +44,32 @@ constexpr std::array<std::string_view, 21> kReservedWords = {
     "if",  "import", "let",   "loop",     "package", "namespace", "return",
     "var", "void",   "while", "in",       "true",    "false",     "null"};
 
+// A member macro: how many of its arguments name variables, and how many it takes in all.
 struct MacroRow {
   std::string_view name;
   Macro macro;
+  size_t variables;
   size_t min_args;
   size_t max_args;
 };
 
 constexpr std::array kMacros = {
-    MacroRow{"all", Macro::kAll, 2, 2},
-    MacroRow{"exists", Macro::kExists, 2, 2},
-    MacroRow{"exists_one", Macro::kExistsOne, 2, 2},
-    MacroRow{"existsOne", Macro::kExistsOne, 2, 2},
-    MacroRow{"map", Macro::kMap, 2, 3},
-    MacroRow{"filter", Macro::kFilter, 2, 2},
+    MacroRow{"all", Macro::kAll, 1, 2, 2},
+    MacroRow{"all", Macro::kAll, 2, 3, 3},
+    MacroRow{"exists", Macro::kExists, 1, 2, 2},
+    MacroRow{"exists", Macro::kExists, 2, 3, 3},
+    MacroRow{"exists_one", Macro::kExistsOne, 1, 2, 2},
+    MacroRow{"exists_one", Macro::kExistsOne, 2, 3, 3},
+    MacroRow{"existsOne", Macro::kExistsOne, 1, 2, 2},
+    MacroRow{"existsOne", Macro::kExistsOne, 2, 3, 3},
+    MacroRow{"map", Macro::kMap, 1, 2, 3},
+    MacroRow{"filter", Macro::kFilter, 1, 2, 2},
+    MacroRow{"transformList", Macro::kTransformList, 2, 3, 4},
+    MacroRow{"transformMap", Macro::kTransformMap, 2, 3, 4},
+    MacroRow{"transformMapEntry", Macro::kTransformMapEntry, 2, 3, 4},
+    MacroRow{"sortBy", Macro::kSortBy, 1, 2, 2},
+    MacroRow{"optMap", Macro::kOptMap, 1, 2, 2},
+    MacroRow{"optFlatMap", Macro::kOptFlatMap, 1, 2, 2},
 };
 
 // Words of other languages for what CEL writes as a symbol.
@@ -316,10 +328,11 @@ class Parser {
 
   Expr* ParseSelector(Expr* operand) {
     Advance();
+    const bool optional = Accept(TokenKind::kQuestion);
     const Span token = Current().span;
     if (Kind() == TokenKind::kQuotedIdent) {
       Advance();
-      return Select(operand, token, TextOf({token.begin + 1, token.end - 1}));
+      return Select(operand, token, TextOf({token.begin + 1, token.end - 1}), optional);
     }
     if (Kind() != TokenKind::kIdent && Kind() != TokenKind::kIn) {
       ReportUnexpected("a field or function name");
@@ -328,19 +341,51 @@ class Parser {
     }
     const std::string_view name = CurrentText();
     Advance();
-    if (Kind() != TokenKind::kLeftParen) return Select(operand, token, name);
+    if (Kind() != TokenKind::kLeftParen || optional) return Select(operand, token, name, optional);
     std::vector<Expr*> args = ParseArguments();
     if (Expr* macro = TryMacro(operand, name, token, args)) return macro;
+    if (Expr* macro = TryNamespaceMacro(operand, name, token, args)) return macro;
     args.insert(args.begin(), operand);
     Expr* call = Call(name, operand->span.begin, token, std::move(args));
     call->is_member = true;
     return call;
   }
 
-  Expr* Select(Expr* operand, Span token, std::string_view name) {
+  Expr* Select(Expr* operand, Span token, std::string_view name, bool optional) {
     Expr* expr = Make(ExprKind::kSelect, operand->span.begin, token, {operand});
     expr->name = std::string(name);
+    expr->is_optional = optional;
     return expr;
+  }
+
+  // Whether `arg` can name a macro's variable; reports it if not.
+  bool IsVariable(const Expr* arg, std::string_view macro, std::string_view example) {
+    if (arg->kind == ExprKind::kIdent && !arg->is_absolute) return true;
+    if (arg->kind == ExprKind::kError) return false;
+    Report(IssueCode::kMacro, arg->span,
+           "the first argument of " + Quoted(macro) + " must be the name of a variable",
+           "as in `" + std::string(example) + "`");
+    return false;
+  }
+
+  // cel.bind() and the functions of `math` that take any number of arguments.
+  Expr* TryNamespaceMacro(Expr* space, std::string_view name, Span token,
+                          const std::vector<Expr*>& args) {
+    if (!options_.macros || space->kind != ExprKind::kIdent || space->is_absolute) return nullptr;
+    if (space->name == "cel" && name == "bind" && args.size() == 3) {
+      if (!IsVariable(args[0], "cel.bind", "cel.bind(x, size(list), x > 1 && x < 9)")) {
+        return Error(token);
+      }
+      Expr* expr = Make(ExprKind::kBind, space->span.begin, token, {args[1], args[2]});
+      expr->name = args[0]->name;
+      return expr;
+    }
+    const bool variadic = space->name == "math" && (name == "greatest" || name == "least");
+    if (!variadic || args.size() < 3) return nullptr;
+    Expr* list = Make(ExprKind::kList, args[0]->span.begin, token, args);
+    Expr* call = Call(name, space->span.begin, token, {space, list});
+    call->is_member = true;
+    return call;
   }
 
   // The comprehension, if this call is one; else null.
@@ -348,24 +393,43 @@ class Parser {
     if (!options_.macros) return nullptr;
     for (const MacroRow& row : kMacros) {
       if (row.name != name || args.size() < row.min_args || args.size() > row.max_args) continue;
-      if (args[0]->kind != ExprKind::kIdent || args[0]->is_absolute) {
-        Report(IssueCode::kMacro, args[0]->span,
-               "the first argument of " + Quoted(name) + " must be the name of a variable",
-               "as in `list." + std::string(name) + "(x, x > 0)`");
+      for (size_t i = 0; i < row.variables; ++i) {
+        const std::string variables = row.variables == 2 ? "(k, v, k > v)`" : "(x, x > 0)`";
+        if (args[i]->kind == ExprKind::kIdent && !args[i]->is_absolute) continue;
+        const std::string which = row.variables == 1 ? "first argument of "
+                                  : i == 0           ? "first argument of two-variable "
+                                                     : "second argument of ";
+        Report(IssueCode::kMacro, args[i]->span,
+               "the " + which + Quoted(name) + " must be the name of a variable",
+               "as in `list." + std::string(name) + variables);
         return Error(token);
       }
-      Expr* expr = ast_.New(ExprKind::kComprehension, range->span, token);
-      expr->macro = row.macro;
-      expr->name = args[0]->name;
-      expr->args = args;
-      expr->args[0] = range;
-      return Finish(expr);
+      if (row.variables == 2 && args[0]->name == args[1]->name) {
+        Report(IssueCode::kMacro, args[1]->span,
+               "the two variables of " + Quoted(name) + " have the same name " +
+                   Quoted(args[1]->name));
+        return Error(token);
+      }
+      return MakeMacro(row, range, token, args);
     }
     return nullptr;
   }
 
+  Expr* MakeMacro(const MacroRow& row, Expr* range, Span token, const std::vector<Expr*>& args) {
+    const bool optional = row.macro == Macro::kOptMap || row.macro == Macro::kOptFlatMap;
+    Expr* expr =
+        ast_.New(optional ? ExprKind::kOptionalMap : ExprKind::kComprehension, range->span, token);
+    expr->macro = row.macro;
+    expr->name = args[0]->name;
+    if (row.variables == 2) expr->second_name = args[1]->name;
+    expr->args.push_back(range);
+    expr->args.insert(expr->args.end(), args.begin() + static_cast<std::ptrdiff_t>(row.variables),
+                      args.end());
+    return Finish(expr);
+  }
+
   Expr* TryHas(Span token, const std::vector<Expr*>& args) {
-    if (args.size() != 1 || args[0]->kind != ExprKind::kSelect) {
+    if (args.size() != 1 || args[0]->kind != ExprKind::kSelect || args[0]->is_optional) {
       if (args.size() == 1 && args[0]->kind == ExprKind::kError) return args[0];
       const bool is_name = args.size() == 1 && args[0]->kind == ExprKind::kIdent;
       Report(IssueCode::kMacro, token, "`has` takes one field selection",
@@ -381,9 +445,12 @@ class Parser {
   Expr* ParseIndex(Expr* operand) {
     const Span token = Current().span;
     Advance();
+    const bool optional = Accept(TokenKind::kQuestion);
     Expr* index = ParseExpr();
     Expect(TokenKind::kRightBracket, "`]`");
-    return Make(ExprKind::kIndex, operand->span.begin, token, {operand, index});
+    Expr* expr = Make(ExprKind::kIndex, operand->span.begin, token, {operand, index});
+    expr->is_optional = optional;
+    return expr;
   }
 
   // `Name{field: value}`: read whole, so that the rest of the expression is still looked at.
@@ -408,11 +475,14 @@ class Parser {
     return args;
   }
 
-  std::vector<Expr*> ParseList(TokenKind close, bool trailing_comma) {
+  // `splices`, where items may be written ?x, gets a mark for each.
+  std::vector<Expr*> ParseList(TokenKind close, bool trailing_comma,
+                               std::vector<bool>* splices = nullptr) {
     std::vector<Expr*> items;
     if (Kind() == close) return items;
     do {
       if (trailing_comma && !items.empty() && Kind() == close) break;
+      if (splices != nullptr) splices->push_back(Accept(TokenKind::kQuestion));
       items.push_back(ParseExpr());
       if (Kind() != TokenKind::kComma && !Closes(Kind()) && Kind() != TokenKind::kEnd) {
         ReportUnexpected(close == TokenKind::kRightParen ? "`,` or `)`" : "`,` or `]`");
@@ -508,23 +578,37 @@ class Parser {
   Expr* ParseListLiteral() {
     const Span token = Current().span;
     Advance();
-    std::vector<Expr*> items = ParseList(TokenKind::kRightBracket, /*trailing_comma=*/true);
+    std::vector<bool> splices;
+    std::vector<Expr*> items =
+        ParseList(TokenKind::kRightBracket, /*trailing_comma=*/true, &splices);
     Expect(TokenKind::kRightBracket, "`,` or `]`");
-    return Make(ExprKind::kList, token.begin, token, std::move(items));
+    Expr* expr = Make(ExprKind::kList, token.begin, token, std::move(items));
+    SetSplices(expr, std::move(splices));
+    return expr;
+  }
+
+  static void SetSplices(Expr* expr, std::vector<bool> splices) {
+    const bool any = std::find(splices.begin(), splices.end(), true) != splices.end();
+    if (any) expr->splices = std::move(splices);
   }
 
   Expr* ParseMapLiteral() {
     const Span token = Current().span;
     Advance();
     std::vector<Expr*> entries;
+    std::vector<bool> splices;
     while (Kind() != TokenKind::kRightBrace && !aborted_) {
+      splices.push_back(false);
+      splices.push_back(Accept(TokenKind::kQuestion));
       entries.push_back(ParseExpr());
       Expect(TokenKind::kColon, "`:` after a map's key");
       entries.push_back(ParseExpr());
       if (!Accept(TokenKind::kComma)) break;
     }
     Expect(TokenKind::kRightBrace, "`,` or `}`");
-    return Make(ExprKind::kMap, token.begin, token, std::move(entries));
+    Expr* expr = Make(ExprKind::kMap, token.begin, token, std::move(entries));
+    SetSplices(expr, std::move(splices));
+    return expr;
   }
 
   Expr* ParseName() {

@@ -8,7 +8,8 @@
 //              (2) Registers and jump targets are in range; jumps go back only in loops, which are
 //              counted. (3) A register never holds kAbsent; an error is a value like any other.
 // Scalar expressions allocate nothing; texts and lists made by an evaluation are in the context's
-// arena.
+// arena. What an evaluation may take is bounded: kMaxIterations, kMaxWork (functions.h) and
+// kMaxEvaluationBytes; beyond them it fails.
 #pragma once
 
 #include <cstdint>
@@ -60,6 +61,9 @@ struct Instruction {
   const cep::Value* error = nullptr;  // what a missing field gives
 };
 
+// The thread's memory for evaluations whose caller gave none; Run() empties it first.
+Arena& FallbackArena();
+
 class Program {
  public:
   Program() = default;
@@ -69,6 +73,11 @@ class Program {
   // The value, or one whose tag is kError. The result may point into the program and into
   // context.arena (without one, into memory that the thread's next evaluation reuses).
   cep::Value Run(const cep::EvalContext& context) const;
+  // The same for at most the work that `meter` allows, and less what the evaluation took.
+  cep::Value Run(const cep::EvalContext& context, WorkMeter& meter) const;
+
+  // Whether the result may be, or hold, what Plain() turns into something else.
+  bool makes_special_values() const { return makes_special_values_; }
 
   // Fields that an event used as a whole consists of, by name and slot.
   struct EventField {
@@ -82,6 +91,8 @@ class Program {
 
   std::vector<Instruction> code_;
   uint32_t register_count_ = 1;
+  bool makes_special_values_ = false;
+  bool uses_scratch_ = false;  // makes values on its way to a scalar: they go before the next row
   std::deque<cep::Value> constants_;
   std::vector<Pattern> patterns_;
   std::vector<EventField> event_fields_;

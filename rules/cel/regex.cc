@@ -10,6 +10,11 @@ constexpr int64_t kMaxPatternBytes = 1 << 20;  // of a compiled pattern and its 
 }  // namespace
 
 Pattern CompilePattern(std::string_view text, std::string* why) {
+  if (text.size() > kMaxPatternText) {
+    *why = "a regular expression of " + std::to_string(text.size()) + " bytes, at most " +
+           std::to_string(kMaxPatternText) + " are allowed";
+    return nullptr;
+  }
   re2::RE2::Options options;
   options.set_max_mem(kMaxPatternBytes);
   options.set_log_errors(false);

@@ -1,6 +1,7 @@
 #include "rules/cel/text.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "rules/cel/format.h"
@@ -13,7 +14,7 @@ namespace {
 constexpr size_t kShortText = 40;
 
 // Binding strength of what an expression prints as; arguments that bind weaker get parentheses.
-enum Strength {
+enum Strength : uint8_t {
   kConditionalStrength,
   kOrStrength,
   kAndStrength,
@@ -21,7 +22,7 @@ enum Strength {
   kAddStrength,
   kMultiplyStrength,
   kUnaryStrength,
-  kMemberStrength,
+  kMemberStrength,  // one more is stronger than all
 };
 
 Strength StrengthOfCall(const Expr& expr) {
@@ -98,7 +99,7 @@ class Printer {
         PrintCall(expr);
         break;
       case ExprKind::kList:
-        PrintArguments("[", expr.args, 0, "]");
+        PrintList(expr);
         break;
       case ExprKind::kMap:
         PrintMap(expr);
@@ -119,7 +120,11 @@ class Printer {
         PrintCompare(expr);
         break;
       case ExprKind::kComprehension:
+      case ExprKind::kOptionalMap:
         PrintComprehension(expr);
+        break;
+      case ExprKind::kBind:
+        PrintBind(expr);
         break;
     }
   }
@@ -149,7 +154,8 @@ class Printer {
   void PrintSelect(const Expr& expr) {
     // `event.x` and `x` are the same field, unless the name alone means something else.
     const bool is_field = expr.ref == RefKind::kField;
-    if (is_field && !expr.is_absolute && IsPlainName(expr.name) && !IsReservedWord(expr.name)) {
+    if (is_field && !expr.is_absolute && !expr.is_optional && IsPlainName(expr.name) &&
+        !IsReservedWord(expr.name)) {
       return PrintName(expr);
     }
     if (is_field) {
@@ -157,7 +163,7 @@ class Printer {
     } else {
       PrintAt(*expr.args[0], kMemberStrength);
     }
-    out_ += '.';
+    out_ += expr.is_optional ? ".?" : ".";
     PrintFieldName(expr.name);
   }
 
@@ -175,7 +181,7 @@ class Printer {
 
   void PrintIndex(const Expr& expr) {
     PrintAt(*expr.args[0], kMemberStrength);
-    out_ += '[';
+    out_ += expr.is_optional ? "[?" : "[";
     Print(*expr.args[1]);
     out_ += ']';
   }
@@ -214,10 +220,21 @@ class Printer {
     out_ += close;
   }
 
+  void PrintList(const Expr& expr) {
+    out_ += '[';
+    for (size_t i = 0; i < expr.args.size(); ++i) {
+      if (i > 0) out_ += ", ";
+      if (!expr.splices.empty() && expr.splices[i]) out_ += '?';
+      Print(*expr.args[i]);
+    }
+    out_ += ']';
+  }
+
   void PrintMap(const Expr& expr) {
     out_ += '{';
     for (size_t i = 0; i + 1 < expr.args.size(); i += 2) {
       if (i > 0) out_ += ", ";
+      if (!expr.splices.empty() && expr.splices[i + 1]) out_ += '?';
       Print(*expr.args[i]);
       out_ += ": ";
       Print(*expr.args[i + 1]);
@@ -226,6 +243,11 @@ class Printer {
   }
 
   void PrintChain(const Expr& expr, std::string_view separator, Strength strength) {
+    // Where others were folded away: alone, the term would not be an error where it is null.
+    if (expr.args.size() == 1) {
+      out_ += expr.kind == ExprKind::kAnd ? "true" : "false";
+      out_ += separator;
+    }
     for (size_t i = 0; i < expr.args.size(); ++i) {
       if (i > 0) out_ += separator;
       PrintAt(*expr.args[i], static_cast<Strength>(strength + 1));
@@ -255,10 +277,25 @@ class Printer {
     out_ += '(';
     out_ += expr.name;
     bound_.push_back(expr.name);
+    if (!expr.second_name.empty()) {
+      out_ += ", " + expr.second_name;
+      bound_.push_back(expr.second_name);
+    }
     for (size_t i = 1; i < expr.args.size(); ++i) {
       out_ += ", ";
       Print(*expr.args[i]);
     }
+    if (!expr.second_name.empty()) bound_.pop_back();
+    bound_.pop_back();
+    out_ += ')';
+  }
+
+  void PrintBind(const Expr& expr) {
+    out_ += "cel.bind(" + expr.name + ", ";
+    Print(*expr.args[0]);
+    out_ += ", ";
+    bound_.push_back(expr.name);
+    Print(*expr.args[1]);
     bound_.pop_back();
     out_ += ')';
   }

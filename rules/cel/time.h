@@ -32,6 +32,9 @@ cep::Value ParseTimestamp(std::string_view text);
 // `1h30m`, `-1.5s`, `250ms`. An error value if it is none or out of range.
 cep::Value ParseDuration(std::string_view text);
 
+// Whether there is a time zone of this name: `Europe/Paris`, `UTC`, `+02:00`.
+bool IsTimeZone(std::string_view name);
+
 std::string FormatTimestamp(
     const cep::Value& timestamp);  // RFC 3339 in UTC, the fraction without trailing zeros
 std::string FormatDuration(const cep::Value& duration);  // seconds: `90.5s`

@@ -13,6 +13,20 @@ bool SameConstructor(TypeRef a, TypeRef b) {
   return a->tag == b->tag && a->name == b->name && a->params.size() == b->params.size();
 }
 
+// Types that null may stand for: where one branch is null, the other says the type.
+bool IsNullable(TypeRef type) {
+  return type->tag == TypeTag::kAbstract || type->tag == TypeTag::kTimestamp ||
+         type->tag == TypeTag::kDuration;
+}
+
+// What a constrained type parameter takes, by its name; `number` is anew at each use.
+bool MeetsConstraint(std::string_view parameter, TypeRef argument) {
+  if (IsDynamic(argument)) return true;
+  if (parameter == "number") return IsNumeric(argument);
+  if (parameter == "ordered") return Ordered(argument, argument);
+  return true;
+}
+
 }  // namespace
 
 TypeRef Join(TypePool& pool, TypeRef a, TypeRef b) {
@@ -20,8 +34,8 @@ TypeRef Join(TypePool& pool, TypeRef a, TypeRef b) {
   if (b->tag == TypeTag::kError) return b;
   if (b->tag == TypeTag::kUnbound) return a;
   if (a->tag == TypeTag::kUnbound) return b;
-  if (a->tag == TypeTag::kNull && b->tag == TypeTag::kAbstract) return b;
-  if (b->tag == TypeTag::kNull && a->tag == TypeTag::kAbstract) return a;
+  if (a->tag == TypeTag::kNull && IsNullable(b)) return b;
+  if (b->tag == TypeTag::kNull && IsNullable(a)) return a;
   if (SameType(a, b)) return a;
   if (!SameConstructor(a, b) || a->params.empty()) return Simple(TypeTag::kDyn);
   std::vector<TypeRef> params;
@@ -44,10 +58,9 @@ bool Joinable(TypeRef a, TypeRef b) {
 }
 
 bool Assignable(TypePool& pool, TypeRef parameter, TypeRef argument, Bindings& bindings) {
-  if (parameter->tag == TypeTag::kParam && parameter->name == "number") {
-    return IsNumeric(argument) || IsDynamic(argument);
-  }
   if (parameter->tag == TypeTag::kParam) {
+    if (!MeetsConstraint(parameter->name, argument)) return false;
+    if (parameter->name == "number") return true;
     const TypeRef bound = bindings.Find(parameter->name);
     if (bound != nullptr && !Joinable(bound, argument)) return false;
     bindings.Bind(parameter->name, bound == nullptr ? argument : Join(pool, bound, argument));

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "rules/cel/values.h"
+
 namespace vigil::rules::cel {
 namespace {
 
@@ -40,6 +42,20 @@ constexpr std::array<TagRow, 19> kTags = {{
 
 const TagRow& RowOf(TypeTag tag) { return kTags[static_cast<size_t>(tag)]; }
 
+constexpr std::string_view kOptionalName = "optional_type";
+
+// Named types that values have: what kAbstract stands for when it is not a declared function's.
+struct AbstractRow {
+  std::string_view name;
+  cep::ValueTag value_tag;
+};
+
+constexpr std::array kAbstracts = {
+    AbstractRow{kOptionalName, kOptionalTag},
+    AbstractRow{"net.IP", kAddressTag},
+    AbstractRow{"net.CIDR", kPrefixTag},
+};
+
 // Types that may be named by an identifier: as written, and the name that `type(x)` gives.
 struct Denotation {
   std::string_view written;
@@ -60,6 +76,9 @@ constexpr std::array kDenotations = {
     Denotation{"type", "type", TypeTag::kType},
     Denotation{"google.protobuf.Timestamp", "google.protobuf.Timestamp", TypeTag::kTimestamp},
     Denotation{"google.protobuf.Duration", "google.protobuf.Duration", TypeTag::kDuration},
+    Denotation{kOptionalName, kOptionalName, TypeTag::kAbstract},
+    Denotation{"net.IP", "net.IP", TypeTag::kAbstract},
+    Denotation{"net.CIDR", "net.CIDR", TypeTag::kAbstract},
 };
 
 std::string_view Trim(std::string_view text) {
@@ -111,7 +130,7 @@ TypeRef ParseNested(TypePool& pool, std::string_view text, int depth) {
   if (text == "list") return pool.List(Simple(TypeTag::kDyn));
   if (text == "map") return pool.Map(Simple(TypeTag::kDyn), Simple(TypeTag::kDyn));
   for (const Denotation& d : kDenotations) {
-    if (d.written == text) return Simple(d.tag);
+    if (d.written == text && d.tag != TypeTag::kAbstract) return Simple(d.tag);
   }
   for (const TagRow& row : kTags) {
     if (row.tag < TypeTag::kList && row.name == text) return Simple(row.tag);
@@ -145,6 +164,8 @@ TypeRef TypePool::Map(TypeRef key, TypeRef value) {
 TypeRef TypePool::Abstract(std::string_view name, std::vector<TypeRef> params) {
   return Make({TypeTag::kAbstract, std::string(name), std::move(params)});
 }
+
+TypeRef TypePool::Optional(TypeRef value) { return Abstract(kOptionalName, {value}); }
 
 TypeRef TypePool::Param(std::string_view name) {
   return Make({TypeTag::kParam, std::string(name), {}});
@@ -234,7 +255,16 @@ bool HoldsEvents(TypeRef type) {
   return type->tag == TypeTag::kEvent;
 }
 
-cep::ValueTag RuntimeTag(TypeRef type) { return RowOf(type->tag).value_tag; }
+bool IsOptional(TypeRef type) {
+  return type->tag == TypeTag::kAbstract && type->name == kOptionalName && !type->params.empty();
+}
+
+cep::ValueTag RuntimeTag(TypeRef type) {
+  for (const AbstractRow& row : kAbstracts) {
+    if (type->tag == TypeTag::kAbstract && type->name == row.name) return row.value_tag;
+  }
+  return RowOf(type->tag).value_tag;
+}
 
 std::string_view RuntimeTypeName(const cep::Value& value) {
   switch (value.tag) {
@@ -244,6 +274,9 @@ std::string_view RuntimeTypeName(const cep::Value& value) {
       return "google.protobuf.Duration";
     default:
       break;
+  }
+  for (const AbstractRow& row : kAbstracts) {
+    if (row.value_tag == value.tag) return row.name;
   }
   for (const TagRow& row : kTags) {
     if (row.value_tag == value.tag && value.tag != cep::ValueTag::kAbsent) return row.name;

@@ -32,7 +32,7 @@ enum class TypeTag : uint8_t {
   kEvent,     // an event: the current one, or one that a stage accepted
   kUnbound,   // the element type of `[]`: becomes whatever it meets, else dyn
   kParam,     // a function's type parameter, by `name`
-  kAbstract,  // a named type with params that only declared functions know
+  kAbstract,  // a named type with params: optional_type(T), net.IP, or known to declared functions
   kError,     // already reported: accepts everything, reports nothing
 };
 
@@ -56,6 +56,7 @@ class TypePool {
   TypeRef List(TypeRef element);
   TypeRef Map(TypeRef key, TypeRef value);
   TypeRef Abstract(std::string_view name, std::vector<TypeRef> params);
+  TypeRef Optional(TypeRef value);
   TypeRef Param(std::string_view name);
   // `type` must outlive the pool where it holds objects.
   TypeRef From(const cep::Type& type);
@@ -86,6 +87,7 @@ bool SameType(TypeRef a, TypeRef b);
 // Not known before evaluation: dyn, unbound, or already reported.
 bool IsDynamic(TypeRef type);
 bool IsNumeric(TypeRef type);
+bool IsOptional(TypeRef type);
 // An event, or a list of events: held by reference, never copied, until it must become a value.
 bool HoldsEvents(TypeRef type);
 

@@ -1,7 +1,10 @@
 #include "rules/cel/values.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include "rules/cel/network.h"
 
 namespace vigil::rules::cel {
 namespace {
@@ -10,7 +13,6 @@ using cep::Value;
 using cep::ValueTag;
 
 constexpr double kTwo63 = 9223372036854775808.0;  // one past the largest int
-constexpr double kTwo64 = 18446744073709551616.0;
 
 template <typename T>
 Order OrderOf(const T& a, const T& b) {
@@ -18,106 +20,167 @@ Order OrderOf(const T& a, const T& b) {
   return b < a ? Order::kGreater : Order::kEqual;
 }
 
-Order Reverse(Order order) {
-  if (order == Order::kLess) return Order::kGreater;
-  return order == Order::kGreater ? Order::kLess : order;
-}
-
-Order CompareDoubles(double a, double b) {
-  if (std::isnan(a) || std::isnan(b)) return Order::kUnordered;
-  return OrderOf(a, b);
-}
-
-// An integer against a double: the double's whole part is compared as an integer, then what follows
-// the point. One exception: the bound just past the largest integer, which is what that integer
-// reads as in a double, equals it (cel-spec,
-// comparisons/lt_literal/not_lt_dyn_int_big_lossy_double).
-template <typename Int>
-Order CompareToDouble(Int a, double b, double low, double high) {
-  if (std::isnan(b)) return Order::kUnordered;
-  if (b < low) return Order::kGreater;
-  if (b > high) return Order::kLess;
-  if (b == high) return OrderOf(a, std::numeric_limits<Int>::max());
-  const double whole = std::trunc(b);
-  const Order order = OrderOf(a, static_cast<Int>(whole));
-  return order != Order::kEqual ? order : OrderOf(0.0, b - whole);
-}
-
-Order CompareIntUint(int64_t a, uint64_t b) {
-  return a < 0 ? Order::kLess : OrderOf(static_cast<uint64_t>(a), b);
-}
-
-Order CompareNumbers(const Value& a, const Value& b) {
-  if (a.tag == b.tag) {
-    if (a.tag == ValueTag::kInt) return OrderOf(a.i, b.i);
-    if (a.tag == ValueTag::kUint) return OrderOf(a.u, b.u);
-    return CompareDoubles(a.d, b.d);
-  }
-  if (a.tag == ValueTag::kInt) {
-    return b.tag == ValueTag::kUint ? CompareIntUint(a.i, b.u)
-                                    : CompareToDouble<int64_t>(a.i, b.d, -kTwo63, kTwo63);
-  }
-  if (a.tag == ValueTag::kUint && b.tag == ValueTag::kDouble) {
-    return b.d < 0 ? Order::kGreater : CompareToDouble<uint64_t>(a.u, b.d, 0, kTwo64);
-  }
-  return Reverse(CompareNumbers(b, a));
-}
-
 Order CompareTimes(const Value& a, const Value& b) {
   const Order seconds = OrderOf(a.i, b.i);
   return seconds != Order::kEqual ? seconds : OrderOf(a.nanos(), b.nanos());
 }
 
-bool EqualsNested(const Value& a, const Value& b, uint32_t depth);
+class Equality {
+ public:
+  explicit Equality(WorkMeter& meter) : meter_(meter) {}
 
-bool EqualLists(const Value& a, const Value& b, uint32_t depth) {
-  if (a.size != b.size) return false;
-  for (uint32_t i = 0; i < a.size; ++i) {
-    if (!EqualsNested(a.list[i], b.list[i], depth + 1)) return false;
+  bool Holds(const Value& a, const Value& b, uint32_t depth) {
+    if (IsNumber(a) && IsNumber(b)) return cep::CompareNumbers(a, b) == Order::kEqual;
+    if (a.tag != b.tag || depth > kMaxValueNesting) return false;
+    if (a.tag == kOptionalTag) return Lists(a, b, depth);
+    if (a.tag == kAddressTag || a.tag == kPrefixTag) return SameNetwork(a, b);
+    switch (a.tag) {
+      case ValueTag::kNull:
+        return true;
+      case ValueTag::kBool:
+        return a.b == b.b;
+      case ValueTag::kString:
+      case ValueTag::kBytes:
+      case ValueTag::kType:
+        return a.text() == b.text();
+      case ValueTag::kTimestamp:
+      case ValueTag::kDuration:
+        return a.i == b.i && a.size == b.size;
+      case ValueTag::kList:
+        return Lists(a, b, depth);
+      case ValueTag::kMap:
+        return Maps(a, b, depth);
+      default:
+        return false;
+    }
   }
-  return true;
+
+ private:
+  bool Lists(const Value& a, const Value& b, uint32_t depth) {
+    if (a.size != b.size || !meter_.Spend(a.size)) return false;
+    for (uint32_t i = 0; i < a.size; ++i) {
+      if (!Holds(a.list[i], b.list[i], depth + 1)) return false;
+    }
+    return true;
+  }
+
+  bool Maps(const Value& a, const Value& b, uint32_t depth) {
+    if (a.size != b.size || !meter_.Spend(uint64_t{a.size} * b.size)) return false;
+    for (uint32_t i = 0; i < a.size; ++i) {
+      const cep::MapEntry* other = FindKey(b, a.map[i].key);
+      if (other == nullptr || !Holds(a.map[i].value, other->value, depth + 1)) return false;
+    }
+    return true;
+  }
+
+  WorkMeter& meter_;
+};
+
+Value PlainNested(const Value& value, Arena& arena, uint32_t depth) {
+  if (depth > kMaxValueNesting) return Value::Error("value nested too deep");
+  if (value.tag == kOptionalTag) {
+    return value.size == 0 ? Value::Null() : PlainNested(*value.list, arena, depth + 1);
+  }
+  if (value.tag == kAddressTag || value.tag == kPrefixTag) {
+    return Value::String(arena.Copy(NetworkText(value)));
+  }
+  if (value.tag == ValueTag::kList) {
+    Value* items = arena.New<Value>(value.size);
+    for (uint32_t i = 0; i < value.size; ++i) {
+      items[i] = PlainNested(value.list[i], arena, depth + 1);
+    }
+    return Value::List(items, value.size);
+  }
+  if (value.tag == ValueTag::kMap) {
+    auto* entries = arena.New<cep::MapEntry>(value.size);
+    for (uint32_t i = 0; i < value.size; ++i) {
+      entries[i] = {value.map[i].key, PlainNested(value.map[i].value, arena, depth + 1)};
+    }
+    return Value::Map(entries, value.size);
+  }
+  return value;
 }
 
-bool EqualMaps(const Value& a, const Value& b, uint32_t depth) {
-  if (a.size != b.size) return false;
-  for (uint32_t i = 0; i < a.size; ++i) {
-    const cep::MapEntry* other = FindKey(b, a.map[i].key);
-    if (other == nullptr || !EqualsNested(a.map[i].value, other->value, depth + 1)) return false;
-  }
-  return true;
-}
-
-bool EqualsNested(const Value& a, const Value& b, uint32_t depth) {
+// Whether `test` holds for the value or anything in it.
+template <typename Test>
+bool AnyWithin(const Value& value, uint32_t depth, const Test& test) {
+  if (test(value)) return true;
   if (depth > kMaxValueNesting) return false;
-  if (IsNumber(a) && IsNumber(b)) return CompareNumbers(a, b) == Order::kEqual;
-  if (a.tag != b.tag) return false;
-  switch (a.tag) {
+  if (value.tag == ValueTag::kList || value.tag == kOptionalTag) {
+    return std::any_of(value.list, value.list + value.size,
+                       [&](const Value& item) { return AnyWithin(item, depth + 1, test); });
+  }
+  return value.tag == ValueTag::kMap &&
+         std::any_of(value.map, value.map + value.size, [&](const cep::MapEntry& entry) {
+           return AnyWithin(entry.value, depth + 1, test);
+         });
+}
+
+}  // namespace
+
+bool Equals(const Value& a, const Value& b, WorkMeter& meter) {
+  return Equality(meter).Holds(a, b, 0);
+}
+
+bool Equals(const Value& a, const Value& b) {
+  WorkMeter unlimited{std::numeric_limits<uint64_t>::max()};
+  return Equals(a, b, unlimited);
+}
+
+Value OptionalOf(const Value& value, Arena& arena) {
+  Value* kept = arena.New<Value>(1);
+  *kept = value;
+  Value optional = Value::List(kept, 1);
+  optional.tag = kOptionalTag;
+  return optional;
+}
+
+Value OptionalNone() {
+  Value optional = Value::List(nullptr, 0);
+  optional.tag = kOptionalTag;
+  return optional;
+}
+
+bool IsZeroValue(const Value& value) {
+  constexpr int64_t kFirstSecond = -62'135'596'800;  // 0001-01-01T00:00:00Z, as cel-go has it
+  switch (value.tag) {
     case ValueTag::kNull:
       return true;
     case ValueTag::kBool:
-      return a.b == b.b;
+      return !value.b;
+    case ValueTag::kInt:
+    case ValueTag::kUint:
+      return value.u == 0;
+    case ValueTag::kDouble:
+      return value.d == 0;
     case ValueTag::kString:
     case ValueTag::kBytes:
-    case ValueTag::kType:
-      return a.text() == b.text();
-    case ValueTag::kTimestamp:
-    case ValueTag::kDuration:
-      return a.i == b.i && a.size == b.size;
     case ValueTag::kList:
-      return EqualLists(a, b, depth);
     case ValueTag::kMap:
-      return EqualMaps(a, b, depth);
+      return value.size == 0;
+    case ValueTag::kDuration:
+      return value.i == 0 && value.nanos() == 0;
+    case ValueTag::kTimestamp:
+      return value.i == kFirstSecond && value.nanos() == 0;
     default:
       return false;
   }
 }
 
-}  // namespace
+bool HoldsNone(const Value& value) {
+  return AnyWithin(value, 0, [](const Value& v) { return v.tag == kOptionalTag && v.size == 0; });
+}
 
-bool Equals(const Value& a, const Value& b) { return EqualsNested(a, b, 0); }
+bool HoldsSpecial(const Value& value) {
+  return AnyWithin(value, 0, [](const Value& v) {
+    return v.tag == kOptionalTag || v.tag == kAddressTag || v.tag == kPrefixTag;
+  });
+}
+
+Value Plain(const Value& value, Arena& arena) { return PlainNested(value, arena, 0); }
 
 std::optional<Order> Compare(const Value& a, const Value& b) {
-  if (IsNumber(a) && IsNumber(b)) return CompareNumbers(a, b);
+  if (IsNumber(a) && IsNumber(b)) return cep::CompareNumbers(a, b);
   if (a.tag != b.tag) return std::nullopt;
   switch (a.tag) {
     case ValueTag::kBool:
@@ -131,11 +194,6 @@ std::optional<Order> Compare(const Value& a, const Value& b) {
     default:
       return std::nullopt;
   }
-}
-
-bool IsNumber(const Value& value) {
-  return value.tag == ValueTag::kInt || value.tag == ValueTag::kDouble ||
-         value.tag == ValueTag::kUint;
 }
 
 const cep::MapEntry* FindKey(const Value& map, const Value& key) {

@@ -24,9 +24,16 @@ struct Fixture {
       ++batch.rows;
     }
   }
-  WaitingRow At(uint32_t row) const { return {batch.ts[row], &batch, row}; }
-  Row Read(const WaitingRow& row) const {
-    return {row.ts, batch.partitions[row.row]->number, batch.offsets[row.row]};
+  static std::vector<Row> Read(const std::vector<RowSpan>& spans) {
+    std::vector<Row> rows;
+    for (const RowSpan& span : spans) {
+      CHECK(span.begin < span.end);
+      for (uint32_t row = span.begin; row < span.end; ++row) {
+        const Batch& batch = *span.batch;
+        rows.emplace_back(batch.ts[row], batch.partitions[row]->number, batch.offsets[row]);
+      }
+    }
+    return rows;
   }
 
   std::array<Partition, 4> partitions;
@@ -37,14 +44,15 @@ std::vector<Row> RunThrough(const std::vector<Row>& rows, int64_t disorder,
                             const std::vector<std::pair<size_t, int64_t>>& releases) {
   Fixture fixture(rows);
   ReorderBuffer buffer(disorder);
-  std::vector<WaitingRow> out;
+  std::vector<RowSpan> out;
   size_t added = 0;
   for (const auto& [until, watermark] : releases) {
-    for (; added < until; ++added) buffer.Add(fixture.At(static_cast<uint32_t>(added)));
+    RowBits rows_to_add;
+    for (; added < until; ++added) rows_to_add.Set(static_cast<uint32_t>(added));
+    buffer.Add(fixture.batch, rows_to_add);
     buffer.Release(watermark, &out);
   }
-  std::vector<Row> result;
-  for (const WaitingRow& row : out) result.push_back(fixture.Read(row));
+  const std::vector<Row> result = Fixture::Read(out);
   CHECK(buffer.size() == rows.size() - result.size());
   return result;
 }
@@ -77,25 +85,32 @@ TEST_CASE("ReorderBuffer: equals a sort, for any spread, bound and release patte
       rows.emplace_back(static_cast<int64_t>(random() % static_cast<uint64_t>(spread)) - spread / 3,
                         random() % 4, i);
     }
-    Fixture fixture(rows);
+    // In turn into two batches, so that spans of both lie between each other.
+    const Fixture fixtures[] = {Fixture(rows), Fixture(rows)};
     ReorderBuffer buffer(disorder);
-    std::vector<WaitingRow> out;
+    std::vector<RowSpan> out;
     std::vector<Row> expected;
     int64_t watermark = INT64_MIN;
+    RowBits waiting;
+    size_t turn = 0;
     for (size_t i = 0; i < n; ++i) {
       if (std::get<0>(rows[i]) > watermark) {  // as the source judges: late rows never get here
-        buffer.Add(fixture.At(static_cast<uint32_t>(i)));
+        waiting.Set(static_cast<uint32_t>(i));
         expected.push_back(rows[i]);
       }
-      if (random() % 10 == 0) {
-        watermark = std::max(watermark, std::get<0>(rows[i]));
-        buffer.Release(watermark, &out);
-      }
+      if (random() % 10 != 0) continue;
+      buffer.Add(fixtures[turn++ % 2].batch, waiting);
+      waiting.Clear();
+      if (random() % 2 == 0) continue;
+      watermark = std::max(watermark, std::get<0>(rows[i]));
+      buffer.Release(watermark, &out);
     }
+    buffer.Add(fixtures[turn % 2].batch, waiting);
+    CHECK(buffer.size() + Fixture::Read(out).size() == expected.size());
     buffer.Release(INT64_MAX, &out);
+    CHECK(buffer.size() == 0);
     std::sort(expected.begin(), expected.end());
-    std::vector<Row> result;
-    for (const WaitingRow& row : out) result.push_back(fixture.Read(row));
+    const std::vector<Row> result = Fixture::Read(out);
     REQUIRE(result == expected);
   }
 }

@@ -98,7 +98,7 @@ void RunCommand(const std::string& folder, const Command& command) {
 }
 
 TEST_CASE("Documents: their commands work and print what is shown", "[cmd][docs]") {
-  const std::string document = GENERATE("README.md", "docs/operations.md",
+  const std::string document = GENERATE("README.md", "docs/operations.md", "docs/formats.md",
                                         "examples/cards/README.md", "examples/logins/README.md");
   const testing::TempDir dir;
   fs::create_directory(dir.Path("build"));

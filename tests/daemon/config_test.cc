@@ -135,6 +135,13 @@ TEST_CASE("Config: what is wrong is said where it stands", "[daemon][unit]") {
        "2:9 V0107 `shards` takes a whole number from 1 to 1024\n"},
       {"rules: [none/]\nschema: none.yaml\n",
        "1:9 V0001 there is no such file or folder\n2:9 V0001 there is no such file or folder\n"},
+      {"sources: { a: { file: x.pb, format: { avro: { registry: \"ftp://r\" } } } }\n",
+       "1:57 V0120 the registry's URL begins with neither http:// nor https://\n"},
+      {"sources: { a: { file: x.pb, format: { avro: {} } } }\n",
+       "1:45 V0105 the format has one of `registry` and `schema`\n"},
+      {"sources: { a: { file: x.pb, format: { protobuf: { registry: \"http://r\", descriptors: d "
+       "} } } }\n",
+       "1:49 V0108 the format has one of `registry` and `descriptors`\n"},
       {"http: { listen: \"127.0.0.1:65536\" }\n",
        "1:17 V0120 `127.0.0.1:65536` is not an address for `listen` [such as `127.0.0.1:8080` or "
        "`[::1]:8080`; ports are 0 to 65535]\n"},

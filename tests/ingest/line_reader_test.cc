@@ -1,6 +1,8 @@
 // Lines of a byte stream, however it is cut into reads and chunks.
 #include "ingest/line_reader.h"
 
+#include <array>
+
 #include <catch2/catch.hpp>
 
 #include "tests/ingest/support.h"
@@ -8,17 +10,34 @@
 namespace vigil::ingest {
 namespace {
 
+std::string Describe(const Line& line) {
+  return std::to_string(line.number) + "/" + std::to_string(line.record) +
+         (line.too_long ? " long " : " ") + std::string(line.text);
+}
+
+// One by one; in groups they must be the same.
 std::vector<std::string> Lines(const std::string& text, size_t step, size_t chunk,
                                size_t max_line = LineReader::kMaxLine) {
-  LineReader reader(std::make_unique<TextSource>(text, step),
-                    {.chunk_bytes = chunk, .max_line = max_line});
+  const LineReader::Options options = {.chunk_bytes = chunk, .max_line = max_line};
+  LineReader reader(std::make_unique<TextSource>(text, step), options);
   std::vector<std::string> lines;
   Line line;
-  while (reader.Next(&line)) {
-    lines.push_back(std::to_string(line.number) + "/" + std::to_string(line.record) +
-                    (line.too_long ? " long " : " ") + std::string(line.text));
-  }
+  while (reader.Next(&line)) lines.push_back(Describe(line));
   REQUIRE(reader.status().ok());
+
+  LineReader grouped(std::make_unique<TextSource>(text, step), options);
+  std::vector<std::string> in_groups;
+  std::array<Line, 3> group;
+  while (const size_t count = grouped.NextGroup(group.data(), group.size())) {
+    for (size_t i = 0; i < count; ++i) {
+      const char* chunk_start = grouped.chunk()->data.get();
+      REQUIRE(group[i].text.data() >= chunk_start);
+      REQUIRE(group[i].text.data() <= chunk_start + grouped.chunk()->size);
+      in_groups.push_back(Describe(group[i]));
+    }
+  }
+  REQUIRE(grouped.status().ok());
+  REQUIRE(in_groups == lines);
   return lines;
 }
 

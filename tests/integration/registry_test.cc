@@ -57,10 +57,10 @@ TEST_CASE("SchemaRegistry: records by the ids of a real registry", "[integration
   const std::shared_ptr<SchemaRegistry> registry = *SchemaRegistry::Create(options);
   const std::string message = Varint(1 << 3) + Varint(3) + Varint(2 << 3 | 2) + Delimited("pb") +
                               Varint(3 << 3 | 2) + Delimited(Varint(1 << 3) + Varint(9));
-  const std::string file = Framed(avro1, AvroLong(1) + AvroText("old")) +
-                           Framed(avro2, AvroLong(2) + AvroText("new") + AvroLong(1) + AvroRaw(2.5)) +
-                           Framed(protobuf, AvroLong(1) + AvroLong(1) + message) +
-                           Framed(999'999, "x");
+  const std::string file =
+      Framed(avro1, AvroLong(1) + AvroText("old")) +
+      Framed(avro2, AvroLong(2) + AvroText("new") + AvroLong(1) + AvroRaw(2.5)) +
+      Framed(protobuf, AvroLong(1) + AvroLong(1) + message) + Framed(999'999, "x");
   const SourceCase source = {
       .path = "x.pb",
       .fields = {{"account", TypeKind::kString}, {"amount", TypeKind::kDouble}},

@@ -51,10 +51,14 @@ TEST_CASE("CEL condition: the unary part becomes atoms, the rest is correlated",
       {"count >= 2.0", "{count >= 2}", ""},
       {"count >= 2.5", "{count >= 2.5}", ""},
       {"amount > 10.0 * 100.0", "{amount > 1000.0}", ""},
-      {"flag", "{flag == true}", ""},
-      {"!flag", "{flag == false}", ""},
-      {"!!flag", "{flag == true}", ""},
-      {"event.flag && event.type == 'x'", "and({flag == true}, {type == \"x\"})", ""},
+      {"flag", "{flag}", ""},
+      {"flag == true", "{flag == true}", ""},
+      {"(!(true && false) || flag) && true", "true", ""},
+      {"(false && flag || false) || flag", "{flag}", ""},
+      {"(true && flag) == null", "<(true && flag) == null>", ""},
+      {"!flag", "{!flag}", ""},
+      {"!!flag", "{flag}", ""},
+      {"event.flag && event.type == 'x'", "and({flag}, {type == \"x\"})", ""},
       {"type in ['a', 'b']", "{type in [\"a\", \"b\"]}", ""},
       {"type in []", "<type in []>", ""},
       {"amount in [1, 2u]", "{amount in [1.0, 2.0]}", ""},
@@ -66,18 +70,18 @@ TEST_CASE("CEL condition: the unary part becomes atoms, the rest is correlated",
       {"card.brand == 'v'", "<card.brand == \"v\">", ""},
       {"has(event.amount)", "<has(event.amount)>", ""},
       {"amount > amount * 2.0", "<amount > amount * 2.0>", ""},
-      {"!(flag && amount > 1.0)", "or({flag == false}, not({amount > 1.0}))", ""},
+      {"!(flag && amount > 1.0)", "or({!flag}, not({amount > 1.0}))", ""},
       {"!(type == 'x' || type != 'y')", "and({type != \"x\"}, {type == \"y\"})", ""},
-      {"(flag && flag) && (type == 'x' && flag)",
-       "and({flag == true}, {flag == true}, {type == \"x\"}, {flag == true})", ""},
+      {"(flag && flag) && (type == 'x' && flag)", "and({flag}, {flag}, {type == \"x\"}, {flag})",
+       ""},
       {"flag ? true : type == 'x'", "<flag ? true : type == \"x\">", ""},
-      {"true ? flag : type == 'x'", "{flag == true}", ""},
-      {"true && flag && (false || flag)", "and({flag == true}, {flag == true})", ""},
+      {"true ? flag : type == 'x'", "{flag}", ""},
+      {"true && flag && (false || flag)", "and({flag}, {flag})", ""},
       {"flag && 1 > 2", "<false>", ""},
       {"flag || 1 < 2", "true", ""},
       {"flag && (type == 'x' || (flag ? true : false))",
-       "and({flag == true}, or({type == \"x\"}, <flag ? true : false>))", ""},
-      {"amount > 1.0 && country != login.country && flag", "and({amount > 1.0}, {flag == true})",
+       "and({flag}, or({type == \"x\"}, <flag ? true : false>))", ""},
+      {"amount > 1.0 && country != login.country && flag", "and({amount > 1.0}, {flag})",
        "country != login.country"},
       {"flag || login.flag", "true", "flag || login.flag"},
       {"size(rise) == 0 || amount > rise[size(rise)-1].amount", "true",
@@ -122,6 +126,14 @@ TEST_CASE("CEL condition: equal conditions have equal texts, which read back", "
     REQUIRE(again.ok);
     CHECK(again.unary.text == a.unary.text);
   }
+}
+
+TEST_CASE("CEL condition: a bool field fails on null, its comparison does not", "[rules][unit]") {
+  CelFixture fixture;
+  const cep::CompareOp kGt = cep::CompareOp::kGt;
+  CHECK(CompileCondition("flag", fixture.environment).unary.atom.op == kGt);  // flag > false
+  CHECK(CompileCondition("!flag", fixture.environment).unary.atom.op == cep::CompareOp::kLt);
+  CHECK(CompileCondition("flag == true", fixture.environment).unary.atom.op == cep::CompareOp::kEq);
 }
 
 TEST_CASE("CEL condition: an atom has the field's slot and constants of its type",

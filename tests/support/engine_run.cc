@@ -96,16 +96,31 @@ cep::JobOptions JobOptionsOf(const LoadedCase& loaded, const EngineOptions& opti
   return job;
 }
 
+uint64_t DroppedBy(const std::vector<const patterns::PatternOperator*>& operators, size_t rules) {
+  std::vector<patterns::RuleCounters> counters(rules);
+  for (const patterns::PatternOperator* op : operators) op->AddCounters(&counters);
+  uint64_t dropped = 0;
+  for (const patterns::RuleCounters& rule : counters) {
+    dropped += rule.dropped_partials + rule.dropped_long_partials + rule.dropped_matches;
+  }
+  return dropped;
+}
+
 std::vector<cep::Record> RunJob(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
-                                const EngineOptions& options) {
+                                const EngineOptions& options, uint64_t* dropped = nullptr) {
   std::vector<cep::JobSource> sources;
   sources.push_back({std::make_unique<CaseSource>(events, options.batch_rows),
                      {cep::KnownPartition{kPartition.place}}});
   std::vector<cep::Record> all;
   NoRejects rejects;
+  std::vector<const patterns::PatternOperator*> operators;  // the job owns them
   cep::Job job(
       JobOptionsOf(loaded, options), std::move(sources),
-      [&] { return std::make_unique<patterns::PatternOperator>(loaded.patterns); },
+      [&] {
+        auto op = std::make_unique<patterns::PatternOperator>(loaded.patterns);
+        operators.push_back(op.get());
+        return op;
+      },
       [&] { return std::make_unique<TextSink>(*loaded.rules, events); }, &rejects,
       [&](std::vector<cep::Record> records) {
         std::move(records.begin(), records.end(), std::back_inserter(all));
@@ -113,6 +128,7 @@ std::vector<cep::Record> RunJob(const LoadedCase& loaded, const std::vector<Case
       });
   const Status status = job.Run([](const cep::Job&) {});
   CEP_CHECK(status.ok());
+  if (dropped != nullptr) *dropped = DroppedBy(operators, loaded.rules->rules.size());
   return all;
 }
 
@@ -127,9 +143,12 @@ std::vector<std::string> RunEngine(const LoadedCase& loaded, const std::vector<C
   return lines;
 }
 
-Results EngineResults(const LoadedCase& loaded, const std::vector<CaseEvent>& events) {
+Results EngineResults(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
+                      uint64_t* dropped) {
   Results results;
-  for (cep::Record& record : RunJob(loaded, events, {})) results.insert(std::move(record.head));
+  for (cep::Record& record : RunJob(loaded, events, {}, dropped)) {
+    results.insert(std::move(record.head));
+  }
   return results;
 }
 

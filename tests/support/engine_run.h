@@ -20,8 +20,10 @@ struct EngineOptions {
 std::vector<std::string> RunEngine(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
                                    const EngineOptions& options);
 
-// The same without instants and order.
-Results EngineResults(const LoadedCase& loaded, const std::vector<CaseEvent>& events);
+// The same without instants and order. `dropped`, if given, becomes the number of partial matches
+// and matches that the rules' limits cost.
+Results EngineResults(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
+                      uint64_t* dropped = nullptr);
 
 // What the operator still holds when time has come to `watermark` after the events, which are in
 // order of time and at most one batch.

@@ -70,7 +70,7 @@ std::string PatternCase::ToString() const {
   return text;
 }
 
-LoadedCase LoadCase(const PatternCase& test_case) {
+LoadedCase LoadCase(const PatternCase& test_case, uint32_t group_above) {
   const rules::SchemaResult schema =
       rules::LoadSchemaText("schema", "{\"fields\":" + test_case.fields + "}");
   CEP_CHECK(schema.schema != nullptr);
@@ -82,7 +82,7 @@ LoadedCase LoadCase(const PatternCase& test_case) {
   LoadedCase loaded;
   loaded.rules = rules::LoadRuleTexts({{"rules", text + "]}"}}, schema.schema).rules;
   if (loaded.rules == nullptr) return loaded;
-  auto patterns = patterns::CompilePatterns(rules::PatternRules(*loaded.rules));
+  auto patterns = patterns::CompilePatterns(rules::PatternRules(*loaded.rules), group_above);
   CEP_CHECK(patterns.ok());
   loaded.patterns = *std::move(patterns);
   return loaded;

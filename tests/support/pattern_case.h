@@ -43,7 +43,7 @@ struct LoadedCase {
   std::shared_ptr<const patterns::CompiledPatterns> patterns;
 };
 
-LoadedCase LoadCase(const PatternCase& test_case);
+LoadedCase LoadCase(const PatternCase& test_case, uint32_t group_above = patterns::kGroupAbove);
 
 // Appends the event to `batch` as its next row, which borrows the event's text. Its offset is
 // `offset`.

@@ -11,14 +11,25 @@ namespace {
 
 constexpr std::string_view kKinds[] = {"a", "b", "c", "d"};
 constexpr std::string_view kFields =
-    R"({"id":"int","ts":"int","user":"string","peer":"string","kind":"string","value":"int",)"
-    R"("score":"int"})";
+    R"({"id":"int","ts":"int","user":"string","peer":"string","shop":"string","kind":"string",)"
+    R"("value":"int","score":"int"})";
 
-// The same sequence on every platform, which the distributions of <random> do not promise.
+// The same sequence on every platform, which the distributions of <random> do not promise. Or
+// choices read from bytes, two for each, zeros behind their end.
 class Random {
  public:
   explicit Random(uint64_t seed) : engine_(seed) {}
-  uint32_t Below(uint32_t bound) { return static_cast<uint32_t>(engine_() % bound); }
+  explicit Random(std::string_view bytes) : bytes_(bytes), is_from_bytes_(true) {}
+
+  uint32_t Below(uint32_t bound) {
+    if (!is_from_bytes_) return static_cast<uint32_t>(engine_() % bound);
+    uint32_t choice = 0;
+    for (int i = 0; i < 2 && !bytes_.empty(); ++i) {
+      choice = choice << 8 | static_cast<uint8_t>(bytes_.front());
+      bytes_.remove_prefix(1);
+    }
+    return choice % bound;
+  }
   uint32_t Between(uint32_t low, uint32_t high) { return low + Below(high - low + 1); }
   bool Percent(uint32_t chance) { return Below(100) < chance; }
   template <typename T, size_t N>
@@ -28,6 +39,8 @@ class Random {
 
  private:
   std::mt19937_64 engine_;
+  std::string_view bytes_;
+  bool is_from_bytes_ = false;
 };
 
 // An earlier stage, as conditions may name it.
@@ -40,49 +53,71 @@ struct Named {
 // another.
 class RuleWriter {
  public:
-  RuleWriter(uint64_t shape_seed, uint64_t constant_seed, bool always_within)
-      : shape_(shape_seed), constants_(constant_seed), always_within_(always_within) {}
+  RuleWriter(Random* shape, Random* constants, bool always_within)
+      : shape_(*shape), constants_(*constants), always_within_(always_within) {}
 
   std::string Write(std::string_view name) {
     ChooseBounds();
-    std::string rule = fmt::format(R"({{"rule":"{}","key":"user","pattern":[)", name);
-    const uint32_t stages = shape_.Between(1, 4);
-    for (uint32_t i = 0; i < stages; ++i) {
-      if (i > 0) rule += ",";
-      if (i > 0 && shape_.Percent(15)) rule += NegatedStage() + ",";
-      rule += PositiveStage(i == 0);
-    }
-    if (shape_.Percent(15)) rule += "," + NegatedStage();
-    rule += "]";
+    const std::string_view key = shape_.Percent(15) ? R"(["user","shop"])" : R"("user")";
+    std::string rule = fmt::format(R"({{"rule":"{}","key":{},"pattern":)", name, key);
+    has_stage_keys_ = has_stage_keys_ && key.front() == '"';
+    rule += Level(shape_.Between(1, 4), Around());
     if (within_ms_ > 0) rule += fmt::format(R"(,"within":"{}ms")", within_ms_);
     return rule + AfterMatch() + R"(,"on_timeout":{}})";
   }
 
  private:
+  // What the groups around a stage make of it.
+  struct Around {
+    uint32_t depth = 0;
+    bool is_list = false;  // one of them repeats, or may be left out
+  };
+
   void ChooseBounds() {
     if (always_within_ || shape_.Percent(50)) within_ms_ = shape_.Between(3, 12);
     has_stage_keys_ = shape_.Percent(15);
     has_stage_within_ = shape_.Percent(20);
+    has_groups_ = shape_.Percent(40);
   }
 
   uint32_t Constant() { return constants_.Below(4); }
   std::string_view Kind() { return shape_.OneOf(kKinds); }
   std::string NewName() { return fmt::format("s{}", names_++); }
 
-  std::string NegatedStage() {
+  // The stages of a pattern, or of a group.
+  std::string Level(uint32_t stages, const Around& around) {
+    std::string level = "[";
+    for (uint32_t i = 0; i < stages; ++i) {
+      if (i > 0) level += ",";
+      if (i > 0 && shape_.Percent(15)) level += NegatedStage(around) + ",";
+      const bool is_group = has_groups_ && around.depth < 3 && shape_.Percent(35);
+      level += is_group ? Group(i == 0, around) : PositiveStage(i == 0, around);
+    }
+    if (shape_.Percent(15)) level += "," + NegatedStage(around);
+    return level + "]";
+  }
+
+  std::string NegatedStage(const Around& around) {
     const std::string name = NewName();
-    skippable_.push_back(name);
+    if (around.depth == 0) skippable_.push_back(name);
     return fmt::format(R"({{"{}":"{}"{}{}}})", shape_.Percent(40) ? "not_next" : "not_followed_by",
                        name, StageKey(), Where(UnaryCondition()));
   }
 
-  std::string PositiveStage(bool is_first) {
+  std::string_view Contiguity(bool is_first) {
     static constexpr std::string_view kContiguities[] = {"next", "followed_by", "followed_by",
                                                          "followed_by_any"};
-    const std::string_view contiguity = is_first ? "begin" : shape_.OneOf(kContiguities);
-    Named stage{NewName()};
-    skippable_.push_back(stage.name);
-    const std::string quantifier = Quantifier(&stage.is_list);
+    return is_first ? "begin" : shape_.OneOf(kContiguities);
+  }
+
+  std::string PositiveStage(bool is_first, const Around& around) {
+    const std::string_view contiguity = Contiguity(is_first);
+    Named stage{NewName(), around.is_list};
+    if (around.depth == 0) skippable_.push_back(stage.name);
+    bool is_open = false;
+    std::string quantifier = Quantifier(&stage.is_list, &is_open);
+    if (!quantifier.empty() && shape_.Percent(20)) quantifier += R"(,"greedy":true)";
+    if (is_open && shape_.Percent(30)) quantifier += Until(stage);
     std::string text = fmt::format(R"({{"{}":"{}"{}{}{})", contiguity, stage.name, StageKey(),
                                    quantifier, Where(Condition(stage)));
     if (!is_first && has_stage_within_ && shape_.Percent(50)) {
@@ -92,25 +127,37 @@ class RuleWriter {
     return text + "}";
   }
 
-  std::string Quantifier(bool* is_list) {
+  std::string Group(bool is_first, Around around) {
+    const std::string_view contiguity = Contiguity(is_first);
+    const std::string name = NewName();
+    bool is_open = false;
+    std::string quantifier = Quantifier(&around.is_list, &is_open);
+    ++around.depth;
+    const std::string stages = Level(shape_.Between(1, 3), around);
+    if (is_open && shape_.Percent(30)) quantifier += Until({name, false});
+    return fmt::format(R"({{"{}":"{}","group":{}{}}})", contiguity, name, stages, quantifier);
+  }
+
+  std::string Quantifier(bool* is_list, bool* is_open) {
     if (shape_.Percent(45)) return "";
-    *is_list = true;
     std::string text;
     const uint32_t low = shape_.Between(0, 2);
-    bool is_open = false;
     switch (shape_.Below(4)) {
       case 0:
+        *is_list = true;
         return R"(,"optional":true)";
       case 1:
         text = fmt::format(R"(,"times":{})", low + 1);
-        *is_list = low > 0;
+        *is_list |= low > 0;
         break;
       case 2:
         text = fmt::format(R"(,"times":"{}..{}")", low, low + shape_.Between(1, 2));
+        *is_list = true;
         break;
       default:
         text = fmt::format(R"(,"times":"{}..")", low);
-        is_open = true;
+        *is_list = true;
+        *is_open = true;
         break;
     }
     if (shape_.Percent(60)) {
@@ -121,11 +168,14 @@ class RuleWriter {
       text += R"(,"optional":true)";
       *is_list = true;
     }
-    if (shape_.Percent(20)) text += R"(,"greedy":true)";
-    if (is_open && shape_.Percent(30)) {
-      text += fmt::format(R"(,"until":"{}")", UnaryCondition());
-    }
     return text;
+  }
+
+  std::string Until(const Named& stage) {
+    const bool reads_list = stage.is_list && shape_.Percent(25);
+    return fmt::format(
+        R"(,"until":"{}")",
+        reads_list ? fmt::format("size({}) >= {}", stage.name, 1 + Constant()) : UnaryCondition());
   }
 
   std::string StageKey() { return has_stage_keys_ && shape_.Percent(50) ? R"(,"key":"peer")" : ""; }
@@ -184,25 +234,25 @@ class RuleWriter {
 
   std::string AfterMatch() {
     if (shape_.Percent(60)) return "";
+    if (skippable_.empty() || shape_.Percent(25)) return R"(,"after_match":"skip_to_next")";
     const std::string& stage = skippable_[shape_.Below(static_cast<uint32_t>(skippable_.size()))];
-    switch (shape_.Below(4)) {
+    switch (shape_.Below(3)) {
       case 0:
-        return R"(,"after_match":"skip_to_next")";
-      case 1:
         return fmt::format(R"(,"after_match":{{"skip_to_first":"{}"}})", stage);
-      case 2:
+      case 1:
         return fmt::format(R"(,"after_match":{{"skip_to_last":"{}"}})", stage);
       default:
         return R"(,"after_match":"skip_past_last_event")";
     }
   }
 
-  Random shape_;
-  Random constants_;
+  Random& shape_;
+  Random& constants_;
   const bool always_within_;
   uint32_t within_ms_ = 0;
   bool has_stage_keys_ = false;
   bool has_stage_within_ = false;
+  bool has_groups_ = false;
   uint32_t names_ = 0;
   std::vector<Named> named_;            // earlier stages that accept events
   std::vector<std::string> skippable_;  // stages that a skip strategy may name
@@ -220,8 +270,10 @@ std::vector<CaseEvent> RandomEvents(Random* random, const RandomOptions& options
     const uint32_t user = random->Below(options.users);
     const uint32_t peer = random->Below(options.users);
     events.push_back(ParseCaseEvent(
-        fmt::format(R"({{"id":{},"ts":{},"user":"u{}","peer":"u{}","kind":"{}","value":{}{}}})", id,
-                    ts, user, peer, random->OneOf(kKinds), random->Below(4), score)));
+        fmt::format(R"({{"id":{},"ts":{},"user":"u{}","peer":"u{}","shop":"{}","kind":"{}",)"
+                    R"("value":{}{}}})",
+                    id, ts, user, peer, random->Percent(85) ? "x" : "y", random->OneOf(kKinds),
+                    random->Below(4), score)));
   }
   return events;
 }
@@ -239,10 +291,21 @@ PatternCase RandomCase(uint64_t seed, const RandomOptions& options) {
   made.fields = kFields;
   const uint64_t shape_seed = random.Below(1u << 31);
   for (uint32_t i = 0; i < options.rules; ++i) {
-    RuleWriter writer(shape_seed, random.Below(1u << 31), options.always_within);
+    Random shape(shape_seed);
+    Random constants(uint64_t{random.Below(1u << 31)});
+    RuleWriter writer(&shape, &constants, options.always_within);
     made.rules.push_back(writer.Write(fmt::format("r{}", i)));
   }
   made.events = RandomEvents(&random, options);
+  return made;
+}
+
+PatternCase CaseFromBytes(std::string_view bytes) {
+  Random random(bytes);
+  PatternCase made;
+  made.fields = kFields;
+  made.rules.push_back(RuleWriter(&random, &random, false).Write("r"));
+  made.events = RandomEvents(&random, {});
   return made;
 }
 

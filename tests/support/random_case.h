@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string_view>
 
 #include "tests/support/pattern_case.h"
 
@@ -23,6 +24,9 @@ struct RandomOptions {
 };
 
 PatternCase RandomCase(uint64_t seed, const RandomOptions& options);
+
+// One rule and a stream in which every choice is read from the bytes: what a fuzzer can steer.
+PatternCase CaseFromBytes(std::string_view bytes);
 
 // Calls `sample` with `count` seeds, times VIGIL_PROPERTY_ROUNDS.
 void ForEachSeed(uint32_t count, const std::function<void(uint64_t seed)>& sample);

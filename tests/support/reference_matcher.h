@@ -1,11 +1,11 @@
 // The reference matcher: Flink CEP's semantics, slow and obvious; what the engine must equal.
 //
 // It knows no automaton. A partial match is what it has accepted and the place in the pattern at
-// which it waits; plain functions say what an event does to it there. Every partial match is kept
-// as a value of its own, every condition is asked again each time. One call runs one pattern over
-// the events of one key. Scope: all of the pattern language but groups. A stage's `within` is a
-// real timer, as in Vigil and unlike Flink. Source: flink-semantics notes (docs/decisions), not the
-// engine's code. Tests: tests/property/reference_corpus_test.cc (Flink's own answers).
+// which it waits (reference_places.h); plain functions say what an event does to it there. Every
+// partial match is kept as a value of its own, every condition is asked again each time. One call
+// runs one pattern over the events of one key. A stage's `within` is a real timer, as in Vigil and
+// unlike Flink. Source: Flink CEP 1.20's behaviour (Pattern, NFACompiler, NFA) and its recorded
+// answers, not the engine's code. Tests: tests/property/reference_corpus_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace vigil::testing {
 
 // An event that a stage has accepted, by its number among the key's events.
 struct Accepted {
-  uint32_t stage = 0;  // place in Pattern::stages
+  uint32_t stage = 0;  // Stage::index
   uint32_t event = 0;
   auto operator<=>(const Accepted&) const = default;
 };
@@ -32,7 +32,7 @@ using StageQuestion =
     std::function<bool(const patterns::Stage& stage, uint32_t event, const History& history)>;
 
 struct ReferenceInput {
-  const patterns::Pattern* pattern = nullptr;  // without groups; accepted by the rule loader
+  const patterns::Pattern* pattern = nullptr;  // accepted by the rule loader
   StageQuestion where;
   StageQuestion until;
   std::vector<int64_t> times;  // of the key's events, ascending
@@ -50,6 +50,8 @@ struct ReferenceAnswer {
   // Different matches that began with the same event completed together under a skip strategy:
   // which of them comes out first, and prunes the others, is not specified.
   bool hangs_on_ties = false;
+  // Under a skip strategy something fell due exactly at the time of the stream's last event.
+  bool is_due_at_end = false;
   bool is_too_large = false;  // given up: too many partial matches
 };
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <set>
 
 #include "cep/base/check.h"
@@ -72,11 +71,13 @@ class RuleRun {
  public:
   RuleRun(const LoadedCase& loaded, const rules::CompiledRule& rule, const CaseRows& rows)
       : rule_(rule), rows_(rows) {
-    for (const patterns::Stage& stage : rule.pattern.stages) {
-      CEP_CHECK(!stage.is_group());
-      where_.emplace_back(stage.where, *loaded.rules);
-      until_.emplace_back();
-      if (stage.until != nullptr) until_.back().emplace(*stage.until, *loaded.rules);
+    for (const patterns::Stage* stage : patterns::FlattenStages(rule.pattern)) {
+      if (!stage->is_group()) {
+        stages_.push_back(stage);
+        where_.try_emplace(stage, stage->where, *loaded.rules);
+      }
+      if (!stage->is_group() || stage->until != nullptr) asking_.push_back(stage);
+      if (stage->until != nullptr) until_.try_emplace(stage, *stage->until, *loaded.rules);
     }
   }
 
@@ -84,9 +85,9 @@ class RuleRun {
   std::set<std::string> Keys() const {
     std::set<std::string> keys;
     for (uint32_t row = 0; row < rows_.batch().rows; ++row) {
-      for (const patterns::Stage& stage : rule_.pattern.stages) {
+      for (const patterns::Stage* stage : asking_) {
         std::string key;
-        if (cep::AppendKey(rows_.batch(), row, KeyOf(stage), &key)) keys.insert(key);
+        if (cep::AppendKey(rows_.batch(), row, KeyOf(*stage), &key)) keys.insert(key);
       }
     }
     return keys;
@@ -99,13 +100,14 @@ class RuleRun {
     input.newest_ts = events.back().ts;
     for (uint32_t row : selected_) input.times.push_back(events[row].ts);
     input.where = [&](const patterns::Stage& stage, uint32_t event, const History& history) {
-      return HasKey(stage, selected_[event], key) && Ask(where_[stage.index], event, history);
+      return HasKey(stage, selected_[event], key) && Ask(where_.at(&stage), event, history);
     };
     input.until = [&](const patterns::Stage& stage, uint32_t event, const History& history) {
-      return HasKey(stage, selected_[event], key) && Ask(*until_[stage.index], event, history);
+      return HasKey(stage, selected_[event], key) && Ask(until_.at(&stage), event, history);
     };
     const ReferenceAnswer answer = RunReference(input);
     out->hangs_on_ties |= answer.hangs_on_ties;
+    out->is_due_at_end |= answer.is_due_at_end;
     out->is_too_large |= answer.is_too_large;
     ResultParts parts;
     parts.rule = &rule_.info;
@@ -131,17 +133,16 @@ class RuleRun {
   // The rows that belong to the key: those in which any stage finds it.
   void SelectRows(const std::string& key) {
     selected_.clear();
-    const std::vector<patterns::Stage>& stages = rule_.pattern.stages;
     for (uint32_t row = 0; row < rows_.batch().rows; ++row) {
-      if (std::any_of(stages.begin(), stages.end(),
-                      [&](const patterns::Stage& stage) { return HasKey(stage, row, key); })) {
+      if (std::any_of(asking_.begin(), asking_.end(),
+                      [&](const patterns::Stage* stage) { return HasKey(*stage, row, key); })) {
         selected_.push_back(row);
       }
     }
   }
 
   bool Ask(const WholeCondition& condition, uint32_t event, const History& history) const {
-    std::vector<std::vector<const cep::CapturedEvent*>> accepted(where_.size());
+    std::vector<std::vector<const cep::CapturedEvent*>> accepted(stages_.size());
     for (const Accepted& earlier : history) {
       accepted[earlier.stage].push_back(&rows_.captured(selected_[earlier.event]));
     }
@@ -167,9 +168,11 @@ class RuleRun {
 
   const rules::CompiledRule& rule_;
   const CaseRows& rows_;
-  std::vector<WholeCondition> where_;
-  std::vector<std::optional<WholeCondition>> until_;
-  std::vector<uint32_t> selected_;  // rows of the current key
+  std::vector<const patterns::Stage*> stages_;  // by Stage::index
+  std::vector<const patterns::Stage*> asking_;  // with a condition: also groups with `until`
+  std::map<const patterns::Stage*, WholeCondition> where_;
+  std::map<const patterns::Stage*, WholeCondition> until_;  // of groups too
+  std::vector<uint32_t> selected_;                          // rows of the current key
 };
 
 }  // namespace

@@ -13,6 +13,7 @@ namespace vigil::testing {
 struct ReferenceResults {
   Results results;
   bool hangs_on_ties = false;  // see ReferenceAnswer
+  bool is_due_at_end = false;
   bool is_too_large = false;
 };
 
