@@ -54,7 +54,12 @@ class ReorderBuffer {
   // Calls `use` with each waiting row, in no particular order.
   template <typename Use>
   void ForEach(const Use& use) const {
-    for (size_t i = queue_begin_; i < queue_.size(); ++i) use(queue_[i]);
+    for (size_t i = queue_begin_; i < queue_.size(); ++i) {
+      const RowSpan& span = queue_[i];
+      for (uint32_t row = span.begin; row < span.end; ++row) {
+        use(WaitingRow{span.batch->ts[row], span.batch, row});
+      }
+    }
     for (const Bucket& bucket : ring_) {
       for (const WaitingRow& row : bucket.rows) use(row);
     }
