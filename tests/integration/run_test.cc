@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <signal.h>
 #include <sstream>
 #include <thread>
@@ -302,6 +303,74 @@ std::map<std::string, int64_t> StopAndCount(Daemon* daemon, int64_t read) {
   const auto totals = Totals(daemon->Log());
   CheckLedger(totals, read);
   return totals;
+}
+
+// Rules edited while events stream through: each pair begins before or ends after some edit.
+TEST_CASE("Run: reloads under load miss and double nothing, bad sets change nothing",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "reloaded", 3);
+  const auto daemon = small.Start();
+  const std::string pair = ReadFile(small.dir.Path("rules.yaml"));
+  constexpr int kRounds = 12;
+  constexpr int kPairs = 400;
+  int refused = 0;
+  int activated = 0;
+  small.Pairs(1, 1'000'000);
+  REQUIRE(WaitFor(60, [&] { return daemon->Log().find("name=job") != std::string::npos; }));
+  for (int round = 0; round < kRounds; ++round) {
+    // A login that stays open over the edit; its payment comes after it.
+    const int64_t t = 2'000'000 + round * 100'000;
+    for (int p = 0; p < 3; ++p) small.One(p, "login", t);
+    small.One(0, "noise", t - 50);
+    std::thread load([&] {
+      std::vector<KafkaRecord> records;
+      for (int i = 0; i < kPairs; ++i) {
+        records.push_back(Small::Event(3, "login", t + 20 * i));
+        records.push_back(Small::Event(3, "payment", t + 20 * i + 10));
+      }
+      for (KafkaRecord& record : records) record.partition = 0;
+      broker->Produce(small.topic, records);
+    });
+    const bool is_bad = round % 3 == 2;
+    std::string text = pair;
+    const size_t at = text.find("    key: account");
+    text.insert(at, std::string("    severity: ") + (round % 2 == 0 ? "high" : "low") + "\n");
+    // Another rule is replaced each time; some rounds read a field that none read before.
+    text += "  - rule: other\n    key: account\n    pattern: [{ begin: b, where: 'type == \"o" +
+            std::to_string(round) + "\"" + (round == 4 ? " && ts > 5" : "") + "' }]\n";
+    if (is_bad) text += "    no_such_key: 1\n";
+    small.dir.Write("rules.new", text);
+    fs::rename(small.dir.Path("rules.new"), small.dir.Path("rules.yaml"));
+    is_bad ? ++refused : ++activated;
+    const bool is_done = WaitFor(30, [&] {
+      const std::string log = daemon->Log();
+      return Count(log, "rules refused") == static_cast<size_t>(refused) &&
+             Count(log, "rules reloaded") == static_cast<size_t>(activated);
+    });
+    load.join();
+    small.produced += 2 * kPairs;
+    INFO(daemon->Log());
+    REQUIRE(is_done);
+    for (int p = 0; p < 3; ++p) small.One(p, "payment", t + 50'000);
+  }
+  small.Pairs(1, 9'000'000);
+  const size_t expected = 3 + kRounds * (3 + kPairs);
+  const bool are_all_there = WaitFor(60, [&] { return HasAlerts(*daemon, expected); });
+  INFO(daemon->Log());
+  CHECK(are_all_there);
+  const auto totals = StopAndCount(daemon.get(), small.produced);
+  CHECK(totals.at("late") + totals.at("quarantined") == 0);
+  const std::vector<std::string> alerts = AlertsOf(daemon->File("alerts.jsonl"));
+  CHECK(alerts.size() == expected);
+  CHECK(std::set<std::string>(alerts.begin(), alerts.end()).size() == alerts.size());
+  const size_t compatible = Count(daemon->Log(), "rule=pair verdict=compatible");
+  CHECK(compatible > 2);
+  CHECK(compatible + Count(daemon->Log(), "rule=pair verdict=identical") ==
+        static_cast<size_t>(activated));
+  CHECK(Count(daemon->Log(), "rule=pair verdict=reset") == 0);
+  CHECK(Count(daemon->File("audit.jsonl"), "\"what\":\"rules\"") == static_cast<size_t>(activated));
 }
 
 TEST_CASE("Run: a broker that is killed and comes back loses and doubles nothing",
