@@ -37,18 +37,20 @@ RunningOperator::RunningOperator(std::shared_ptr<const RunningPatterns> running,
     : running_(std::move(running)) {
   for (const Generation& generation : running_->generations) {
     std::unique_ptr<PatternOperator>& op = operators_.emplace_back();
+    const Generation* old = nullptr;
     for (size_t i = 0; before != nullptr && i < before->operators_.size(); ++i) {
-      const Generation& old = before->running_->generations[i];
-      if (old.number != generation.number) continue;
+      if (before->running_->generations[i].number != generation.number) continue;
+      old = &before->running_->generations[i];
       op = std::move(before->operators_[i]);
-      std::vector<uint32_t> retired;
-      for (uint32_t rule = 0; rule < generation.index_now.size(); ++rule) {
-        const bool goes = generation.index_now[rule] == kRetired;
-        if (goes && old.index_now[rule] != kRetired) retired.push_back(rule);
-      }
-      op->Retire(retired);
     }
     if (op == nullptr) op = std::make_unique<PatternOperator>(generation.patterns);
+    // Those that were retired before have nothing left to drop.
+    std::vector<uint32_t> retired;
+    for (uint32_t rule = 0; rule < generation.index_now.size(); ++rule) {
+      const bool was_retired = old != nullptr && old->index_now[rule] == kRetired;
+      if (generation.index_now[rule] == kRetired && !was_retired) retired.push_back(rule);
+    }
+    op->Retire(retired);
   }
 }
 

@@ -5,7 +5,7 @@
 // the index that it has in the new rule set; what an edit replaces or takes away is retired there.
 // An operator whose rules are all retired goes. So an operator costs what its generation's rules
 // cost, and there are at most as many as there are rules.
-// Tests: tests/patterns/running_patterns_test.cc.
+// Tests: tests/daemon/running_rules_test.cc.
 #pragma once
 
 #include <cstdint>
