@@ -278,7 +278,8 @@ rules:
         "bounded: 100ms, idle_after: 2s" + more + " }\noutputs:\n" +
         (outputs.empty() ? "  alerts: [{ file: alerts.jsonl }]\n" : outputs) +
         "  late: [{ file: late.jsonl }]\n  errors: [{ file: errors.jsonl }]\n"
-        "  audit: [{ file: audit.jsonl }]\n");
+        "  audit: [{ file: audit.jsonl }]\n" +
+        top);
   }
 
   Broker* broker;
@@ -286,6 +287,7 @@ rules:
   std::string job;
   int partitions;
   std::string more;
+  std::string top;  // further lines of the configuration
   int64_t produced = 0;
   TempDir dir;
 };
@@ -371,6 +373,58 @@ TEST_CASE("Run: reloads under load miss and double nothing, bad sets change noth
         static_cast<size_t>(activated));
   CHECK(Count(daemon->Log(), "rule=pair verdict=reset") == 0);
   CHECK(Count(daemon->File("audit.jsonl"), "\"what\":\"rules\"") == static_cast<size_t>(activated));
+}
+
+TEST_CASE("Run: operators see and act over HTTP, SIGHUP reloads", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "operated", 2);
+  small.top = "http: { listen: \"127.0.0.1:0\", operate_token: act }\nshards: 2\n";
+  const auto daemon = small.Start();
+  const std::string kAddress = "listening address=";
+  REQUIRE(WaitFor(60, [&] { return daemon->Log().find("name=job") != std::string::npos; }));
+  const std::string log = daemon->Log();
+  const size_t at = log.find(kAddress) + kAddress.size();
+  const std::string url = "http://" + log.substr(at, log.find('\n', at) - at);
+  const auto ask = [&](const std::string& path, bool acts = false) {
+    std::vector<std::string> argv = {"curl", "-s", "-m", "20"};
+    if (acts) argv.insert(argv.end(), {"-X", "POST", "-H", "Authorization: Bearer act"});
+    argv.push_back(url + path);
+    return RunProcess(argv).out;
+  };
+  small.Pairs(20, 1'000'000);
+  REQUIRE(WaitFor(30, [&] { return HasAlerts(*daemon, 20); }));
+  CHECK(ask("/healthz").find("alive") != std::string::npos);
+  CHECK(ask("/readyz").find("ready") != std::string::npos);
+  const std::string metrics = ask("/metrics");
+  INFO(metrics);
+  CHECK(metrics.find("vigil_rule_matches_total{rule=\"pair\"} ") != std::string::npos);
+  CHECK(metrics.find("vigil_records_lag{partition=\"s/" + small.topic + "/1\"} 0\n") !=
+        std::string::npos);
+  const std::string status = ask("/v1/status");
+  INFO(status);
+  CHECK(status.find("\"held_by\":{\"partition\":\"s/" + small.topic) != std::string::npos);
+
+  CHECK(ask("/v1/pause", true).find("true") != std::string::npos);
+  small.Pairs(20, 2'000'000);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  CHECK(ask("/v1/status").find("\"read\":80,") != std::string::npos);
+  CHECK(ask("/v1/resume", true).find("false") != std::string::npos);
+  CHECK(WaitFor(30, [&] { return HasAlerts(*daemon, 60); }));
+
+  // A set that the file watch has taken already is no news to the others.
+  const std::string rules = ReadFile(small.dir.Path("rules.yaml"));
+  small.dir.Write("rules.yaml", rules + "  - rule: bad\n");
+  CHECK(ask("/v1/reload", true).find("\"outcome\":\"refused\"") != std::string::npos);
+  small.dir.Write("rules.yaml", rules);
+  CHECK(ask("/v1/reload", true).find("\"outcome\":\"unchanged\"") != std::string::npos);
+  const size_t looks = Count(daemon->Log(), "rules are as they were");
+  std::this_thread::sleep_for(std::chrono::seconds(1));  // the watch is quiet again
+  daemon->process->Signal(SIGHUP);
+  CHECK(WaitFor(20, [&] { return Count(daemon->Log(), "rules are as they were") > looks; }));
+  CHECK(ask("/v1/drain", true).find("draining") != std::string::npos);
+  CHECK(daemon->process->Wait(40) == 0);
+  CheckLedger(Totals(daemon->Log()), small.produced);
 }
 
 TEST_CASE("Run: a broker that is killed and comes back loses and doubles nothing",
