@@ -1,5 +1,6 @@
 #include "daemon/metrics_text.h"
 
+#include <algorithm>
 #include <vector>
 
 #include <prometheus/metric_family.h>
