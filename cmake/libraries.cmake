@@ -12,6 +12,7 @@ find_package(ZLIB REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(OpenSSL REQUIRED)     # TLS of the schema registry's client
 find_package(Snappy CONFIG REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)  # core: the text format of /metrics
 find_package(Boost 1.74 REQUIRED)  # headers only: Asio, Beast
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(yaml REQUIRED IMPORTED_TARGET yaml-0.1)

@@ -71,7 +71,13 @@ void ReadFile(const SectionReader& file, const std::string& folder, Config* conf
   config->outputs = ReadOutputs(file, folder);
   if (const Node* node = file.Get("state")) config->state = ReadState(file, *node, folder);
   if (const Node* node = file.Get("http")) {
-    config->http = ReadAddress(Inner(S::kHttp, file, *node), "listen");
+    const SectionReader http = Inner(S::kHttp, file, *node);
+    config->http = ReadAddress(http, "listen");
+    if (config->http) {
+      config->http->allow_public = http.Bool("allow_public").value_or(false);
+      if (http.Has("read_token")) config->http->read_token = ReadText(http, "read_token");
+      if (http.Has("operate_token")) config->http->operate_token = ReadText(http, "operate_token");
+    }
   }
   if (const std::optional<int64_t> shards = file.Count("shards")) {
     config->shards = static_cast<uint32_t>(*shards);

@@ -102,6 +102,9 @@ struct StateConfig {
 struct ListenConfig {
   std::string host;
   uint16_t port = 0;
+  bool allow_public = false;  // an address that other machines reach, without encryption
+  std::string read_token;     // empty: reading is open
+  std::string operate_token;  // empty: operating is off
 };
 
 struct Config {

@@ -272,6 +272,14 @@ std::vector<KeyRow> StateKeys() {
        K::kAddress,
        "Address and port; port 0 is any free one.",
        {.is_required = true}},
+      {S::kHttp,
+       "allow_public",
+       K::kBool,
+       "Listen on an address that other machines reach, although nothing is encrypted.",
+       {.default_text = "false"}},
+      {S::kHttp, "read_token", K::kText, "Bearer token for reading; without one reading is open."},
+      {S::kHttp, "operate_token", K::kText,
+       "Bearer token for operating (and reading); without one operating is off."},
   };
 }
 

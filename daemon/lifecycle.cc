@@ -4,11 +4,14 @@
 #include <vector>
 
 #include "cep/base/clock.h"
+#include "daemon/admin_api.h"
 #include "daemon/config.h"
 #include "daemon/formats.h"
 #include "daemon/live_engine.h"
+#include "daemon/reloader.h"
 #include "daemon/service_manager.h"
 #include "daemon/signals.h"
+#include "io/http_server.h"
 #include "rules/diagnostic.h"
 #include "rules/load.h"
 #include "rules/schema_file.h"
@@ -34,6 +37,8 @@ class Daemon {
         {"configuration", &Daemon::ReadConfiguration},
         {"outputs", &Daemon::OpenOutputs},
         {"sources", &Daemon::ConnectSources},
+        {"rule files", &Daemon::WatchRules},
+        {"http", &Daemon::Listen},
         {"job", &Daemon::RunJob},
     };
     for (const Step& step : kSteps) {
@@ -53,6 +58,8 @@ class Daemon {
   RunResult ReadConfiguration();
   RunResult OpenOutputs();
   RunResult ConnectSources();
+  RunResult WatchRules();
+  RunResult Listen();
   RunResult RunJob();
 
   RunResult Fail(RunResult result, const Status& status) {
@@ -73,7 +80,11 @@ class Daemon {
   ServiceManager manager_;
   Config config_;
   std::shared_ptr<const rules::RuleSet> rules_;
+  std::shared_ptr<const cep::Schema> schema_;  // of events, with the field `kafka`
   std::unique_ptr<LiveEngine> engine_;
+  std::unique_ptr<Reloader> reloader_;  // each goes before what it borrows
+  std::unique_ptr<AdminApi> admin_;
+  std::unique_ptr<io::HttpServer> http_;
 };
 
 RunResult Daemon::ReadConfiguration() {
@@ -102,8 +113,8 @@ RunResult Daemon::ReadConfiguration() {
   }
   rules::LoadOptions load;
   load.outputs = config_.OutputNames();
-  rules::LoadResult result =
-      rules::LoadRules(config_.rules, WithKafkaField(std::move(schema), config_), load);
+  schema_ = WithKafkaField(std::move(schema), config_);
+  rules::LoadResult result = rules::LoadRules(config_.rules, schema_, load);
   are_rules_bad |= Print(result.diagnostics) > 0;
   if (is_config_bad) return RunResult::kBadConfig;
   if (are_rules_bad) return RunResult::kBadRules;
@@ -131,12 +142,43 @@ RunResult Daemon::ConnectSources() {
   return Fail(absl::IsInvalidArgument(status) ? RunResult::kBadConfig : RunResult::kFailed, status);
 }
 
+RunResult Daemon::WatchRules() {
+  reloader_ = std::make_unique<Reloader>(
+      ReloaderOptions{.paths = config_.rules, .schema = schema_, .outputs = config_.OutputNames()},
+      engine_.get(), &log_);
+  const Status status = reloader_->Watch();
+  if (!status.ok()) return Fail(RunResult::kFailed, status);
+  signals_.OnReload([this] { reloader_->ReloadSoon(); });
+  // An edit since the rules were read is not missed.
+  reloader_->ReloadSoon();
+  return RunResult::kFine;
+}
+
+RunResult Daemon::Listen() {
+  if (!config_.http) return RunResult::kFine;
+  admin_ = std::make_unique<AdminApi>(*config_.http, engine_.get(), reloader_.get());
+  const io::HttpServerOptions options{.host = config_.http->host,
+                                      .port = config_.http->port,
+                                      .loopback_only = !config_.http->allow_public};
+  StatusOr<std::unique_ptr<io::HttpServer>> server = io::HttpServer::Start(
+      options, [this](const io::HttpRequest& request) { return admin_->Answer(request); },
+      AdminApi::MayWait);
+  if (!server.ok()) return Fail(RunResult::kBadConfig, server.status());
+  http_ = *std::move(server);
+  log_.Info("listening", {{"address", options.host + ":" + std::to_string(http_->port())}});
+  return RunResult::kFine;
+}
+
 RunResult Daemon::RunJob() {
   manager_.Ready("running " + config_.name);
   signals_.OnStop([this] { engine_->Stop(); });
   const auto alive = [this] { manager_.Alive(clock_.SteadyMs()); };
   const Status status = engine_->Run(alive);
   signals_.OnStop({});
+  signals_.OnReload({});
+  http_.reset();
+  admin_.reset();
+  reloader_.reset();
   manager_.Stopping("delivering");
   const bool is_delivered = engine_->Drain(options_.drain_limit, alive);
   if (const auto point = engine_->job()->status()) {

@@ -1,6 +1,9 @@
 #include "daemon/live_engine.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <future>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -16,6 +19,11 @@ namespace vigil::daemon {
 namespace {
 
 constexpr int64_t kMetricsEveryMs = 10'000;
+// How often whoever waits for the job looks whether it has ended.
+constexpr std::chrono::milliseconds kEndCheck{50};
+constexpr int64_t kAliveMs = 30'000;     // without a round for so long, the job is stuck
+constexpr int64_t kCountEveryMs = 1000;  // counters cost a barrier
+constexpr std::chrono::milliseconds kCountLimit{2000};
 
 std::string NewBootId() {
   std::random_device random;
@@ -57,8 +65,8 @@ StatusOr<std::unique_ptr<LiveEngine>> LiveEngine::Create(
     const Config& config, std::shared_ptr<const rules::RuleSet> rules, Log* log,
     const Clock* clock) {
   std::unique_ptr<LiveEngine> engine(new LiveEngine(config, log, clock));
-  ASSIGN_OR_RETURN(engine->pipeline_, MakePipeline(std::move(rules), {}));
-  const auto& context = engine->pipeline_.context;
+  ASSIGN_OR_RETURN(engine->rules_, FollowRules(nullptr, std::move(rules)));
+  const auto& context = engine->rules_->context;
   engine->boot_ = NewBootId();
   engine->delivery_ = std::make_unique<alerts::Delivery>(
       context, [wakeup = &engine->wakeup_] { wakeup->Notify(); },
@@ -128,7 +136,7 @@ StatusOr<std::unique_ptr<alerts::Sink>> LiveEngine::OpenSink(const SinkConfig& s
 }
 
 // Asked for by a source, or wanted by rules whose results are due without an event.
-bool LiveEngine::IdleAdvance() const {
+bool LiveEngine::IdleAdvance(const RunningRules& running) const {
   bool is_said = false;
   bool is_asked_for = false;
   for (const SourceConfig& source : config_.sources) {
@@ -136,7 +144,7 @@ bool LiveEngine::IdleAdvance() const {
     is_asked_for |= source.watermark.idle_advance.value_or(false);
   }
   if (is_said) return is_asked_for;
-  const auto& rules = pipeline_.rules->rules;
+  const auto& rules = running.rules->rules;
   return std::any_of(rules.begin(), rules.end(), [](const rules::CompiledRule& rule) {
     const patterns::Pattern& pattern = rule.pattern;
     return pattern.emit_timeouts ||
@@ -146,35 +154,175 @@ bool LiveEngine::IdleAdvance() const {
 
 Status LiveEngine::Start() {
   ASSIGN_OR_RETURN(std::vector<cep::LiveInput> inputs,
-                   MakeLiveInputs(config_, *pipeline_.rules, &source_log_, clock_));
+                   MakeLiveInputs(config_, *rules_->rules, &source_log_, clock_, &formats_));
   cep::LiveJobOptions options;
   options.shards = config_.shards.value_or(1);
-  options.layout = pipeline_.rules->layout;
-  options.key_exprs = pipeline_.patterns->key_exprs;
-  options.rule_keys = pipeline_.rule_keys;
-  options.idle_advance = IdleAdvance();
+  options.layout = rules_->rules->layout;
+  options.key_exprs = rules_->key_exprs;
+  options.rule_keys = rules_->rule_keys;
+  options.idle_advance = IdleAdvance(*rules_);
   if (config_.state) options.commit_interval_ms = config_.state->commit_interval_ms;
   cep::LiveJobCallbacks callbacks;
   callbacks.output = [this](const std::vector<cep::Record>& records) {
     return router_->Write(records);
   };
   callbacks.on_commit = [this](const cep::CommitPoint& point) { return OnCommit(point); };
-  callbacks.has_room = [this] { return delivery_->HasRoom(); };
+  callbacks.has_room = [this] { return !is_paused_ && delivery_->HasRoom(); };
   callbacks.on_time_event = [this](const cep::TimeEvent& event, const cep::Partition& partition) {
     OnTimeEvent(event, partition);
   };
-  job_ = std::make_unique<cep::LiveJob>(std::move(options), std::move(inputs),
-                                        pipeline_.MakeOperators(), pipeline_.MakeBuilders(),
-                                        rejects_.get(), std::move(callbacks), clock_, &wakeup_);
-  Audit("start", {{"rule_set", pipeline_.rules->version}, {"boot", boot_}});
+  job_ = std::make_unique<cep::LiveJob>(
+      std::move(options), std::move(inputs),
+      [remake = rules_->Remake()] { return remake(nullptr); }, rules_->MakeBuilders(),
+      rejects_.get(), std::move(callbacks), clock_, &wakeup_);
+  Audit("start", {{"rule_set", rules_->rules->version}, {"boot", boot_}});
   return job_->Start();
+}
+
+std::shared_ptr<const RunningRules> LiveEngine::rules() const {
+  const std::lock_guard lock(mutex_);
+  return rules_;
+}
+
+std::map<std::string, uint64_t> LiveEngine::alerts_by_rule() const {
+  std::map<std::string, uint64_t> counts = alerts_;
+  const std::vector<uint64_t>& running = router_->alerts_by_rule();
+  for (size_t i = 0; i < running.size(); ++i) {
+    counts[rules_->rules->rules[i].info.id] += running[i];
+  }
+  return counts;
+}
+
+Status LiveEngine::Activate(std::shared_ptr<const RunningRules> next,
+                            std::chrono::milliseconds limit) {
+  struct Waiting {
+    std::mutex mutex;
+    std::condition_variable done;
+    std::optional<Status> status;
+    bool is_given_up = false;
+    std::vector<std::unique_ptr<ingest::Codec>> codecs;
+  };
+  auto waiting = std::make_shared<Waiting>();
+  for (const SourceConfig& source : config_.sources) {
+    ASSIGN_OR_RETURN(std::unique_ptr<ingest::Codec> codec,
+                     MakeSourceCodec(source, *next->rules, &formats_));
+    waiting->codecs.push_back(std::move(codec));
+  }
+  job_->AtBarrier([this, waiting, next](cep::LiveJob* job) {
+    const std::lock_guard lock(waiting->mutex);
+    if (waiting->is_given_up) return absl::OkStatus();
+    waiting->status = Swap(job, next, &waiting->codecs);
+    waiting->done.notify_all();
+    // A set that cannot be taken is refused; the job goes on.
+    return absl::IsFailedPrecondition(*waiting->status) ? absl::OkStatus() : *waiting->status;
+  });
+  std::unique_lock lock(waiting->mutex);
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!waiting->status.has_value() && !has_ended_ && std::chrono::steady_clock::now() < end) {
+    waiting->done.wait_for(lock, kEndCheck);
+  }
+  if (waiting->status.has_value()) return *waiting->status;
+  waiting->is_given_up = true;
+  if (has_ended_) return absl::UnavailableError("the job has ended");
+  return absl::DeadlineExceededError("the job did not come to a barrier in time");
+}
+
+// On the job's thread, with nothing under way.
+Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
+                        std::vector<std::unique_ptr<ingest::Codec>>* codecs) {
+  cep::LiveRules rules;
+  rules.layout = next->rules->layout;
+  rules.key_exprs = next->key_exprs;
+  rules.rule_keys = next->rule_keys;
+  rules.idle_advance = IdleAdvance(*next);
+  rules.remake = next->Remake();
+  rules.make_sink = next->MakeBuilders();
+  const bool reads_kafka = next->rules->layout->Find(ingest::kKafkaField) >= 0;
+  if (reads_kafka && rules_->rules->layout->Find(ingest::kKafkaField) < 0) {
+    return absl::FailedPreconditionError(
+        "a rule reads `kafka`, which none did when the job started: records that wait do not have "
+        "it; restart to run these rules");
+  }
+  // The former codecs render what they decoded: they live until nothing of it waits.
+  std::vector<std::unique_ptr<ingest::Codec>> former;
+  if (!job->KeepsRows(rules)) {
+    for (size_t i = 0; i < codecs->size(); ++i) {
+      auto* source = static_cast<ingest::KafkaSource*>(job->inputs()[i].source.get());
+      former.push_back(source->SetCodec(next->rules->layout, std::move((*codecs)[i])));
+    }
+  }
+  // What comes from here on is the new rules'.
+  SetRules(next);
+  RETURN_IF_ERROR(job->Swap(std::move(rules)));
+  Audit("rules", {{"rule_set", next->rules->version}, {"watermark", TimeText(job->watermark())}});
+  return absl::OkStatus();
+}
+
+void LiveEngine::SetRules(std::shared_ptr<const RunningRules> next) {
+  alerts_ = alerts_by_rule();
+  router_ = std::make_unique<alerts::Router>(next->context,
+                                             static_cast<alerts::RecordWriter*>(delivery_.get()));
+  delivery_->SetContext(next->context);
+  const std::lock_guard lock(mutex_);
+  rules_ = std::move(next);
+}
+
+bool LiveEngine::is_alive() const {
+  const int64_t last = last_round_ms_;
+  return last < 0 || has_ended_ || clock_->SteadyMs() - last < kAliveMs;
+}
+
+void LiveEngine::Pause(bool is_paused) {
+  if (is_paused_.exchange(is_paused) == is_paused) return;
+  log_->Warn(is_paused ? "paused by an operator: nothing is read" : "resumed by an operator");
+  wakeup_.Notify();
+}
+
+// On the job's thread, with nothing under way.
+std::shared_ptr<const JobCounters> LiveEngine::Count(const cep::LiveJob& job) const {
+  auto counters = std::make_shared<JobCounters>();
+  counters->alerts = alerts_by_rule();
+  counters->rules = rules_;
+  counters->by_rule.resize(rules_->rules->rules.size());
+  counters->no_key = job.no_key();
+  for (const cep::Operator* op : job.operators()) {
+    const auto* running = static_cast<const patterns::RunningOperator*>(op);
+    running->AddCounters(&counters->by_rule);
+    counters->live_keys += running->live_keys();
+    counters->live_nodes += running->live_nodes();
+  }
+  return counters;
+}
+
+std::shared_ptr<const JobCounters> LiveEngine::Counters() {
+  const std::lock_guard one(counting_);
+  const int64_t now = clock_->SteadyMs();
+  if (!has_ended_ && last_round_ms_ >= 0 && now - counted_ms_ >= kCountEveryMs) {
+    counted_ms_ = now;
+    auto counted = std::make_shared<std::promise<void>>();
+    std::future<void> is_done = counted->get_future();
+    job_->AtBarrier([this, counted](cep::LiveJob* job) {
+      auto counters = Count(*job);
+      {
+        const std::lock_guard lock(mutex_);
+        counters_ = std::move(counters);
+      }
+      counted->set_value();
+      return absl::OkStatus();
+    });
+    is_done.wait_for(kCountLimit);
+  }
+  const std::lock_guard lock(mutex_);
+  return counters_;
 }
 
 Status LiveEngine::Run(const std::function<void()>& after_round) {
   const Status status = job_->Run([&] {
+    last_round_ms_ = clock_->SteadyMs();
     PublishDelivered();
     after_round();
   });
+  has_ended_ = true;
   if (const auto point = job_->status()) WriteMetrics(*point);
   Audit("stop", {{"reason", status.ok() ? (job_->is_done() ? "end" : "asked for")
                                         : std::string(status.message())}});
@@ -279,11 +427,12 @@ void LiveEngine::WriteMetrics(const cep::CommitPoint& point) {
   }
   AppendLedger(point.total(), &line);
   line.append(",\"alerts\":{");
-  for (size_t i = 0; i < pipeline_.rules->rules.size(); ++i) {
-    if (i > 0) line.push_back(',');
-    alerts::AppendJsonString(pipeline_.rules->rules[i].info.id, &line);
+  bool is_first_rule = true;
+  for (const auto& [rule, count] : alerts_by_rule()) {
+    if (!std::exchange(is_first_rule, false)) line.push_back(',');
+    alerts::AppendJsonString(rule, &line);
     line.push_back(':');
-    alerts::AppendUint(router_->alerts_by_rule()[i], &line);
+    alerts::AppendUint(count, &line);
   }
   line.append("},\"partitions\":[");
   for (size_t i = 0; i < point.partitions.size(); ++i) {

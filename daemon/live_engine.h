@@ -7,12 +7,16 @@
 // Tests: tests/integration/run_test.cc.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "alerts/delivery.h"
@@ -22,20 +26,23 @@
 #include "cep/base/wakeup.h"
 #include "cep/runtime/live_job.h"
 #include "daemon/config.h"
+#include "daemon/formats.h"
+#include "daemon/job_view.h"
 #include "daemon/live_sources.h"
 #include "daemon/log.h"
-#include "daemon/pipeline.h"
+#include "daemon/rule_target.h"
+#include "daemon/running_rules.h"
 
 namespace vigil::daemon {
 
-class LiveEngine {
+class LiveEngine : public RuleTarget, public JobView {
  public:
   // Opens the outputs. `log` and `clock` are borrowed.
   // Errors: INVALID_ARGUMENT for what is wrong with properties, others for files.
   static StatusOr<std::unique_ptr<LiveEngine>> Create(const Config& config,
                                                       std::shared_ptr<const rules::RuleSet> rules,
                                                       Log* log, const Clock* clock);
-  ~LiveEngine();
+  ~LiveEngine() override;
 
   // Makes the sources and begins to connect.
   Status Start();
@@ -43,7 +50,7 @@ class LiveEngine {
   // at least every 50 ms unless a sink's records are being made.
   Status Run(const std::function<void()>& after_round);
   // Thread safe. Reading ends; Run() returns when what was read has gone through.
-  void Stop() { job_->Stop(); }
+  void Stop() override { job_->Stop(); }
   // Delivers what waits at the sinks, calling `while_waiting` every 100 ms; false if that took
   // longer than `limit`.
   bool Drain(std::chrono::milliseconds limit, const std::function<void()>& while_waiting);
@@ -51,9 +58,27 @@ class LiveEngine {
   // For a control plane: LiveJob::AtBarrier() and status() are thread safe.
   cep::LiveJob* job() { return job_.get(); }
   const alerts::Delivery& delivery() const { return *delivery_; }
-  // Alerts raised, by rule; the job's thread only.
-  const std::vector<uint64_t>& alerts_by_rule() const { return router_->alerts_by_rule(); }
-  const Pipeline& pipeline() const { return pipeline_; }
+  // JobView
+  std::string name() const override { return config_.name; }
+  std::shared_ptr<const cep::CommitPoint> status() const override { return job_->status(); }
+  std::shared_ptr<const JobCounters> Counters() override;
+  std::map<std::string, alerts::SinkCounters> sinks() const override {
+    return delivery_->counters();
+  }
+  bool is_alive() const override;
+  bool is_paused() const override { return is_paused_; }
+  void Pause(bool is_paused) override;
+  // Alerts raised since the start, by rule, those of removed ones too; the job's thread only.
+  std::map<std::string, uint64_t> alerts_by_rule() const;
+  // Thread safe: what runs now.
+  std::shared_ptr<const RunningRules> rules() const override;
+  // Puts `next`, which follows rules(), in their place at one barrier, and waits until it is there.
+  // One call at a time; not on the job's thread. Nothing changes upon an error.
+  // Errors: FAILED_PRECONDITION where rows that wait cannot be decoded for `next`,
+  // DEADLINE_EXCEEDED if the job did not come to it within `limit`, UNAVAILABLE if it has ended,
+  // those of FormatMaker::Make().
+  Status Activate(std::shared_ptr<const RunningRules> next,
+                  std::chrono::milliseconds limit) override;
 
  private:
   // A commit point whose records are not all delivered.
@@ -66,7 +91,11 @@ class LiveEngine {
       : config_(config), log_(log), clock_(clock), source_log_(log) {}
   Status OpenSinks();
   StatusOr<std::unique_ptr<alerts::Sink>> OpenSink(const SinkConfig& sink);
-  bool IdleAdvance() const;
+  bool IdleAdvance(const RunningRules& running) const;
+  Status Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
+              std::vector<std::unique_ptr<ingest::Codec>>* codecs);
+  std::shared_ptr<const JobCounters> Count(const cep::LiveJob& job) const;
+  void SetRules(std::shared_ptr<const RunningRules> next);
   Status OnCommit(const cep::CommitPoint& point);
   void OnTimeEvent(const cep::TimeEvent& event, const cep::Partition& partition);
   void PublishDelivered();
@@ -78,7 +107,16 @@ class LiveEngine {
   const Clock* clock_;
   SourceLog source_log_;
   Wakeup wakeup_;
-  Pipeline pipeline_;
+  FormatMaker formats_;  // of whoever calls Start() or Activate()
+  std::atomic<bool> has_ended_ = false;
+  std::atomic<bool> is_paused_ = false;
+  std::atomic<int64_t> last_round_ms_ = -1;      // steady clock; -1: the job does not run yet
+  std::mutex counting_;                          // held by whoever waits for new counters
+  std::shared_ptr<const JobCounters> counters_;  // guarded by mutex_
+  int64_t counted_ms_ = 0;                       // guarded by counting_
+  mutable std::mutex mutex_;
+  std::shared_ptr<const RunningRules> rules_;  // guarded by mutex_; set by the job's thread
+  std::map<std::string, uint64_t> alerts_;     // by rule, before the running rule set; the job's
   std::string boot_;
   std::unique_ptr<alerts::Delivery> delivery_;
   std::unique_ptr<alerts::Rejects> rejects_;

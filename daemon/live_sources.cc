@@ -39,19 +39,6 @@ ingest::KafkaEventTime EventTimeOf(const SourceConfig& source) {
   return ingest::KafkaEventTime::kRecord;
 }
 
-StatusOr<std::unique_ptr<ingest::Codec>> MakeSourceCodec(const SourceConfig& source,
-                                                         const rules::RuleSet& rules,
-                                                         FormatMaker* formats) {
-  ingest::CodecOptions options{.layout = rules.layout,
-                               .schema = rules.schema,
-                               .time = source.event_time.field,
-                               .strict = source.strict,
-                               .positions = false};
-  if (source.event_time.kind != EventTimeConfig::Kind::kField) options.time.field.clear();
-  ASSIGN_OR_RETURN(const std::vector<ingest::Format> made, formats->Make(source.formats));
-  return ingest::MakeCodec(made, options);
-}
-
 }  // namespace
 
 std::shared_ptr<const cep::Schema> WithKafkaField(std::shared_ptr<const cep::Schema> schema,
@@ -92,11 +79,23 @@ std::vector<std::string> FindUnsupported(const Config& config) {
   return problems;
 }
 
+StatusOr<std::unique_ptr<ingest::Codec>> MakeSourceCodec(const SourceConfig& source,
+                                                         const rules::RuleSet& rules,
+                                                         FormatMaker* formats) {
+  ingest::CodecOptions options{.layout = rules.layout,
+                               .schema = rules.schema,
+                               .time = source.event_time.field,
+                               .strict = source.strict,
+                               .positions = false};
+  if (source.event_time.kind != EventTimeConfig::Kind::kField) options.time.field.clear();
+  ASSIGN_OR_RETURN(const std::vector<ingest::Format> made, formats->Make(source.formats));
+  return ingest::MakeCodec(made, options);
+}
+
 StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
                                                      const rules::RuleSet& rules, SourceLog* log,
-                                                     const Clock* clock) {
+                                                     const Clock* clock, FormatMaker* formats) {
   std::vector<cep::LiveInput> inputs;
-  FormatMaker formats;
   for (const SourceConfig& source : config.sources) {
     const KafkaSourceConfig& kafka = *source.kafka;
     cep::LiveInput input;
@@ -106,8 +105,7 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
     input.time.max_ahead_ms = watermark.max_ahead_ms.value_or(kMaxAheadMs + watermark.bound_ms);
     input.max_future_ms = watermark.max_future_ms;
     input.drains = kafka.drain;
-    ASSIGN_OR_RETURN(std::unique_ptr<ingest::Codec> codec,
-                     MakeSourceCodec(source, rules, &formats));
+    ASSIGN_OR_RETURN(std::unique_ptr<ingest::Codec> codec, MakeSourceCodec(source, rules, formats));
     ASSIGN_OR_RETURN(input.source, ingest::KafkaSource::Create({.name = source.name,
                                                                 .brokers = kafka.brokers,
                                                                 .group = config.name,

@@ -10,7 +10,9 @@
 #include "cep/event/schema.h"
 #include "cep/runtime/live_job.h"
 #include "daemon/config.h"
+#include "daemon/formats.h"
 #include "daemon/log.h"
+#include "ingest/codec.h"
 #include "ingest/source_kafka.h"
 #include "rules/rule_set.h"
 
@@ -44,6 +46,11 @@ class SourceLog : public ingest::KafkaSourceLog {
 // of FormatMaker::Make().
 StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
                                                      const rules::RuleSet& rules, SourceLog* log,
-                                                     const Clock* clock);
+                                                     const Clock* clock, FormatMaker* formats);
+
+// What decodes a source's records for these rules. Errors: those of FormatMaker::Make().
+StatusOr<std::unique_ptr<ingest::Codec>> MakeSourceCodec(const SourceConfig& source,
+                                                         const rules::RuleSet& rules,
+                                                         FormatMaker* formats);
 
 }  // namespace vigil::daemon

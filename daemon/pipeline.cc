@@ -8,23 +8,28 @@
 
 namespace vigil::daemon {
 
-StatusOr<Pipeline> MakePipeline(std::shared_ptr<const rules::RuleSet> rules,
-                                const Rendering& rendering) {
-  Pipeline pipeline;
-  ASSIGN_OR_RETURN(pipeline.patterns, patterns::CompilePatterns(rules::PatternRules(*rules)));
+std::shared_ptr<const alerts::AlertContext> MakeContext(const rules::RuleSet& rules,
+                                                        const Rendering& rendering) {
   auto context = std::make_shared<alerts::AlertContext>();
-  for (const rules::CompiledRule& rule : rules->rules) {
+  for (const rules::CompiledRule& rule : rules.rules) {
     context->rules.push_back(rule.info);
     if (rule.mode != rules::Mode::kShadow) continue;
     context->rules.back().on_match.outputs.clear();  // counted, never delivered
     context->rules.back().on_timeout.outputs.clear();
   }
-  context->rule_set = rules->version;
-  context->layout = rules->layout;
+  context->rule_set = rules.version;
+  context->layout = rules.layout;
   context->format = rendering.format;
   context->colour = rendering.colour;
   context->text_width = rendering.text_width;
-  pipeline.context = context;
+  return context;
+}
+
+StatusOr<Pipeline> MakePipeline(std::shared_ptr<const rules::RuleSet> rules,
+                                const Rendering& rendering) {
+  Pipeline pipeline;
+  ASSIGN_OR_RETURN(pipeline.patterns, patterns::CompilePatterns(rules::PatternRules(*rules)));
+  pipeline.context = MakeContext(*rules, rendering);
   pipeline.rule_keys.resize(rules->rules.size());
   for (const patterns::RuleBlock& block : pipeline.patterns->blocks) {
     for (uint32_t rule : block.rules) {

@@ -21,6 +21,10 @@ struct Rendering {
   uint32_t text_width = 160;
 };
 
+// What alerts know of a rule set.
+std::shared_ptr<const alerts::AlertContext> MakeContext(const rules::RuleSet& rules,
+                                                        const Rendering& rendering);
+
 // Immutable once made; any number of threads may read it.
 struct Pipeline {
   std::shared_ptr<const rules::RuleSet> rules;

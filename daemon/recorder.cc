@@ -59,10 +59,12 @@ StatusOr<std::unique_ptr<Recorder>> Recorder::Create(Config config, const Record
   }
   auto layout = std::make_shared<cep::Layout>();
   layout->Add(ingest::kKafkaField, cep::TypeKind::kDyn);
+  FormatMaker formats;
   rules::RuleSet rules;
   rules.layout = layout;
   rules.schema = std::make_shared<const cep::Schema>();
-  ASSIGN_OR_RETURN(recorder->inputs_, MakeLiveInputs(config, rules, log, &recorder->clock_));
+  ASSIGN_OR_RETURN(recorder->inputs_,
+                   MakeLiveInputs(config, rules, log, &recorder->clock_, &formats));
   recorder->newest_s_.resize(recorder->inputs_.size());
   recorder->batch_ = std::make_unique<cep::Batch>(layout);
   return recorder;

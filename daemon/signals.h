@@ -1,5 +1,5 @@
 // Takes SIGTERM and SIGINT for the whole process while it lives: the first asks for an end, a
-// second one ends the process at once with 128 + its number.
+// second one ends the process at once with 128 + its number. SIGHUP asks for a reload.
 #pragma once
 
 #include <atomic>
@@ -21,6 +21,8 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
+  // `reload` is called upon each SIGHUP, on the signals' thread; without it SIGHUP does nothing.
+  void OnReload(std::function<void()> reload);
   // `stop` is called upon the first signal, at once if it has come already; on the signals' thread
   // or the caller's.
   void OnStop(std::function<void()> stop);
@@ -33,7 +35,8 @@ class Signals {
   sigset_t before_{};
   std::atomic<int> count_ = 0;
   std::mutex mutex_;
-  std::function<void()> stop_;  // guarded by mutex_
+  std::function<void()> stop_;    // guarded by mutex_
+  std::function<void()> reload_;  // guarded by mutex_
   std::thread thread_;
 };
 

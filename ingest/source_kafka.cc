@@ -16,6 +16,7 @@ namespace vigil::ingest {
 namespace {
 
 constexpr int kRequestMs = 5'000;  // for a broker's answer, on the discovering thread
+constexpr std::chrono::milliseconds kDecodeAgainLimit{1000};
 constexpr int64_t kMinBackoffMs = 100;
 constexpr int64_t kMaxBackoffMs = 5'000;
 // Queues that told nothing are looked at in any case.
@@ -545,6 +546,42 @@ size_t KafkaSource::Read(size_t partition, size_t max, cep::Batch* batch) {
 
 void KafkaSource::NotePending(PartitionState* state) {
   Say(4, "waits for " + state->pending->Describe(), state);
+}
+
+std::unique_ptr<Codec> KafkaSource::SetCodec(std::shared_ptr<const cep::Layout> layout,
+                                             std::unique_ptr<Codec> codec) {
+  options_.layout = std::move(layout);
+  std::swap(options_.codec, codec);
+  kafka_slot_ = options_.layout->Find(kKafkaField);
+  return codec;
+}
+
+void KafkaSource::DecodeAgain(const cep::Batch& from, const uint32_t* rows, size_t count,
+                              cep::Batch* to) {
+  to->renderer = &options_.codec->renderer();
+  records_.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    records_[i] = {.bytes = from.raw[rows[i]],
+                   .partition = from.partitions[rows[i]],
+                   .offset = from.offsets[rows[i]],
+                   .line = 0,
+                   .broken = nullptr};
+  }
+  // Its schema was there when it was decoded first; a registry may have forgotten it since.
+  for (size_t done = 0; done < count;) {
+    done += options_.codec->Decode(&records_[done], count - done, to);
+    if (done == count || options_.codec->pending()->Wait(kDecodeAgainLimit)) continue;
+    Reject(records_[done++], 0, options_.codec->pending()->Describe(), to);
+  }
+  const int from_slot = from.layout->Find(kKafkaField);
+  size_t i = 0;
+  for (uint32_t row = 0; row < to->rows; ++row) {
+    while (from.offsets[rows[i]] != to->offsets[row]) ++i;
+    to->ts[row] = from.ts[rows[i]];
+    if (kafka_slot_ < 0 || from_slot < 0) continue;
+    to->columns[static_cast<size_t>(kafka_slot_)].values()[row] =
+        from.columns[static_cast<size_t>(from_slot)].values()[rows[i]];
+  }
 }
 
 // The record's bytes in a chunk that the batch holds, padded as codecs want it.

@@ -93,7 +93,13 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   const std::vector<cep::LivePartition>& partitions() const override { return live_; }
   size_t Read(size_t partition, size_t max, cep::Batch* batch) override;
   const std::vector<int64_t>& append_times() const override { return append_times_; }
+  void DecodeAgain(const cep::Batch& from, const uint32_t* rows, size_t count,
+                   cep::Batch* to) override;
   void Publish(const std::vector<uint64_t>& next_offsets) override;
+  // What is read from now on is decoded for another layout. What the former codec decoded must have
+  // been applied, or be decoded again, before the former codec, which is returned, goes.
+  std::unique_ptr<Codec> SetCodec(std::shared_ptr<const cep::Layout> layout,
+                                  std::unique_ptr<Codec> codec);
 
  private:
   static constexpr size_t kFetch = 512;  // messages taken from a queue at once

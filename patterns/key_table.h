@@ -119,6 +119,15 @@ class KeyTable {
   void Erase(KeyEntry* entry);
 
   size_t size() const { return count_; }
+  // Calls f(entry) for each entry with state, which f may erase.
+  template <typename F>
+  void ForEach(F f) {
+    for (auto& chunk : entries_) {
+      for (KeyEntry& entry : chunk) {
+        if (!entry.blocks.empty()) f(&entry);
+      }
+    }
+  }
 
  private:
   struct Slot {

@@ -64,6 +64,7 @@ void OrPossibleRows(const LeafPredicate& leaf, const PredicateResults& results,
 Matcher::Matcher(const RuleBlock& block, const PredicateSet& predicates,
                  const PredicateResults& results, MatchStore* store)
     : block_(block),
+      live_(block.all),
       predicates_(predicates),
       results_(results),
       store_(store),
@@ -631,7 +632,7 @@ Matcher::Outcome Matcher::OutcomeFor(const Run& run) {
 // Adds the match that starts with the event, if one does.
 void Matcher::Start() {
   Run start;
-  start.rules = block_.all;
+  start.rules = live_;
   start.state = static_cast<uint16_t>(block_.program.start);
   if (!has_plain_start_) return Step(start, true);
   ++run_epoch_;
@@ -657,7 +658,7 @@ void Matcher::StepAll(const Run* runs, uint32_t size) {
     if (outcome == Outcome::kStep) Step(runs[i], false);
     note_change(i);
   }
-  if (start_rows_.Test(context_->row)) {
+  if (start_rows_.Test(context_->row) && live_ != 0) {
     const size_t before = children_.size();
     Start();
     if (children_.size() > before) note_change(size);
@@ -961,6 +962,24 @@ void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state)
 }
 
 // Removes the runs that stand for no rule any more.
+void Matcher::DropRetired(BlockState* state) {
+  if (GroupedRuns* grouped = state->grouped()) {
+    std::vector<Run> groups;
+    for (Run group : grouped->groups()) {
+      group.rules &= live_;
+      if (group.rules != 0) grouped->AddTo(group, &groups);
+    }
+    grouped->groups() = std::move(groups);
+    UpdateGroupedDue(state);
+    return;
+  }
+  for (Run& run : state->runs) run.rules &= live_;
+  if (state->rare == nullptr) state->rare = std::make_unique<RareState>();
+  for (Run& run : state->rare->held) run.rules &= live_;
+  RemoveUnused(state);
+  UpdateDue(state);
+}
+
 void Matcher::RemoveUnused(BlockState* state) {
   const auto is_unused = [this](const Run& run) {
     if (run.rules == 0) store_->Unref(run.node);

@@ -30,6 +30,14 @@ struct RuleCounters {
   uint64_t dropped_partials = 0;       // beyond partial_matches_per_key
   uint64_t dropped_long_partials = 0;  // beyond events_per_match
   uint64_t dropped_matches = 0;        // beyond matches_per_event
+
+  void Add(const RuleCounters& from) {
+    evaluation_errors += from.evaluation_errors;
+    invalid_events += from.invalid_events;
+    dropped_partials += from.dropped_partials;
+    dropped_long_partials += from.dropped_long_partials;
+    dropped_matches += from.dropped_matches;
+  }
 };
 
 // The row being processed, and what is known of it; shared by all blocks of a key space.
@@ -80,6 +88,10 @@ class Matcher {
   // Ends runs that fall due at or before `now`, one instant at which some fall due after the other;
   // at the end of time (kNever) all of them together.
   void AdvanceTime(int64_t now, std::string_view key, BlockState* state, cep::MatchSink* out);
+
+  // The rules start no partial match any more; what they have is dropped by DropRetired().
+  void Retire(uint64_t rules) { live_ &= ~rules; }
+  void DropRetired(BlockState* state);
 
   // When the run falls due: kNever without any `within`.
   int64_t DueOf(const Run& run) const;
@@ -184,6 +196,7 @@ class Matcher {
   void ExpireAt(int64_t now, int64_t not_before, std::string_view key, BlockState* state);
 
   const RuleBlock& block_;
+  uint64_t live_;  // rules that have not been retired
   const PredicateSet& predicates_;
   const PredicateResults& results_;
   MatchStore* store_;

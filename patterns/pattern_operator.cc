@@ -381,16 +381,33 @@ void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
   }
 }
 
+void PatternOperator::Retire(const std::vector<uint32_t>& rules) {
+  bool is_any = false;
+  for (const std::unique_ptr<Matcher>& matcher : matchers_) {
+    const std::vector<uint32_t>& of_block = matcher->block().rules;
+    for (size_t bit = 0; bit < of_block.size(); ++bit) {
+      if (std::find(rules.begin(), rules.end(), of_block[bit]) == rules.end()) continue;
+      matcher->Retire(uint64_t{1} << bit);
+      is_any = true;
+    }
+  }
+  if (!is_any) return;
+  for (Space& space : spaces_) {
+    space.table.ForEach([&](KeyEntry* entry) {
+      bool has_empty = false;
+      for (BlockState& state : entry->blocks) {
+        matchers_[state.block]->DropRetired(&state);
+        has_empty |= state.empty();
+      }
+      if (has_empty) RemoveEmpty(entry, &space);
+    });
+  }
+}
+
 void PatternOperator::AddCounters(std::vector<RuleCounters>* by_rule) const {
   for (const std::unique_ptr<Matcher>& matcher : matchers_) {
     for (size_t bit = 0; bit < matcher->counters().size(); ++bit) {
-      const RuleCounters& from = matcher->counters()[bit];
-      RuleCounters& to = (*by_rule)[matcher->block().rules[bit]];
-      to.evaluation_errors += from.evaluation_errors;
-      to.invalid_events += from.invalid_events;
-      to.dropped_partials += from.dropped_partials;
-      to.dropped_long_partials += from.dropped_long_partials;
-      to.dropped_matches += from.dropped_matches;
+      (*by_rule)[matcher->block().rules[bit]].Add(matcher->counters()[bit]);
     }
   }
 }

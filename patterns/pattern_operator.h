@@ -26,6 +26,10 @@ class PatternOperator : public cep::Operator {
   void ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) override;
   void AdvanceTime(int64_t watermark, cep::MatchSink* out) override;
 
+  // The rules, by index in the rule set, start no partial match any more, and theirs are dropped.
+  // Cost: one look at each key with state.
+  void Retire(const std::vector<uint32_t>& rules);
+
   // Counters of each rule, by its index in the rule set.
   void AddCounters(std::vector<RuleCounters>* by_rule) const;
   // Keys that hold state, over all key spaces.

@@ -298,7 +298,10 @@ std::string WhyExplicit(const RuleBlock& block) {
 
 class PatternsCompiler {
  public:
-  explicit PatternsCompiler(uint32_t group_above) : group_above_(group_above) {}
+  PatternsCompiler(uint32_t group_above, const std::vector<cep::KeyExpr>& known_keys)
+      : group_above_(group_above) {
+    out_->key_exprs = known_keys;
+  }
 
   StatusOr<std::shared_ptr<const CompiledPatterns>> Run(const std::vector<PatternRule>& rules);
 
@@ -423,8 +426,9 @@ StatusOr<std::shared_ptr<const CompiledPatterns>> PatternsCompiler::Run(
 }  // namespace
 
 StatusOr<std::shared_ptr<const CompiledPatterns>> CompilePatterns(
-    const std::vector<PatternRule>& rules, uint32_t group_above) {
-  return PatternsCompiler(group_above).Run(rules);
+    const std::vector<PatternRule>& rules, uint32_t group_above,
+    const std::vector<cep::KeyExpr>& known_keys) {
+  return PatternsCompiler(group_above, known_keys).Run(rules);
 }
 
 }  // namespace vigil::patterns

@@ -106,8 +106,10 @@ struct CompiledPatterns {
 
 // `group_above`: RuleBlock::group_above where partial matches can be grouped; the answers do not
 // depend on it.
+// `known_keys`: key expressions that keep their places; those of the rules come behind them.
 // Errors: as CompilePattern(), naming no rule (the caller knows which patterns it gave).
 StatusOr<std::shared_ptr<const CompiledPatterns>> CompilePatterns(
-    const std::vector<PatternRule>& rules, uint32_t group_above = kGroupAbove);
+    const std::vector<PatternRule>& rules, uint32_t group_above = kGroupAbove,
+    const std::vector<cep::KeyExpr>& known_keys = {});
 
 }  // namespace vigil::patterns

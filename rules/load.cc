@@ -22,13 +22,52 @@ void KeepEvidence(const RuleSet& set, cep::Layout* layout) {
         rule.info.on_timeout.evidence != alerts::Evidence::kUsed) {
       continue;
     }
-    for (uint32_t slot = 0; slot < layout->slots().size(); ++slot) layout->Keep(slot);
+    for (uint32_t slot = 0; slot < layout->slots().size(); ++slot) {
+      if (layout->slots()[slot].is_read) layout->Keep(slot);
+    }
   }
 }
 
+// Finds out which fields each rule reads, and leaves in the layout what all of them do.
+class LayoutUses {
+ public:
+  explicit LayoutUses(cep::Layout* layout) : layout_(layout) {}
+
+  void Begin() { layout_->ForgetUses(); }
+  // The slots that were kept since Begin().
+  std::vector<uint32_t> End() {
+    std::vector<uint32_t> kept;
+    const std::vector<cep::Slot>& slots = layout_->slots();
+    read_.resize(slots.size());
+    kept_.resize(slots.size());
+    for (uint32_t s = 0; s < slots.size(); ++s) {
+      if (slots[s].is_kept) kept.push_back(s);
+      read_[s] = read_[s] || slots[s].is_read;
+      kept_[s] = kept_[s] || slots[s].is_kept;
+    }
+    return kept;
+  }
+  void Finish() {
+    layout_->ForgetUses();
+    for (uint32_t s = 0; s < read_.size(); ++s) {
+      const cep::Slot& slot = layout_->slots()[s];
+      if (read_[s]) layout_->Add(std::string(slot.name), slot.type);
+      if (kept_[s]) layout_->Keep(s);
+    }
+  }
+
+ private:
+  cep::Layout* layout_;
+  std::vector<bool> read_;
+  std::vector<bool> kept_;
+};
+
 std::shared_ptr<RuleSet> CompileAll(const RuleSetDraft& draft,
-                                    std::shared_ptr<const cep::Schema> schema, Reporter* reporter) {
+                                    std::shared_ptr<const cep::Schema> schema,
+                                    const cep::Layout* running, Reporter* reporter) {
   auto layout = std::make_shared<cep::Layout>();
+  if (running != nullptr) *layout = *running;
+  LayoutUses uses(layout.get());
   cep::Layout unused;  // of rules that are off
   CompileScope scope;
   scope.schema = schema.get();
@@ -40,9 +79,15 @@ std::shared_ptr<RuleSet> CompileAll(const RuleSetDraft& draft,
   for (const RuleDraft& rule : draft.rules) {
     if (reporter->is_full()) break;
     scope.layout = rule.mode == Mode::kOff ? &unused : layout.get();
+    uses.Begin();
     std::optional<CompiledRule> compiled = CompileRule(rule, scope, reporter);
-    if (compiled && rule.mode != Mode::kOff) set->rules.push_back(*std::move(compiled));
+    std::vector<uint32_t> kept = uses.End();
+    if (!compiled || rule.mode == Mode::kOff) continue;
+    compiled->kept_slots = std::move(kept);
+    SetHashes(rule, draft.defines, &*compiled);
+    set->rules.push_back(*std::move(compiled));
   }
+  uses.Finish();
   CheckDefines(scope, reporter);
   std::sort(set->rules.begin(), set->rules.end(),
             [](const CompiledRule& a, const CompiledRule& b) { return a.info.id < b.info.id; });
@@ -79,7 +124,7 @@ LoadResult LoadDocuments(const Documents& documents, std::shared_ptr<const cep::
   if (options.outputs) CheckOutputs(draft, *options.outputs, reporter);
   LoadResult result;
   result.rule_count = draft.rules.size();
-  result.rules = CompileAll(draft, std::move(schema), reporter);
+  result.rules = CompileAll(draft, std::move(schema), options.layout.get(), reporter);
   if (reporter->errors() > 0) result.rules.reset();
   result.diagnostics = reporter->Take();
   return result;
@@ -98,13 +143,13 @@ LoadResult LoadRules(const std::vector<std::string>& paths,
 }
 
 LoadResult LoadRuleTexts(const std::vector<NamedText>& texts,
-                         std::shared_ptr<const cep::Schema> schema) {
+                         std::shared_ptr<const cep::Schema> schema, const LoadOptions& options) {
   Reporter reporter;
   Documents documents;
   for (const NamedText& text : texts) {
     documents.push_back(ReadYaml(text.name, text.text, &reporter));
   }
-  return LoadDocuments(documents, std::move(schema), {}, &reporter);
+  return LoadDocuments(documents, std::move(schema), options, &reporter);
 }
 
 }  // namespace vigil::rules

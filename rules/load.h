@@ -21,6 +21,8 @@ struct LoadResult {
 struct LoadOptions {
   // Outputs that rules may send to; absent: any name.
   std::optional<std::vector<std::string>> outputs;
+  // Of the running rule set: its fields keep their slots, new ones come behind them.
+  std::shared_ptr<const cep::Layout> layout;
 };
 
 // `paths` are files or folders; of a folder every *.yaml, *.yml and *.json below it but *.test.yaml
@@ -36,6 +38,7 @@ struct NamedText {
 };
 
 LoadResult LoadRuleTexts(const std::vector<NamedText>& texts,
-                         std::shared_ptr<const cep::Schema> schema);
+                         std::shared_ptr<const cep::Schema> schema,
+                         const LoadOptions& options = {});
 
 }  // namespace vigil::rules

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "alerts/spec.h"
+#include "cep/base/hash.h"
 #include "cep/event/batch.h"
 #include "cep/event/schema.h"
 #include "patterns/pattern.h"
@@ -22,6 +23,11 @@ struct CompiledRule {
   std::vector<uint32_t> key_slots;  // of the rule's `key`; a stage's own is in the pattern
   patterns::Pattern pattern;
   int64_t ttl_ms = 0;  // drop a key's state after this long without an event; 0: never
+  // Hashes of what the rule says, with the defines that it names: all of it, and all that its
+  // partial matches depend on.
+  Hash128 content;
+  Hash128 matching;
+  std::vector<uint32_t> kept_slots;  // that are read of events its partial matches hold; ascending
 };
 
 struct RuleSet {

@@ -39,7 +39,63 @@ void Append(const Node& node, std::string* out) {
   *out += node.value;
 }
 
+bool IsNamePart(char c) {
+  return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// Whether `name` stands in `text` as a word.
+bool HasWord(std::string_view text, std::string_view name) {
+  for (size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
+    const size_t end = at + name.size();
+    const bool begins = at == 0 || !IsNamePart(text[at - 1]);
+    if (begins && (end == text.size() || !IsNamePart(text[end]))) return true;
+  }
+  return false;
+}
+
+// `text` and the defines that it names, directly or through others.
+std::string WithDefines(std::string text, const std::vector<DefineDraft>& defines) {
+  std::vector<bool> is_in(defines.size());
+  for (bool has_grown = true; has_grown;) {
+    has_grown = false;
+    for (size_t i = 0; i < defines.size(); ++i) {
+      if (is_in[i] || !HasWord(text, defines[i].name.name)) continue;
+      is_in[i] = has_grown = true;
+    }
+    if (!has_grown) break;
+    for (size_t i = 0; i < defines.size(); ++i) {
+      const std::string item = "define " + defines[i].name.name + "=" + defines[i].text + "\n";
+      if (is_in[i] && text.find(item) == std::string::npos) text += item;
+    }
+  }
+  return text;
+}
+
 }  // namespace
+
+void SetHashes(const RuleDraft& draft, const std::vector<DefineDraft>& defines,
+               CompiledRule* rule) {
+  std::string content;
+  Append(*draft.node, &content);
+  std::string matching;
+  std::vector<std::string> entries;
+  constexpr std::string_view kOfAlerts[] = {"description", "severity", "tags",
+                                            "mode",        "alert",    "on_timeout"};
+  for (size_t i = 0; i < draft.node->entries(); ++i) {
+    const std::string_view key = draft.node->key(i).value;
+    if (std::find(std::begin(kOfAlerts), std::end(kOfAlerts), key) != std::end(kOfAlerts)) continue;
+    std::string entry(key);
+    Append(draft.node->entry(i), &entry);
+    entries.push_back(std::move(entry));
+  }
+  if (draft.on_timeout) entries.emplace_back("on_timeout");
+  std::sort(entries.begin(), entries.end());
+  for (const std::string& entry : entries) {
+    matching += std::to_string(entry.size()) + ":" + entry;
+  }
+  rule->content = HashBytes128(WithDefines(content, defines));
+  rule->matching = HashBytes128(WithDefines(matching, defines));
+}
 
 std::string VersionOf(const RuleSetDraft& draft) {
   std::vector<std::string> items;

@@ -11,4 +11,9 @@ namespace vigil::rules {
 // not count.
 std::string VersionOf(const RuleSetDraft& draft);
 
+// Sets `content` and `matching`. What the latter leaves out are descriptions, severity, tags, mode
+// and alerts, but for whether there is an `on_timeout`. A define counts for the rules in whose
+// texts, or in whose defines' texts, its name stands.
+void SetHashes(const RuleDraft& draft, const std::vector<DefineDraft>& defines, CompiledRule* rule);
+
 }  // namespace vigil::rules

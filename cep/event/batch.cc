@@ -40,9 +40,22 @@ ColumnKind ColumnKindOf(const Type& type) {
 }
 
 uint32_t Layout::Add(std::string_view name, const Type& type) {
-  if (const int found = Find(name); found >= 0) return static_cast<uint32_t>(found);
-  slots_.push_back({std::string(name), type, ColumnKindOf(type), false});
+  if (const int found = Find(name); found >= 0) {
+    slots_[static_cast<size_t>(found)].is_read = true;
+    return static_cast<uint32_t>(found);
+  }
+  slots_.push_back({std::string(name), type, ColumnKindOf(type), false, true});
   return static_cast<uint32_t>(slots_.size() - 1);
+}
+
+void Layout::ForgetUses() {
+  for (Slot& slot : slots_) slot.is_kept = slot.is_read = false;
+}
+
+bool Layout::HasSameColumns(const Layout& other) const {
+  return std::equal(
+      slots_.begin(), slots_.end(), other.slots_.begin(), other.slots_.end(),
+      [](const Slot& a, const Slot& b) { return a.name == b.name && a.kind == b.kind; });
 }
 
 int Layout::Find(std::string_view name) const {

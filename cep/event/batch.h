@@ -52,6 +52,7 @@ struct Slot {
   ColumnKind kind;
   bool is_kept =
       false;  // read of events that a partial match has accepted, so it is captured with them
+  bool is_read = true;  // by the rules it was last compiled for; others keep their place only
 };
 
 // Which fields are decoded, and in which column each one is. Immutable once shared.
@@ -63,6 +64,10 @@ class Layout {
   void Keep(uint32_t slot) { slots_[slot].is_kept = true; }
   // The slot of `name`, or -1.
   int Find(std::string_view name) const;
+  // Slots keep their places, but none is read or kept until Add() and Keep() say so again.
+  void ForgetUses();
+  // Whether batches of one may be read by what was compiled for the other.
+  bool HasSameColumns(const Layout& other) const;
   const std::vector<Slot>& slots() const { return slots_; }
 
  private:

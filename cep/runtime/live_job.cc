@@ -429,6 +429,64 @@ Status LiveJob::RunChanges() {
   return absl::OkStatus();
 }
 
+bool LiveJob::KeepsRows(const LiveRules& rules) const {
+  return rules.key_exprs == options_.key_exprs && rules.layout->HasSameColumns(*options_.layout);
+}
+
+Status LiveJob::Swap(LiveRules rules) {
+  const bool keeps_rows = KeepsRows(rules);
+  std::vector<HeldRow> waiting;
+  if (!keeps_rows) waiting = shards_->WaitingRows();
+  shards_->Swap(rules.remake, rules.make_sink, rules.layout, rules.key_exprs.size(), !keeps_rows);
+  keys_ = KeyUsage(rules.key_exprs, rules.rule_keys);
+  time_.set_idle_advance(rules.idle_advance);
+  options_.rule_keys = std::move(rules.rule_keys);
+  options_.key_exprs = std::move(rules.key_exprs);
+  if (keeps_rows) return absl::OkStatus();
+  options_.layout = std::move(rules.layout);
+  pool_ = std::make_shared<BatchPool>(options_.layout);
+  batch_bytes_ = FixedBytes(*options_.layout, options_.key_exprs.size());
+  NewOpenBatch();
+  return SendAgain(waiting);
+}
+
+// Rows that wait go to the shards once more; they have been judged and counted.
+Status LiveJob::SendAgain(const std::vector<HeldRow>& rows) {
+  std::vector<uint32_t> numbers;
+  for (size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    const Batch& from = *rows[begin].batch;
+    const Partition* partition = from.partitions[rows[begin].row];
+    numbers.clear();
+    for (; end < rows.size() && rows[end].batch.get() == &from; ++end) {
+      if (from.partitions[rows[end].row] != partition) break;
+      numbers.push_back(rows[end].row);
+    }
+    uint32_t number = 0;
+    while (Of(partitions_[number]).partition != partition) ++number;
+    const std::shared_ptr<Batch> to = pool_->Get();
+    // What the new batch points into lives as long as it does.
+    to->chunks.emplace_back(rows[begin].batch, nullptr);
+    inputs_[partitions_[number].input].source->DecodeAgain(from, numbers.data(), numbers.size(),
+                                                           to.get());
+    std::vector<Record> turned_away;
+    for (const Rejected& rejected : to->rejected) {
+      ++partitions_[number].ledger.quarantined;
+      turned_away.push_back(rejects_->RenderRejected(rejected, time_.engine()));
+      turned_away.back().instant = time_.engine();
+    }
+    keys_.Hash(to.get());
+    RoutedBatch routed;
+    for (uint32_t row = 0; row < to->rows; ++row) routed.in_time.Set(row);
+    keys_.CountMissing(*to, routed.in_time);
+    routed.batch = to;
+    routed.watermark = sent_engine_;
+    routed.newest_ts = newest_ts_;
+    RETURN_IF_ERROR(shards_->Dispatch(std::move(routed), std::move(turned_away)));
+  }
+  has_changed_ = true;
+  return shards_->MergeReady(true);
+}
+
 // The last barrier; everything that was read has passed when it returns.
 Status LiveJob::Finish() {
   RETURN_IF_ERROR(Flush(true));

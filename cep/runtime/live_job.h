@@ -83,6 +83,16 @@ struct LiveJobOptions {
   size_t waiting_bytes_max = size_t{256} << 20;
 };
 
+// What a job runs from a swap on.
+struct LiveRules {
+  std::shared_ptr<const Layout> layout;
+  std::vector<KeyExpr> key_exprs;
+  std::vector<std::vector<uint32_t>> rule_keys;  // KeyUsage
+  bool idle_advance = false;
+  RemakeOperator remake;
+  ShardGroup::MakeSink make_sink;
+};
+
 // Whom a job tells. All are called by the thread that drives it.
 struct LiveJobCallbacks {
   ShardGroup::Output output;
@@ -116,6 +126,13 @@ class LiveJob {
   // `change` is called by the driving thread while all shards stand at one barrier and nothing is
   // under way: the place to swap what they run.
   void AtBarrier(std::function<Status(LiveJob*)> change);
+
+  // Whether the rows that wait could stay as they are when these rules come.
+  bool KeepsRows(const LiveRules& rules) const;
+  // Only from within a change: the old rules have seen everything up to E, the new ones see
+  // everything later. Unless KeepsRows(), the rows that wait are decoded again, for the layout of
+  // `rules`, by their sources, which must have been made ready for it.
+  Status Swap(LiveRules rules);
 
   // As of the last barrier; null before the first.
   std::shared_ptr<const CommitPoint> status() const;
@@ -161,6 +178,7 @@ class LiveJob {
   Status Flush(bool with_barrier);
   Status FinishBarrier(uint64_t barrier, const std::vector<WaitingPosition>& waiting);
   Status RunChanges();
+  Status SendAgain(const std::vector<HeldRow>& rows);
   Status Finish();
   void NewOpenBatch();
   void TellTimeEvents();

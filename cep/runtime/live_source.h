@@ -55,6 +55,12 @@ class LiveSource {
   // epoch; empty if that is not known.
   virtual const std::vector<int64_t>& append_times() const = 0;
 
+  // Appends rows of `from`, which this source gave, to `to` again, decoded for the layout of `to`:
+  // as rows, or as rejected records where they do not decode any more. Times stay as they were.
+  // `to` has room, and may point into `from`, which the caller keeps as long. All rows are of one
+  // partition, in order.
+  virtual void DecodeAgain(const Batch& from, const uint32_t* rows, size_t count, Batch* to) = 0;
+
   // Everything before these offsets is done with: one for each partition, in their order. For those
   // who watch; the job does not depend on it.
   virtual void Publish(const std::vector<uint64_t>& next_offsets) = 0;

@@ -159,6 +159,24 @@ std::vector<Record> Shard::Apply(const RoutedBatch& routed) {
   return records;
 }
 
+void Shard::AppendWaitingRows(std::vector<HeldRow>* out) const {
+  std::unordered_map<const Batch*, const std::shared_ptr<const Batch>*> held;
+  for (const Held& h : held_) held.emplace(h.batch.get(), &h.batch);
+  reorder_.ForEach([&](const WaitingRow& row) { out->push_back({*held.at(row.batch), row.row}); });
+}
+
+void Shard::Swap(const RemakeOperator& remake, std::unique_ptr<RecordSink> sink,
+                 std::shared_ptr<const Layout> layout, size_t key_exprs, bool forgets_rows) {
+  operator_ = remake(operator_.get());
+  sink_ = std::move(sink);
+  options_.layout = std::move(layout);
+  options_.key_exprs = key_exprs;
+  block_ = OrderedBlock(options_.layout, options_.key_exprs);
+  if (!forgets_rows) return;
+  reorder_ = ReorderBuffer(options_.disorder_ms);
+  held_.clear();
+}
+
 void Shard::AppendWaiting(std::vector<WaitingPosition>* out) const {
   reorder_.ForEach([out](const WaitingRow& row) {
     out->push_back({row.batch->partitions[row.row], row.batch->offsets[row.row]});

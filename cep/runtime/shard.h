@@ -48,6 +48,15 @@ class RecordSink : public MatchSink {
   virtual std::vector<Record> Take() = 0;
 };
 
+// A row that waits, and the batch that holds it.
+struct HeldRow {
+  std::shared_ptr<const Batch> batch;
+  uint32_t row = 0;
+};
+
+// Makes the operator that follows another; it may take what that one holds.
+using RemakeOperator = std::function<std::unique_ptr<Operator>(Operator* before)>;
+
 struct ShardOptions {
   uint32_t index = 0;
   uint32_t count = 1;
@@ -67,6 +76,13 @@ class Shard {
 
   // Appends the rows that wait here for time to pass them, in no particular order.
   void AppendWaiting(std::vector<WaitingPosition>* out) const;
+
+  // Appends the same rows with their batches; each stays with this shard.
+  void AppendWaitingRows(std::vector<HeldRow>* out) const;
+  // What it runs becomes what `remake` makes of it. `layout` and `key_exprs` are those of the rows
+  // to come. Rows that wait stay, or are forgotten if `forgets_rows`.
+  void Swap(const RemakeOperator& remake, std::unique_ptr<RecordSink> sink,
+            std::shared_ptr<const Layout> layout, size_t key_exprs, bool forgets_rows);
 
   const Operator& op() const { return *operator_; }
 

@@ -152,6 +152,32 @@ Status ShardGroup::Emit(std::vector<std::vector<Record>> streams) {
   return output_(std::move(merged));
 }
 
+std::vector<HeldRow> ShardGroup::WaitingRows() const {
+  CEP_CHECK(IsDrained());
+  std::vector<HeldRow> rows;
+  for (const ShardThread& shard : shards_) shard.shard->AppendWaitingRows(&rows);
+  const auto position = [](const HeldRow& held) {
+    return WaitingPosition{held.batch->partitions[held.row], held.batch->offsets[held.row]};
+  };
+  std::sort(rows.begin(), rows.end(),
+            [&](const HeldRow& a, const HeldRow& b) { return position(a) < position(b); });
+  rows.erase(
+      std::unique(rows.begin(), rows.end(),
+                  [&](const HeldRow& a, const HeldRow& b) { return position(a) == position(b); }),
+      rows.end());
+  return rows;
+}
+
+// The shards' threads wait for their channels; what is written here they see with the next batch.
+void ShardGroup::Swap(const RemakeOperator& remake, const MakeSink& make_sink,
+                      const std::shared_ptr<const Layout>& layout, size_t key_exprs,
+                      bool forgets_rows) {
+  CEP_CHECK(IsDrained());
+  for (ShardThread& shard : shards_) {
+    shard.shard->Swap(remake, make_sink(), layout, key_exprs, forgets_rows);
+  }
+}
+
 std::vector<const Operator*> ShardGroup::operators() const {
   std::vector<const Operator*> operators;
   for (const ShardThread& shard : shards_) operators.push_back(&shard.shard->op());

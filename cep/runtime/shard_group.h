@@ -51,6 +51,12 @@ class ShardGroup {
   Status Dispatch(RoutedBatch routed, std::vector<Record> turned_away);
   // Emits the results of every batch that all shards are done with; waits for all if asked to.
   Status MergeReady(bool wait_for_all);
+  // The rows that wait, each once, by partition and offset. Nothing may be under way, as for
+  // Swap().
+  std::vector<HeldRow> WaitingRows() const;
+  // As Shard::Swap(), of all shards.
+  void Swap(const RemakeOperator& remake, const MakeSink& make_sink,
+            const std::shared_ptr<const Layout>& layout, size_t key_exprs, bool forgets_rows);
   // Nothing is under way.
   bool IsDrained() const { return under_way_.empty(); }
   // Ends the threads. What is under way is lost unless MergeReady(true) came before.

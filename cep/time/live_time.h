@@ -45,6 +45,8 @@ class LiveTime {
   // idle_advance: E goes on with the clock while every partition is idle.
   explicit LiveTime(bool idle_advance) : idle_advance_(idle_advance) {}
 
+  void set_idle_advance(bool idle_advance) { idle_advance_ = idle_advance; }
+
   // A further partition; returns its number, from 0 on. One that is there at the start holds time
   // back until its first row; one that is found later stands where E does.
   uint32_t Add(const PartitionTimeOptions& options, bool at_start);
@@ -101,7 +103,7 @@ class LiveTime {
   void MakeIdle(uint32_t partition);
   void Tell(TimeEvent::Kind kind, uint32_t partition);
 
-  const bool idle_advance_;
+  bool idle_advance_;
   std::vector<State> partitions_;
   std::vector<TimeEvent> events_;
   int64_t engine_ = kMinTime;

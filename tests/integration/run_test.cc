@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <signal.h>
 #include <sstream>
 #include <thread>
@@ -277,7 +278,8 @@ rules:
         "bounded: 100ms, idle_after: 2s" + more + " }\noutputs:\n" +
         (outputs.empty() ? "  alerts: [{ file: alerts.jsonl }]\n" : outputs) +
         "  late: [{ file: late.jsonl }]\n  errors: [{ file: errors.jsonl }]\n"
-        "  audit: [{ file: audit.jsonl }]\n");
+        "  audit: [{ file: audit.jsonl }]\n" +
+        top);
   }
 
   Broker* broker;
@@ -285,6 +287,7 @@ rules:
   std::string job;
   int partitions;
   std::string more;
+  std::string top;  // further lines of the configuration
   int64_t produced = 0;
   TempDir dir;
 };
@@ -302,6 +305,126 @@ std::map<std::string, int64_t> StopAndCount(Daemon* daemon, int64_t read) {
   const auto totals = Totals(daemon->Log());
   CheckLedger(totals, read);
   return totals;
+}
+
+// Rules edited while events stream through: each pair begins before or ends after some edit.
+TEST_CASE("Run: reloads under load miss and double nothing, bad sets change nothing",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "reloaded", 3);
+  const auto daemon = small.Start();
+  const std::string pair = ReadFile(small.dir.Path("rules.yaml"));
+  constexpr int kRounds = 12;
+  constexpr int kPairs = 400;
+  int refused = 0;
+  int activated = 0;
+  small.Pairs(1, 1'000'000);
+  REQUIRE(WaitFor(60, [&] { return daemon->Log().find("name=job") != std::string::npos; }));
+  for (int round = 0; round < kRounds; ++round) {
+    // A login that stays open over the edit; its payment comes after it.
+    const int64_t t = 2'000'000 + round * 100'000;
+    for (int p = 0; p < 3; ++p) small.One(p, "login", t);
+    small.One(0, "noise", t - 50);
+    std::thread load([&] {
+      std::vector<KafkaRecord> records;
+      for (int i = 0; i < kPairs; ++i) {
+        records.push_back(Small::Event(3, "login", t + 20 * i));
+        records.push_back(Small::Event(3, "payment", t + 20 * i + 10));
+      }
+      for (KafkaRecord& record : records) record.partition = 0;
+      broker->Produce(small.topic, records);
+    });
+    const bool is_bad = round % 3 == 2;
+    std::string text = pair;
+    const size_t at = text.find("    key: account");
+    text.insert(at, std::string("    severity: ") + (round % 2 == 0 ? "high" : "low") + "\n");
+    // Another rule is replaced each time; some rounds read a field that none read before.
+    text += "  - rule: other\n    key: account\n    pattern: [{ begin: b, where: 'type == \"o" +
+            std::to_string(round) + "\"" + (round == 4 ? " && ts > 5" : "") + "' }]\n";
+    if (is_bad) text += "    no_such_key: 1\n";
+    small.dir.Write("rules.new", text);
+    fs::rename(small.dir.Path("rules.new"), small.dir.Path("rules.yaml"));
+    is_bad ? ++refused : ++activated;
+    const bool is_done = WaitFor(30, [&] {
+      const std::string log = daemon->Log();
+      return Count(log, "rules refused") == static_cast<size_t>(refused) &&
+             Count(log, "rules reloaded") == static_cast<size_t>(activated);
+    });
+    load.join();
+    small.produced += 2 * kPairs;
+    INFO(daemon->Log());
+    REQUIRE(is_done);
+    for (int p = 0; p < 3; ++p) small.One(p, "payment", t + 50'000);
+  }
+  small.Pairs(1, 9'000'000);
+  const size_t expected = 3 + kRounds * (3 + kPairs);
+  const bool are_all_there = WaitFor(60, [&] { return HasAlerts(*daemon, expected); });
+  INFO(daemon->Log());
+  CHECK(are_all_there);
+  const auto totals = StopAndCount(daemon.get(), small.produced);
+  CHECK(totals.at("late") + totals.at("quarantined") == 0);
+  const std::vector<std::string> alerts = AlertsOf(daemon->File("alerts.jsonl"));
+  CHECK(alerts.size() == expected);
+  CHECK(std::set<std::string>(alerts.begin(), alerts.end()).size() == alerts.size());
+  const size_t compatible = Count(daemon->Log(), "rule=pair verdict=compatible");
+  CHECK(compatible > 2);
+  CHECK(compatible + Count(daemon->Log(), "rule=pair verdict=identical") ==
+        static_cast<size_t>(activated));
+  CHECK(Count(daemon->Log(), "rule=pair verdict=reset") == 0);
+  CHECK(Count(daemon->File("audit.jsonl"), "\"what\":\"rules\"") == static_cast<size_t>(activated));
+}
+
+TEST_CASE("Run: operators see and act over HTTP, SIGHUP reloads", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "operated", 2);
+  small.top = "http: { listen: \"127.0.0.1:0\", operate_token: act }\nshards: 2\n";
+  const auto daemon = small.Start();
+  const std::string kAddress = "listening address=";
+  REQUIRE(WaitFor(60, [&] { return daemon->Log().find("name=job") != std::string::npos; }));
+  const std::string log = daemon->Log();
+  const size_t at = log.find(kAddress) + kAddress.size();
+  const std::string url = "http://" + log.substr(at, log.find('\n', at) - at);
+  const auto ask = [&](const std::string& path, bool acts = false) {
+    std::vector<std::string> argv = {"curl", "-s", "-m", "20"};
+    if (acts) argv.insert(argv.end(), {"-X", "POST", "-H", "Authorization: Bearer act"});
+    argv.push_back(url + path);
+    return RunProcess(argv).out;
+  };
+  small.Pairs(20, 1'000'000);
+  REQUIRE(WaitFor(30, [&] { return HasAlerts(*daemon, 20); }));
+  CHECK(ask("/healthz").find("alive") != std::string::npos);
+  CHECK(ask("/readyz").find("ready") != std::string::npos);
+  const std::string metrics = ask("/metrics");
+  INFO(metrics);
+  CHECK(metrics.find("vigil_rule_matches_total{rule=\"pair\"} ") != std::string::npos);
+  CHECK(metrics.find("vigil_records_lag{partition=\"s/" + small.topic + "/1\"} 0\n") !=
+        std::string::npos);
+  const std::string status = ask("/v1/status");
+  INFO(status);
+  CHECK(status.find("\"held_by\":{\"partition\":\"s/" + small.topic) != std::string::npos);
+
+  CHECK(ask("/v1/pause", true).find("true") != std::string::npos);
+  small.Pairs(20, 2'000'000);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  CHECK(ask("/v1/status").find("\"read\":80,") != std::string::npos);
+  CHECK(ask("/v1/resume", true).find("false") != std::string::npos);
+  CHECK(WaitFor(30, [&] { return HasAlerts(*daemon, 60); }));
+
+  // A set that the file watch has taken already is no news to the others.
+  const std::string rules = ReadFile(small.dir.Path("rules.yaml"));
+  small.dir.Write("rules.yaml", rules + "  - rule: bad\n");
+  CHECK(ask("/v1/reload", true).find("\"outcome\":\"refused\"") != std::string::npos);
+  small.dir.Write("rules.yaml", rules);
+  CHECK(ask("/v1/reload", true).find("\"outcome\":\"unchanged\"") != std::string::npos);
+  const size_t looks = Count(daemon->Log(), "rules are as they were");
+  std::this_thread::sleep_for(std::chrono::seconds(1));  // the watch is quiet again
+  daemon->process->Signal(SIGHUP);
+  CHECK(WaitFor(20, [&] { return Count(daemon->Log(), "rules are as they were") > looks; }));
+  CHECK(ask("/v1/drain", true).find("draining") != std::string::npos);
+  CHECK(daemon->process->Wait(40) == 0);
+  CheckLedger(Totals(daemon->Log()), small.produced);
 }
 
 TEST_CASE("Run: a broker that is killed and comes back loses and doubles nothing",

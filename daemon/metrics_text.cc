@@ -1,0 +1,176 @@
+#include "daemon/metrics_text.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+namespace vigil::daemon {
+namespace {
+
+using Labels = std::vector<prometheus::ClientMetric::Label>;
+
+// Families in the order in which they are first named.
+class Families {
+ public:
+  // The family to which Add() adds from now on.
+  Families& Counter(const char* name, const char* help) {
+    return Begin(name, help, prometheus::MetricType::Counter);
+  }
+  Families& Gauge(const char* name, const char* help) {
+    return Begin(name, help, prometheus::MetricType::Gauge);
+  }
+  void Add(double value, Labels labels = {}) {
+    prometheus::ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.gauge.value = metric.counter.value = value;
+    families_.back().metric.push_back(std::move(metric));
+  }
+  std::string Text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  Families& Begin(const char* name, const char* help, prometheus::MetricType type) {
+    prometheus::MetricFamily& family = families_.emplace_back();
+    family.name = name;
+    family.help = help;
+    family.type = type;
+    return *this;
+  }
+
+  std::vector<prometheus::MetricFamily> families_;
+};
+
+bool IsTime(int64_t ms) { return ms != cep::kMinTime && ms != cep::kMaxTime; }
+
+void AddPartitions(const cep::CommitPoint& point, Families* out) {
+  const auto labels = [](const cep::PartitionPoint& p) {
+    return Labels{{"partition", p.partition->place}};
+  };
+  out->Gauge("vigil_partition_watermark_ms", "Event time up to which a partition is complete.");
+  for (const auto& p : point.partitions) {
+    if (IsTime(p.watermark)) out->Add(static_cast<double>(p.watermark), labels(p));
+  }
+  out->Gauge("vigil_partition_idle", "1 while a partition holds nobody back.");
+  for (const auto& p : point.partitions) out->Add(p.is_idle ? 1 : 0, labels(p));
+  out->Gauge("vigil_records_lag", "Records in a partition that are not read.");
+  for (const auto& p : point.partitions) {
+    const auto next = static_cast<int64_t>(p.next_offset);
+    if (p.end_offset >= 0) {
+      out->Add(static_cast<double>(std::max<int64_t>(p.end_offset - next, 0)), labels(p));
+    }
+  }
+  // The ledger: read = processed + late + quarantined + rate limited + waiting.
+  struct Column {
+    const char* name;
+    const char* help;
+    uint64_t cep::Ledger::*count;
+  };
+  constexpr Column kColumns[] = {
+      {"vigil_num_records_in_total", "Records read.", &cep::Ledger::read},
+      {"vigil_records_processed_total", "Records that rules have seen.", &cep::Ledger::processed},
+      {"vigil_num_late_records_dropped_total", "Records behind their partition's watermark.",
+       &cep::Ledger::late},
+      {"vigil_records_quarantined_total", "Records that are no events.", &cep::Ledger::quarantined},
+      {"vigil_records_rate_limited_total", "Records beyond a rate.", &cep::Ledger::rate_limited},
+  };
+  for (const Column& column : kColumns) {
+    out->Counter(column.name, column.help);
+    for (const auto& p : point.partitions) {
+      out->Add(static_cast<double>(p.ledger.*column.count), labels(p));
+    }
+  }
+  out->Gauge("vigil_records_waiting", "Accepted records that wait for the watermark.");
+  for (const auto& p : point.partitions) {
+    out->Add(static_cast<double>(p.ledger.waiting), labels(p));
+  }
+}
+
+void AddRules(const JobCounters& counters, Families* out) {
+  out->Counter("vigil_rule_matches_total", "Alerts that a rule raised, of every kind.");
+  for (const auto& [rule, count] : counters.alerts) {
+    out->Add(static_cast<double>(count), {{"rule", rule}});
+  }
+  struct Column {
+    const char* name;
+    const char* help;
+    uint64_t patterns::RuleCounters::*count;
+  };
+  using C = patterns::RuleCounters;
+  constexpr Column kColumns[] = {
+      {"vigil_rule_evaluation_errors_total", "Conditions that could not be evaluated.",
+       &C::evaluation_errors},
+      {"vigil_rule_invalid_events_total", "Events that turned out invalid when a rule wanted them.",
+       &C::invalid_events},
+      {"vigil_rule_dropped_partial_matches_total", "Beyond `partial_matches_per_key`.",
+       &C::dropped_partials},
+      {"vigil_rule_dropped_long_matches_total", "Beyond `events_per_match`.",
+       &C::dropped_long_partials},
+      {"vigil_rule_dropped_matches_total", "Beyond `matches_per_event`.", &C::dropped_matches},
+  };
+  const auto& rules = counters.rules->rules->rules;
+  for (const Column& column : kColumns) {
+    out->Counter(column.name, column.help);
+    for (size_t i = 0; i < rules.size(); ++i) {
+      out->Add(static_cast<double>(counters.by_rule[i].*column.count),
+               {{"rule", rules[i].info.id}});
+    }
+  }
+  out->Counter("vigil_rule_records_without_key_total", "Records that lack the rule's key.");
+  for (size_t i = 0; i < rules.size(); ++i) {
+    out->Add(static_cast<double>(counters.no_key[i]), {{"rule", rules[i].info.id}});
+  }
+  out->Gauge("vigil_live_keys", "Keys with partial matches, over all key spaces.")
+      .Add(static_cast<double>(counters.live_keys));
+  out->Gauge("vigil_live_events", "Accepted events on paths of partial matches.")
+      .Add(static_cast<double>(counters.live_nodes));
+}
+
+void AddSinks(const std::map<std::string, alerts::SinkCounters>& sinks, Families* out) {
+  struct Column {
+    const char* name;
+    const char* help;
+    uint64_t alerts::SinkCounters::*count;
+  };
+  using S = alerts::SinkCounters;
+  constexpr Column kColumns[] = {
+      {"vigil_sink_num_records_out_total", "Records delivered.", &S::delivered},
+      {"vigil_sink_dropped_total", "Records dropped for want of room.", &S::dropped},
+      {"vigil_sink_refused_total", "Records that the target refused.", &S::refused},
+      {"vigil_sink_failures_total", "Attempts that failed.", &S::failures},
+  };
+  for (const Column& column : kColumns) {
+    out->Counter(column.name, column.help);
+    for (const auto& [name, counters] : sinks) {
+      out->Add(static_cast<double>(counters.*column.count), {{"sink", name}});
+    }
+  }
+  out->Gauge("vigil_sink_queued_bytes", "Bytes that wait for a sink.");
+  for (const auto& [name, counters] : sinks) {
+    out->Add(static_cast<double>(counters.queued_bytes), {{"sink", name}});
+  }
+}
+
+}  // namespace
+
+std::string MetricsText(JobView* job, const Reloader& reloader) {
+  Families out;
+  if (const auto point = job->status()) {
+    out.Gauge("vigil_current_watermark_ms", "Event time up to which everything is complete.");
+    if (IsTime(point->watermark)) out.Add(static_cast<double>(point->watermark));
+    AddPartitions(*point, &out);
+  }
+  if (const auto counters = job->Counters()) AddRules(*counters, &out);
+  AddSinks(job->sinks(), &out);
+  out.Gauge("vigil_rule_set_info", "The rule set that runs.")
+      .Add(1, {{"version", job->rules()->rules->version}});
+  out.Counter("vigil_rule_reloads_total", "Rule sets that were activated.")
+      .Add(static_cast<double>(reloader.reloads()));
+  out.Counter("vigil_rule_reloads_refused_total", "Rule sets that were refused.")
+      .Add(static_cast<double>(reloader.refusals()));
+  out.Gauge("vigil_paused", "1 while nothing is read because an operator said so.")
+      .Add(job->is_paused() ? 1 : 0);
+  return out.Text();
+}
+
+}  // namespace vigil::daemon

@@ -1,0 +1,58 @@
+// The rule set that a live job runs, and how the next one follows it: what each rule's partial
+// matches become (the verdict), and what is compiled anew.
+//
+//   identical   says the same: keeps its partial matches
+//   compatible  differs in description, severity, tags, mode or alerts only, and what its alerts
+//               read is held by its partial matches: keeps them
+//   reset       differs otherwise: starts anew
+//   new, removed
+// Tests: tests/daemon/running_rules_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "alerts/context.h"
+#include "cep/base/status.h"
+#include "cep/runtime/live_job.h"
+#include "patterns/running_patterns.h"
+#include "rules/rule_set.h"
+
+namespace vigil::daemon {
+
+enum class Verdict : uint8_t { kIdentical, kCompatible, kReset, kNew, kRemoved };
+
+std::string_view NameOf(Verdict verdict);
+
+struct RuleVerdict {
+  std::string rule;
+  Verdict verdict = Verdict::kNew;
+  std::string why;  // of kReset
+};
+
+// Immutable once made; any number of threads may read it.
+struct RunningRules {
+  std::shared_ptr<const rules::RuleSet> rules;
+  std::shared_ptr<const alerts::AlertContext> context;
+  std::shared_ptr<const patterns::RunningPatterns> patterns;
+  std::vector<cep::KeyExpr> key_exprs;
+  std::vector<std::vector<uint32_t>> rule_keys;  // cep/runtime/key_usage.h
+  // By rule: the slots that all events which its partial matches hold have been captured with.
+  std::vector<std::vector<uint32_t>> captured;
+  uint64_t next_generation = 0;
+  std::vector<RuleVerdict> verdicts;  // how it follows its predecessor, by rule id
+
+  // What the job is given to go on with.
+  cep::RemakeOperator Remake() const;
+  cep::ShardGroup::MakeSink MakeBuilders() const;
+};
+
+// `rules` must have been loaded with the layout of `before`; null: there is nothing before them.
+// Errors: INVALID_ARGUMENT for a pattern that has too many states.
+StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
+    const RunningRules* before, std::shared_ptr<const rules::RuleSet> rules);
+
+}  // namespace vigil::daemon

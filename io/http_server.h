@@ -1,0 +1,70 @@
+// A small HTTP/1.1 server for operators: bounded in every direction, so that hostile clients cost
+// it nothing but the connections it grants them.
+//
+// One thread does all input and output; requests that may wait are answered by a second one, in
+// order. A request has at most kMaxHeaderBytes of header and kMaxBodyBytes of body, and as long as
+// kTimeout to arrive; beyond kMaxConnections, connections are closed as they come.
+// Tests: tests/io/http_server_test.cc.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cep/base/status.h"
+
+namespace vigil::io {
+
+struct HttpRequest {
+  std::string method;
+  std::string path;           // without the query
+  std::string authorization;  // the header's value; empty without one
+  std::string body;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+};
+
+struct HttpServerOptions {
+  std::string host;  // an address, or `localhost`
+  uint16_t port = 0;
+  // Refuses addresses that other machines reach, since nothing is encrypted.
+  bool loopback_only = true;
+};
+
+class HttpServer {
+ public:
+  static constexpr size_t kMaxHeaderBytes = 8 * 1024;
+  static constexpr size_t kMaxBodyBytes = 4 * 1024 * 1024;
+  static constexpr size_t kMaxConnections = 64;
+  static constexpr std::chrono::seconds kTimeout{10};
+
+  // Answers a request; must not throw. Called on one of the two threads, so it must be thread safe.
+  using Handler = std::function<HttpResponse(const HttpRequest&)>;
+  // Whether answering may wait.
+  using MayWait = std::function<bool(const HttpRequest&)>;
+
+  // Listens and starts. Errors: INVALID_ARGUMENT for an address that is none or not allowed,
+  // UNAVAILABLE where it cannot be bound.
+  static StatusOr<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options,
+                                                     Handler handler, MayWait may_wait);
+  // Ends the connections; waits for a request that is being answered.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  uint16_t port() const;
+
+ private:
+  struct Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vigil::io

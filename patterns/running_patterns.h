@@ -1,0 +1,57 @@
+// What a shard runs while rules change: pattern operators of several generations, each made of the
+// rules that came with one edit.
+//
+// A rule that an edit leaves alone stays with the operator that holds its partial matches, under
+// the index that it has in the new rule set; what an edit replaces or takes away is retired there.
+// An operator whose rules are all retired goes. So an operator costs what its generation's rules
+// cost, and there are at most as many as there are rules.
+// Tests: tests/daemon/running_rules_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cep/runtime/operator.h"
+#include "patterns/pattern_operator.h"
+#include "patterns/rule_block.h"
+
+namespace vigil::patterns {
+
+inline constexpr uint32_t kRetired = UINT32_MAX;
+
+// The rules that came with one edit.
+struct Generation {
+  uint64_t number = 0;  // never used again
+  std::shared_ptr<const CompiledPatterns> patterns;
+  // By the index that a rule had in the rule set with which it came: its index now, or kRetired.
+  // Rules that did not come with this generation are kRetired as well.
+  std::vector<uint32_t> index_now;
+};
+
+// Immutable once made; all shards share it.
+struct RunningPatterns {
+  std::vector<Generation> generations;
+};
+
+// Thread safety: one thread per instance.
+class RunningOperator : public cep::Operator {
+ public:
+  // Takes the operators of generations that go on from `before`, which is of no use afterwards;
+  // null: there is nothing before it.
+  RunningOperator(std::shared_ptr<const RunningPatterns> running, RunningOperator* before);
+
+  void ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) override;
+  void AdvanceTime(int64_t watermark, cep::MatchSink* out) override;
+
+  // As PatternOperator's, by the rules' indices now.
+  void AddCounters(std::vector<RuleCounters>* by_rule) const;
+  size_t live_keys() const;
+  size_t live_nodes() const;
+
+ private:
+  std::shared_ptr<const RunningPatterns> running_;
+  std::vector<std::unique_ptr<PatternOperator>> operators_;  // by generation
+};
+
+}  // namespace vigil::patterns

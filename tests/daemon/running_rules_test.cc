@@ -1,0 +1,229 @@
+// What an edit makes of each rule's partial matches.
+#include "daemon/running_rules.h"
+
+#include <map>
+
+#include <catch2/catch.hpp>
+
+#include "cep/runtime/key_usage.h"
+#include "cep/runtime/shard.h"
+#include "rules/load.h"
+
+namespace vigil::daemon {
+namespace {
+
+constexpr char kTwo[] = R"(version: 1
+define: { big: 100 }
+rules:
+  - rule: pair
+    key: [account]
+    pattern:
+      - begin: a
+        where: type == 'login'
+      - followed_by: b
+        where: type == 'payment' && amount > big
+    within: 1m
+    alert: { summary: "${b.amount}" }
+  - rule: other
+    key: [account]
+    pattern: [{ begin: a, where: type == 'x' }]
+    within: 1m
+)";
+
+std::string Replaced(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+std::shared_ptr<const RunningRules> Follow(const RunningRules* before, const std::string& text) {
+  rules::LoadOptions load;
+  if (before != nullptr) load.layout = before->rules->layout;
+  const rules::LoadResult loaded =
+      rules::LoadRuleTexts({{"t.yaml", text}}, std::make_shared<cep::Schema>(), load);
+  for (const auto& d : loaded.diagnostics) INFO(rules::FormatText(d));
+  REQUIRE(loaded.rules != nullptr);
+  const auto next = FollowRules(before, loaded.rules);
+  REQUIRE(next.ok());
+  return *next;
+}
+
+std::string Verdicts(const RunningRules& rules) {
+  std::string text;
+  for (const RuleVerdict& verdict : rules.verdicts) {
+    text += verdict.rule + ":" + std::string(NameOf(verdict.verdict)) + " ";
+  }
+  return text;
+}
+
+TEST_CASE("RunningRules: the verdict of each edit", "[daemon][unit]") {
+  const auto first = Follow(nullptr, kTwo);
+  CHECK(Verdicts(*first) == "other:new pair:new ");
+  struct Case {
+    const char* from;
+    const char* to;
+    const char* verdicts;
+    size_t generations;
+  };
+  const Case kCases[] = {
+      {"version: 1\n", "# a comment\nversion: 1\n", "other:identical pair:identical ", 1},
+      {"rule: pair\n", "rule: pair\n    severity: high\n", "other:identical pair:compatible ", 1},
+      {"rule: pair\n", "rule: pair\n    mode: shadow\n", "other:identical pair:compatible ", 1},
+      {"\"${b.amount}\"", "\"paid ${b.amount}\"", "other:identical pair:compatible ", 1},
+      // The partial matches do not hold this field.
+      {"\"${b.amount}\"", "\"${b.shop}\"", "other:identical pair:reset ", 2},
+      {"'login'", "'log-in'", "other:identical pair:reset ", 2},
+      // A define counts for the rules that name it.
+      {"big: 100", "big: 200", "other:identical pair:reset ", 2},
+      {"within: 1m", "within: 2m", "other:identical pair:reset ", 2},
+      {"rule: other", "rule: third", "other:removed pair:identical third:new ", 2},
+  };
+  for (const Case& c : kCases) {
+    INFO(c.to);
+    const auto next = Follow(first.get(), Replaced(kTwo, c.from, c.to));
+    CHECK(Verdicts(*next) == c.verdicts);
+    CHECK(next->patterns->generations.size() == c.generations);
+    CHECK(next->rule_keys.size() == next->rules->rules.size());
+    for (const auto& keys : next->rule_keys) CHECK(keys.size() == 1);
+  }
+}
+
+TEST_CASE("RunningRules: a field captured since an edit is not held by earlier partial matches",
+          "[daemon][unit]") {
+  const auto first = Follow(nullptr, kTwo);
+  // Another rule reads `shop` of its events from here on.
+  const std::string second_text =
+      Replaced(kTwo, "where: type == 'x' }]\n    within: 1m\n",
+               "where: type == 'x' }]\n    within: 1m\n    alert: { summary: \"${a.shop}\" }\n");
+  const auto second = Follow(first.get(), second_text);
+  CHECK(Verdicts(*second) == "other:reset pair:identical ");
+  const auto third =
+      Follow(second.get(), Replaced(second_text, "\"${b.amount}\"", "\"${b.shop}\""));
+  CHECK(Verdicts(*third) == "other:identical pair:reset ");
+}
+
+TEST_CASE("RunningRules: a generation goes with its last rule", "[daemon][unit]") {
+  auto running = Follow(nullptr, kTwo);
+  for (int i = 0; i < 5; ++i) {
+    running = Follow(running.get(), Replaced(kTwo, "'login'", "'login" + std::to_string(i) + "'"));
+    CHECK(running->patterns->generations.size() == 2);
+  }
+  const std::string both = Replaced(Replaced(kTwo, "'login'", "'l'"), "'x'", "'y'");
+  running = Follow(running.get(), both);
+  CHECK(running->patterns->generations.size() == 1);
+}
+
+// Two rules of one shape, which share a block; the second one has this threshold.
+std::string TwoOfAShape(const std::string& pattern, int threshold) {
+  std::string text = "version: 1\nrules:\n";
+  const std::pair<const char*, int> kRules[] = {{"a", 10}, {"b", threshold}};
+  for (const auto& [rule, amount] : kRules) {
+    text += std::string("  - rule: ") + rule + "\n    key: [account]\n" +
+            Replaced(pattern, "LIMIT", std::to_string(amount));
+  }
+  return text;
+}
+
+// Applies events to a shard and collects what comes of them: rule, instant and id.
+class OneShard {
+ public:
+  explicit OneShard(std::shared_ptr<const RunningRules> rules)
+      : rules_(std::move(rules)),
+        shard_({0, 1, 0, rules_->rules->layout, rules_->key_exprs.size()},
+               rules_->Remake()(nullptr), rules_->MakeBuilders()()) {}
+
+  void Swap(std::shared_ptr<const RunningRules> next) {
+    rules_ = std::move(next);
+    shard_.Swap(rules_->Remake(), rules_->MakeBuilders()(), rules_->rules->layout,
+                rules_->key_exprs.size(), false);
+  }
+  // Events from..to of one stream that is the same each time.
+  void Apply(int from, int to) {
+    const cep::Layout& layout = *rules_->rules->layout;
+    auto batch = std::make_shared<cep::Batch>(rules_->rules->layout);
+    cep::RoutedBatch routed;
+    for (int i = from; i < to; ++i) {
+      const uint32_t row = batch->rows++;
+      const uint32_t random = static_cast<uint32_t>(i) * 2654435761U >> 8;
+      const auto set = [&](const char* name, const cep::Value& value) {
+        const int slot = layout.Find(name);
+        if (slot >= 0) batch->columns[static_cast<size_t>(slot)].Set(row, value);
+      };
+      set("account", cep::Value::String(random % 3 == 0 ? "x" : "y"));
+      set("type", cep::Value::String(random / 3 % 3 == 0 ? "p" : "l"));
+      set("amount", cep::Value::Int(random / 9 % 40));
+      batch->ts[row] = 1000 + i * 10;
+      batch->offsets[row] = static_cast<uint64_t>(i);
+      batch->partitions[row] = &kPartition;
+      batch->raw[row] = "{}";
+      batch->is_json[row] = 1;
+      routed.in_time.Set(row);
+    }
+    cep::KeyUsage(rules_->key_exprs, rules_->rule_keys).Hash(batch.get());
+    routed.watermark = routed.newest_ts = batch->ts[batch->rows - 1];
+    routed.batch = std::move(batch);
+    for (const cep::Record& record : shard_.Apply(routed)) {
+      results[rules_->rules->rules[record.rule].info.id].push_back(std::to_string(record.instant) +
+                                                                   " " + ToHex(record.id));
+    }
+  }
+  size_t live_nodes() const {
+    return static_cast<const patterns::RunningOperator&>(shard_.op()).live_nodes();
+  }
+
+  std::map<std::string, std::vector<std::string>> results;
+
+ private:
+  static inline const cep::Partition kPartition{"s", "t", 0, "s/t/0"};
+  std::shared_ptr<const RunningRules> rules_;
+  cep::Shard shard_;
+};
+
+TEST_CASE("RunningRules: a rule goes on as if nothing had happened to one that shared its block",
+          "[daemon][unit]") {
+  const std::string kWhere =
+      "      - begin: s\n        where: type == 'l'\n      - FOLLOWED: p\n"
+      "        where: type == 'p' && amount > LIMIT\n";
+  const std::string kPatterns[] = {
+      // Many partial matches a key, which are kept grouped.
+      "    pattern:\n" + Replaced(kWhere, "FOLLOWED", "followed_by_any") + "    within: 3s\n",
+      "    pattern:\n" + Replaced(kWhere, "FOLLOWED", "followed_by") + "    within: 3s\n",
+      "    pattern:\n" + Replaced(kWhere, "FOLLOWED", "next"),
+      "    pattern:\n" + Replaced(kWhere, "FOLLOWED", "followed_by_any") +
+          "    within: 1s\n    after_match: skip_past_last_event\n",
+      "    pattern:\n" + Replaced(kWhere, "FOLLOWED", "not_followed_by") + "    within: 40ms\n",
+      "    pattern:\n" + Replaced(kWhere, "FOLLOWED", "followed_by") +
+          "    within: 500ms\n    on_timeout: {}\n",
+  };
+  constexpr int kSwap = 411;
+  constexpr int kEnd = 900;
+  for (const std::string& pattern : kPatterns) {
+    INFO(pattern);
+    const auto first = Follow(nullptr, TwoOfAShape(pattern, 20));
+    REQUIRE(first->patterns->generations[0].patterns->blocks.size() == 1);
+    const auto next = Follow(first.get(), TwoOfAShape(pattern, 25));
+    CHECK(Verdicts(*next) == "a:identical b:reset ");
+
+    OneShard untouched(first);
+    OneShard swapped(first);
+    OneShard fresh(next);  // its own first rule sees the same as one that starts at the swap
+    for (int i = 0; i < kSwap; i += 137) untouched.Apply(i, i + 137);
+    for (int i = 0; i < kSwap; i += 137) swapped.Apply(i, i + 137);
+    const size_t before = swapped.results["b"].size();
+    swapped.Swap(next);
+    CHECK(swapped.live_nodes() <= untouched.live_nodes());
+    untouched.Apply(kSwap, kEnd);
+    swapped.Apply(kSwap, kEnd);
+    fresh.Apply(kSwap, kEnd);
+    CHECK(untouched.results["a"].size() > 20);
+    CHECK(swapped.results["a"] == untouched.results["a"]);
+    // The other one starts anew at the swap.
+    const std::vector<std::string>& b = swapped.results["b"];
+    CHECK(std::vector<std::string>(b.begin() + static_cast<ptrdiff_t>(before), b.end()) ==
+          fresh.results["b"]);
+    CHECK(fresh.results["b"].size() > 5);
+  }
+}
+
+}  // namespace
+}  // namespace vigil::daemon
