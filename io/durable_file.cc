@@ -26,6 +26,12 @@ struct Descriptor {
 
 }  // namespace
 
+Status SyncFile(const std::string& path) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.fd < 0 || ::fsync(file.fd) != 0) return SystemError(path, errno);
+  return absl::OkStatus();
+}
+
 Status SyncFolder(const std::string& path) {
   const Descriptor folder{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (folder.fd < 0 || ::fsync(folder.fd) != 0) return SystemError(path, errno);

@@ -13,6 +13,9 @@ namespace vigil::io {
 // full disk, else UNAVAILABLE, with the path and the system's reason.
 Status WriteFileDurably(const std::string& path, std::string_view bytes);
 
+// Syncs a file's bytes.
+Status SyncFile(const std::string& path);
+
 // Syncs a folder, so that what was created, renamed or removed in it stays so.
 Status SyncFolder(const std::string& path);
 

@@ -4,7 +4,7 @@
 // CREATING, there until then; LOCK, held while a process has it open; db/, RocksDB's own;
 // ingest/, sorted files on their way into the base; checkpoints/ (checkpoint.h).
 // A directory that holds anything but this is refused and never written to.
-// Tests: tests/state/rocksdb_store_test.cc, tests/state/fault_test.cc.
+// Tests: tests/state/store_test.cc.
 #pragma once
 
 #include <cstddef>
