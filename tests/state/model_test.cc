@@ -168,7 +168,7 @@ class Machine {
 TEST_CASE("Commit log: equals a map over random commits, folds, crashes, faults and restarts",
           "[state][property]") {
   const char* factor = std::getenv("VIGIL_PROPERTY_ROUNDS");
-  const int rounds = 8 * (factor != nullptr ? std::atoi(factor) : 1);
+  const int rounds = 3 * (factor != nullptr ? std::atoi(factor) : 1);
   for (int round = 0; round < rounds; ++round) {
     const auto steps = rc::gen::container<std::vector<std::pair<int, uint32_t>>>(
         40, rc::gen::pair(rc::gen::inRange(0, 8), rc::gen::arbitrary<uint32_t>()));
