@@ -3,7 +3,7 @@
 // A chunk is about 64 KiB: format version, 1 byte | entries | crc32c of all before it, 4 bytes. An
 // entry is a byte string, the storage key (unit.h), then a varint: 0 for a tombstone, else the
 // value's length plus 1, and the value. Within a chunk, then within a commit, the later entry of a
-// key counts. Tests: tests/state/chunk_test.cc.
+// key counts. Tests: tests/state/formats_test.cc.
 #pragma once
 
 #include <cstdint>

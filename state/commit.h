@@ -1,6 +1,6 @@
 // What one commit holds (time-and-state rules: all of it happened or none), and its bytes.
 //
-// Tests: tests/state/commit_test.cc. Format: docs/state-format.md.
+// Tests: tests/state/formats_test.cc. Format: docs/state-format.md.
 #pragma once
 
 #include <cstdint>

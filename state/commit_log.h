@@ -9,7 +9,7 @@
 //              lost a part of itself is refused, not continued.
 // Thread safety: Commit() and head() belong to one thread; one other may call Fold() and
 //              MakeRestorer(), and any number ReadOutbox().
-// Tests: tests/state/commit_log_test.cc, tests/state/model_test.cc (properties, crashes).
+// Tests: tests/state/formats_test.cc, tests/state/model_test.cc (properties, crashes).
 #pragma once
 
 #include <atomic>

@@ -2,7 +2,7 @@
 //
 // Integers are little-endian or LEB128 varints (at most 10 bytes, the shortest form only); signed
 // ones are zigzag varints. A byte string is its varint length and its bytes. Tests:
-// tests/state/encoding_test.cc.
+// tests/state/formats_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,7 @@
 // expression | typed key values | owner, byte strings each. Stored under key | part, 4 bytes
 // big-endian: all of a key group, then all of a key, is contiguous, its parts in order.
 // Part 0 = format version | incarnation | capture layout | number of parts, varints | segment.
-// Tests: tests/state/unit_test.cc.
+// Tests: tests/state/formats_test.cc.
 #pragma once
 
 #include <cstdint>
