@@ -29,8 +29,15 @@ void ChunkPacker::Seal() {
   open_.clear();
 }
 
-void ChunkPacker::Put(std::string_view unit_key, const UnitHead& head,
-                      std::span<const std::string_view> segments, StoredParts* stored) {
+Status ChunkPacker::Put(std::string_view unit_key, const UnitHead& head,
+                        std::span<const std::string_view> segments, StoredParts* stored) {
+  size_t size = 0;
+  for (const std::string_view segment : segments) size += segment.size();
+  if (size > kMaxUnitSize || segments.size() > kMaxUnitSize) {
+    return absl::ResourceExhaustedError("a unit of state has " + std::to_string(size) +
+                                        " bytes in " + std::to_string(segments.size()) +
+                                        " segments, more than " + std::to_string(kMaxUnitSize));
+  }
   const auto parts = static_cast<uint32_t>(std::max<size_t>(segments.size(), 1));
   for (uint32_t part = 0; part < parts; ++part) {
     std::string_view value = segments.empty() ? std::string_view() : segments[part];
@@ -50,15 +57,16 @@ void ChunkPacker::Put(std::string_view unit_key, const UnitHead& head,
   }
   for (uint32_t part = parts; part < stored->size(); ++part) AddEntry(unit_key, part, {}, true);
   stored->resize(parts);
+  return absl::OkStatus();
 }
 
-void ChunkPacker::Put(std::string_view unit_key, const UnitHead& head, std::string_view body,
-                      StoredParts* stored) {
+Status ChunkPacker::Put(std::string_view unit_key, const UnitHead& head, std::string_view body,
+                        StoredParts* stored) {
   cuts_.clear();
   for (size_t at = 0; at < body.size(); at += kSegmentSize) {
     cuts_.push_back(body.substr(at, kSegmentSize));
   }
-  Put(unit_key, head, cuts_, stored);
+  return Put(unit_key, head, cuts_, stored);
 }
 
 void ChunkPacker::Remove(std::string_view unit_key, StoredParts* stored) {

@@ -34,12 +34,13 @@ class ChunkPacker {
 
   // The unit as it is now: only parts that differ from `*stored` are packed, and those it no longer
   // has become tombstones. `segments` is its body cut where its owner finds that changes stay
-  // local, at best about kSegmentSize each; empty means an empty body.
-  void Put(std::string_view unit_key, const UnitHead& head,
-           std::span<const std::string_view> segments, StoredParts* stored);
+  // local, at best about kSegmentSize each; empty means an empty body. RESOURCE_EXHAUSTED, with
+  // nothing packed, for a body above kMaxUnitSize.
+  Status Put(std::string_view unit_key, const UnitHead& head,
+             std::span<const std::string_view> segments, StoredParts* stored);
   // The same with a body cut every kSegmentSize bytes.
-  void Put(std::string_view unit_key, const UnitHead& head, std::string_view body,
-           StoredParts* stored);
+  Status Put(std::string_view unit_key, const UnitHead& head, std::string_view body,
+             StoredParts* stored);
   // The unit is empty: every stored part becomes a tombstone.
   void Remove(std::string_view unit_key, StoredParts* stored);
 

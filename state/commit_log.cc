@@ -149,7 +149,7 @@ StatusOr<uint64_t> CommitLog::Commit(const struct Commit& commit) {
   StoreBatch batch;
   RETURN_IF_ERROR(AddPositions(commit, head, batch));
   RETURN_IF_ERROR(AddOutbox(commit, head, batch));
-  AddChunks(commit, head.number, batch);
+  RETURN_IF_ERROR(AddChunks(commit, head.number, batch));
   RETURN_IF_ERROR(AddJournal(commit, head.number, batch));
   if (commit.rule_set.has_value()) {
     head.rule_set_version = commit.rule_set->version;
@@ -184,9 +184,15 @@ Status CommitLog::AddPositions(const struct Commit& commit, CommitHead& head,
   return absl::OkStatus();
 }
 
-void CommitLog::AddChunks(const struct Commit& commit, uint64_t number, StoreBatch& batch) const {
+Status CommitLog::AddChunks(const struct Commit& commit, uint64_t number, StoreBatch& batch) const {
   uint64_t count = 0;
+  std::vector<uint32_t> seen;
   for (const ShardChunks& shard : commit.shards) {
+    if (std::find(seen.begin(), seen.end(), shard.shard) != seen.end()) {
+      return absl::InvalidArgumentError("shard " + std::to_string(shard.shard) +
+                                        " is in the commit twice");
+    }
+    seen.push_back(shard.shard);
     uint32_t n = 0;
     for (const std::string& chunk : shard.chunks) {
       batch.Put(Family::kChunks, ChunkKey(number, shard.shard, n++), chunk);
@@ -194,6 +200,7 @@ void CommitLog::AddChunks(const struct Commit& commit, uint64_t number, StoreBat
     count += n;
   }
   if (count > 0) batch.Put(Family::kMeta, CommitKey(kChunkCounts, number), SealedNumber(count));
+  return absl::OkStatus();
 }
 
 Status CommitLog::AddJournal(const struct Commit& commit, uint64_t number,

@@ -143,7 +143,7 @@ class CommitLog {
   Status AddPositions(const struct Commit& commit, CommitHead& head, StoreBatch& batch) const;
   Status AddOutbox(const struct Commit& commit, CommitHead& head, StoreBatch& batch) const;
   Status TrimOutbox(uint64_t begin, CommitHead& head, StoreBatch& batch) const;
-  void AddChunks(const struct Commit& commit, uint64_t number, StoreBatch& batch) const;
+  Status AddChunks(const struct Commit& commit, uint64_t number, StoreBatch& batch) const;
   Status AddJournal(const struct Commit& commit, uint64_t number, StoreBatch& batch) const;
   Status Reach(KillPoint point) const;
   Status Fail(Status status);

@@ -57,7 +57,7 @@ std::vector<ShardChunks> Pack() {
     key.clear();
     AppendUnitKey({cep::KeyGroupOf(hash), "", "account", values + std::to_string(i), "rule"}, &key);
     StoredParts stored;
-    packer.Put(key, {1, 1}, body, &stored);
+    if (!packer.Put(key, {1, 1}, body, &stored).ok()) std::abort();
   }
   std::vector<ShardChunks> shards(1);
   shards[0].chunks = packer.TakeChunks();

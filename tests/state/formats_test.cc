@@ -49,8 +49,9 @@ TEST_CASE("Offset runs: read back as they were; anything else fails", "[state][u
   ByteReader reader(bytes);
   REQUIRE(DecodeRuns(5, reader) == runs);
   REQUIRE(reader.AtEnd());
-  for (const std::string& bad : {std::string("\x02\x00\x00\x00\x00", 5), std::string("\x01\x00", 2),
-                                 "\x01" + std::string(9, '\xff') + std::string("\x01\x00", 2)}) {
+  for (const std::string& bad :
+       {std::string("\x02\x00\x00\x00\x00", 5), std::string("\x01\x00", 2),
+        std::string("\x01") + std::string(9, '\xff') + std::string("\x01\x00", 2)}) {
     ByteReader damaged(bad);
     DecodeRuns(5, damaged);
     REQUIRE_FALSE(damaged.ok());
@@ -96,16 +97,19 @@ TEST_CASE("Chunk packer: only the segments that changed are written", "[state][u
   ChunkPacker packer(1);
   StoredParts stored;
   std::string body(50'000, 'a');
-  packer.Put(UnitKeyOf(1), {1, 1}, body, &stored);
+  REQUIRE(packer.Put(UnitKeyOf(1), {1, 1}, body, &stored).ok());
   REQUIRE(stored.size() == 13);
   REQUIRE(packer.TakeChunks().size() == 1);
   body[20'000] = 'b';
-  packer.Put(UnitKeyOf(1), {1, 1}, body, &stored);
+  REQUIRE(packer.Put(UnitKeyOf(1), {1, 1}, body, &stored).ok());
   REQUIRE(packer.bytes() < 4200);
   auto chunks = packer.TakeChunks();
   REQUIRE(chunks.size() == 1);
-  packer.Put(UnitKeyOf(1), {1, 1}, body, &stored);
+  REQUIRE(packer.Put(UnitKeyOf(1), {1, 1}, body, &stored).ok());
   REQUIRE(packer.TakeChunks().empty());
+  const std::vector<std::string_view> many(kMaxUnitSize / body.size() + 1, body);
+  REQUIRE(absl::IsResourceExhausted(packer.Put(UnitKeyOf(2), {1, 1}, many, &stored)));
+  REQUIRE(packer.bytes() == 0);
   packer.Remove(UnitKeyOf(1), &stored);
   int tombstones = 0;
   for (const std::string& chunk : packer.TakeChunks()) {
@@ -126,6 +130,9 @@ TEST_CASE("Outbox: cursors, boots and limits", "[state][unit]") {
   struct Commit commit;
   commit.outbox.assign(4, {"out", {1, 1}, std::string(20, 'x')});  // 44 bytes each
   commit.cursors.emplace_back("a", OutboxPosition{100, 0});
+  commit.shards.resize(2);  // shard 0, twice
+  REQUIRE(absl::IsInvalidArgument(log->Commit(commit).status()));
+  commit.shards.clear();
   REQUIRE(log->Commit(commit).ok());
   log = *CommitLog::Open(OpenMemoryStore(disk), options);
   REQUIRE(log->StartBoot(200).ok());

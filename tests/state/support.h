@@ -33,7 +33,7 @@ class UnitWriter {
       packer_.Remove(key, &stored_[key]);
       units.erase(key);
     } else {
-      packer_.Put(key, {7, 3}, body, &stored_[key]);
+      REQUIRE(packer_.Put(key, {7, 3}, body, &stored_[key]).ok());
       units[key] = body;
     }
   }
