@@ -1,0 +1,414 @@
+#include "state/commit_log.h"
+
+#include <algorithm>
+
+#include "state/encoding.h"
+#include "state/log_keys.h"
+
+namespace vigil::state {
+namespace {
+
+constexpr const char* kRepair =
+    "; it was left as it is: restore a checkpoint or a savepoint into a new directory";
+
+Status Damaged(const std::string& what) {
+  return absl::DataLossError("the state is damaged: " + what + kRepair);
+}
+
+StatusOr<uint64_t> OpenNumber(std::string_view value) {
+  if (!CheckCrc(&value)) return Damaged("a number's checksum does not fit");
+  ByteReader reader(value);
+  const uint64_t n = reader.Varint();
+  if (!reader.AtEnd()) return Damaged("a number is cut short");
+  return n;
+}
+
+StatusOr<uint64_t> ReadNumber(Store& store, Family family, std::string_view key) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> value, store.Get(family, key));
+  if (!value.has_value()) return 0;
+  return OpenNumber(*value);
+}
+
+// Behind the last sequence that a boot gave.
+uint64_t EndOfBoot(const CommitHead& head, size_t boot) {
+  return boot + 1 < head.boots.size() ? head.boots[boot + 1].first_sequence : head.outbox_end;
+}
+
+// Boots that no cursor and no stored record is in are forgotten, but for the last.
+void TrimBoots(CommitHead& head) {
+  size_t dead = 0;
+  while (dead + 1 < head.boots.size()) {
+    const uint64_t id = head.boots[dead].id;
+    const bool is_named =
+        std::any_of(head.cursors.begin(), head.cursors.end(),
+                    [&](const SinkCursor& cursor) { return cursor.position.boot == id; });
+    if (is_named || EndOfBoot(head, dead) > head.outbox_begin) break;
+    ++dead;
+  }
+  head.boots.erase(head.boots.begin(), head.boots.begin() + static_cast<ptrdiff_t>(dead));
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<CommitLog>> CommitLog::Open(std::unique_ptr<Store> store,
+                                                     CommitLogOptions options) {
+  std::unique_ptr<CommitLog> log(new CommitLog(std::move(store), std::move(options)));
+  RETURN_IF_ERROR(log->Load());
+  return log;
+}
+
+Status CommitLog::Load() {
+  ASSIGN_OR_RETURN(const std::optional<std::string> head, store_->Get(Family::kMeta, kHeadKey));
+  if (head.has_value()) {
+    ASSIGN_OR_RETURN(head_, DecodeHead(*head));
+  }
+  ASSIGN_OR_RETURN(const uint64_t folded, ReadNumber(*store_, Family::kMeta, kFoldedKey));
+  ASSIGN_OR_RETURN(const uint64_t sealed, ReadNumber(*store_, Family::kBase, kBaseSeal));
+  folded_ = folded;
+  durable_ = head_.number;
+  // A fold that was ingested and not yet noted is repeated; the reverse means that files are gone.
+  if (sealed < folded || sealed > head_.number) {
+    return Damaged("commits up to " + std::to_string(folded) + " of " +
+                   std::to_string(head_.number) + " were folded, but the base stands at " +
+                   std::to_string(sealed));
+  }
+  RETURN_IF_ERROR(CheckChunks());
+  return CheckOutbox();
+}
+
+Status CommitLog::CheckChunks() const {
+  const auto counts = store_->Scan(Family::kMeta, kChunkCounts, EndOf(kChunkCounts));
+  const auto chunks = store_->Scan(Family::kChunks, {}, {});
+  for (; counts->valid(); counts->Next()) {
+    const uint64_t commit = ByteReader(counts->key().substr(kChunkCounts.size())).Ordered64();
+    ASSIGN_OR_RETURN(const uint64_t expected, OpenNumber(counts->value()));
+    uint64_t found = 0;
+    while (chunks->valid() && ByteReader(chunks->key()).Ordered64() == commit) {
+      ++found;
+      chunks->Next();
+    }
+    if (found != expected || commit <= folded_ || commit > head_.number) {
+      return Damaged("commit " + std::to_string(commit) + " has " + std::to_string(found) + " of " +
+                     std::to_string(expected) + " chunks, commits " + std::to_string(folded_) +
+                     " to " + std::to_string(head_.number) + " are to have theirs");
+    }
+  }
+  RETURN_IF_ERROR(counts->status());
+  if (chunks->valid()) return Damaged("a chunk belongs to no commit");
+  return chunks->status();
+}
+
+Status CommitLog::CheckOutbox() const {
+  const auto records = store_->Scan(Family::kOutbox, {}, {});
+  uint64_t sequence = head_.outbox_begin;
+  uint64_t bytes = 0;
+  for (; records->valid(); records->Next()) {
+    if (ByteReader(records->key()).Ordered64() != sequence++) break;
+    bytes += records->value().size();
+  }
+  RETURN_IF_ERROR(records->status());
+  if (records->valid() || sequence != head_.outbox_end || bytes != head_.outbox_bytes) {
+    return Damaged("the outbox is to hold records " + std::to_string(head_.outbox_begin) + " to " +
+                   std::to_string(head_.outbox_end) + ", " + std::to_string(head_.outbox_bytes) +
+                   " bytes; found up to " + std::to_string(sequence) + ", " +
+                   std::to_string(bytes) + " bytes");
+  }
+  return absl::OkStatus();
+}
+
+Status CommitLog::Reach(KillPoint point) const {
+  return options_.kill_point ? options_.kill_point(point) : absl::OkStatus();
+}
+
+Status CommitLog::Fail(Status status) {
+  if (!status.ok()) has_failed_ = true;
+  return status;
+}
+
+Status CommitLog::StartBoot(uint64_t id) {
+  CommitHead head = head_;
+  head.boots.push_back(
+      {head.boots.empty() ? 1 : head.boots.back().number + 1, id, head.outbox_end});
+  TrimBoots(head);
+  StoreBatch batch;
+  batch.Put(Family::kMeta, std::string(kHeadKey), EncodeHead(head));
+  RETURN_IF_ERROR(Fail(store_->Write(batch)));
+  head_ = std::move(head);
+  return absl::OkStatus();
+}
+
+StatusOr<uint64_t> CommitLog::Commit(const struct Commit& commit) {
+  if (has_failed_) {
+    return absl::FailedPreconditionError("an earlier write failed; the state is to be opened anew");
+  }
+  if (head_.boots.empty()) return absl::FailedPreconditionError("no boot has begun");
+  CommitHead head = head_;
+  ++head.number;
+  head.watermark = commit.watermark;
+  head.is_drained = commit.is_drained;
+  StoreBatch batch;
+  RETURN_IF_ERROR(AddPositions(commit, head, batch));
+  RETURN_IF_ERROR(AddOutbox(commit, head, batch));
+  RETURN_IF_ERROR(AddChunks(commit, head.number, batch));
+  RETURN_IF_ERROR(AddJournal(commit, head.number, batch));
+  if (commit.rule_set.has_value()) {
+    head.rule_set_version = commit.rule_set->version;
+    batch.Put(Family::kMeta, std::string(kRulesKey), Sealed(commit.rule_set->bytes));
+  }
+  batch.Put(Family::kMeta, std::string(kHeadKey), EncodeHead(head));
+  RETURN_IF_ERROR(Fail(Reach(KillPoint::kBeforeCommit)));
+  RETURN_IF_ERROR(Fail(store_->Write(batch)));
+  head_ = std::move(head);
+  durable_ = head_.number;
+  RETURN_IF_ERROR(Fail(Reach(KillPoint::kAfterCommit)));
+  return head_.number;
+}
+
+Status CommitLog::AddPositions(const struct Commit& commit, CommitHead& head,
+                               StoreBatch& batch) const {
+  head.positions = commit.positions;
+  for (const PartitionPosition& position : commit.positions) {
+    RETURN_IF_ERROR(position.Check());
+    // Kept rows below R have been applied.
+    const std::string prefix = RowPrefix(position.source, position.topic, position.partition);
+    const auto rows = store_->Scan(
+        Family::kMeta, prefix, CommitKey(prefix, static_cast<uint64_t>(position.lowest_waiting())));
+    for (; rows->valid(); rows->Next()) batch.Delete(Family::kMeta, std::string(rows->key()));
+    RETURN_IF_ERROR(rows->status());
+  }
+  for (const KeptRow& row : commit.rows) {
+    const std::string prefix = RowPrefix(row.source, row.topic, row.partition);
+    batch.Put(Family::kMeta, CommitKey(prefix, static_cast<uint64_t>(row.offset)),
+              Sealed(EncodeRow(row)));
+  }
+  return absl::OkStatus();
+}
+
+Status CommitLog::AddChunks(const struct Commit& commit, uint64_t number, StoreBatch& batch) const {
+  uint64_t count = 0;
+  std::vector<uint32_t> seen;
+  for (const ShardChunks& shard : commit.shards) {
+    if (std::find(seen.begin(), seen.end(), shard.shard) != seen.end()) {
+      return absl::InvalidArgumentError("shard " + std::to_string(shard.shard) +
+                                        " is in the commit twice");
+    }
+    seen.push_back(shard.shard);
+    uint32_t n = 0;
+    for (const std::string& chunk : shard.chunks) {
+      batch.Put(Family::kChunks, ChunkKey(number, shard.shard, n++), chunk);
+    }
+    count += n;
+  }
+  if (count > 0) batch.Put(Family::kMeta, CommitKey(kChunkCounts, number), SealedNumber(count));
+  return absl::OkStatus();
+}
+
+Status CommitLog::AddJournal(const struct Commit& commit, uint64_t number,
+                             StoreBatch& batch) const {
+  uint32_t n = 0;
+  for (const JournalEntry& entry : commit.journal) {
+    batch.Put(Family::kMeta, JournalKey(number, n++), Sealed(EncodeJournal(entry)));
+  }
+  const auto old = store_->Scan(Family::kMeta, kJournal,
+                                CommitKey(kJournal, std::min(commit.journal_from, number)));
+  for (; old->valid(); old->Next()) batch.Delete(Family::kMeta, std::string(old->key()));
+  return old->status();
+}
+
+Status CommitLog::AddOutbox(const struct Commit& commit, CommitHead& head,
+                            StoreBatch& batch) const {
+  head.cursors.clear();
+  uint64_t begin = head_.outbox_end;
+  for (const auto& [sink, position] : commit.cursors) {
+    SinkCursor cursor{sink, position, 0};
+    bool is_known = false;
+    for (const SinkCursor& old : head_.cursors) {
+      if (old.sink != sink) continue;
+      is_known = true;
+      cursor.dropped = old.dropped;
+    }
+    // What was dropped below it is counted already.
+    const Status checked = CheckCursor(sink, position);
+    if (is_known && absl::IsOutOfRange(checked)) {
+      cursor.position = {BootOf(head_.outbox_begin), head_.outbox_begin};
+    } else if (!checked.ok()) {
+      return absl::InvalidArgumentError(checked.message());
+    }
+    begin = std::min(begin, cursor.position.sequence);
+    head.cursors.push_back(std::move(cursor));
+  }
+  RETURN_IF_ERROR(TrimOutbox(begin, head, batch));
+
+  uint64_t added = 0;
+  for (const OutboxRecord& record : commit.outbox) {
+    std::string value = Sealed(EncodeRecord(record));
+    added += value.size();
+    batch.Put(Family::kOutbox, SequenceKey(head.outbox_end++), std::move(value));
+  }
+  head.outbox_bytes += added;
+  if (head.outbox_bytes <= options_.max_outbox_bytes) {
+    TrimBoots(head);
+    return absl::OkStatus();
+  }
+  if (commit.overflow == OutboxOverflow::kRefuse || added > options_.max_outbox_bytes) {
+    return absl::ResourceExhaustedError("the outbox would hold " +
+                                        std::to_string(head.outbox_bytes) + " bytes, more than " +
+                                        std::to_string(options_.max_outbox_bytes));
+  }
+  // Oldest first, until the rest fits.
+  uint64_t keep = head.outbox_begin;
+  uint64_t bytes = head.outbox_bytes;
+  const auto oldest = store_->Scan(Family::kOutbox, SequenceKey(keep), {});
+  for (; oldest->valid() && bytes > options_.max_outbox_bytes; oldest->Next()) {
+    bytes -= oldest->value().size();
+    ++keep;
+  }
+  RETURN_IF_ERROR(oldest->status());
+  for (SinkCursor& cursor : head.cursors) {
+    if (cursor.position.sequence >= keep) continue;
+    cursor.dropped += keep - cursor.position.sequence;
+    cursor.position = {BootOf(keep), keep};
+  }
+  RETURN_IF_ERROR(TrimOutbox(keep, head, batch));
+  TrimBoots(head);
+  return absl::OkStatus();
+}
+
+// Deletes stored records below `begin`.
+Status CommitLog::TrimOutbox(uint64_t begin, CommitHead& head, StoreBatch& batch) const {
+  if (begin <= head.outbox_begin) return absl::OkStatus();
+  const auto done =
+      store_->Scan(Family::kOutbox, SequenceKey(head.outbox_begin), SequenceKey(begin));
+  for (; done->valid(); done->Next()) {
+    head.outbox_bytes -= done->value().size();
+    batch.Delete(Family::kOutbox, std::string(done->key()));
+  }
+  head.outbox_begin = begin;
+  return done->status();
+}
+
+Status CommitLog::Fold(uint64_t through) {
+  through = std::min<uint64_t>(through, durable_);
+  if (through <= folded_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Overlay overlay, Overlay::Load(*store_, folded_, through));
+  ASSIGN_OR_RETURN(const std::unique_ptr<BaseWriter> base, store_->NewBaseWriter());
+  for (const ChunkEntry& entry : overlay.entries()) {
+    RETURN_IF_ERROR(entry.is_deleted ? base->Delete(entry.part_key)
+                                     : base->Put(entry.part_key, entry.value));
+  }
+  RETURN_IF_ERROR(base->Put(kBaseSeal, SealedNumber(through)));
+  RETURN_IF_ERROR(Fail(Reach(KillPoint::kFoldWritten)));
+  RETURN_IF_ERROR(Fail(base->Ingest()));
+  RETURN_IF_ERROR(Fail(Reach(KillPoint::kFoldIngested)));
+  StoreBatch batch;
+  batch.Put(Family::kMeta, std::string(kFoldedKey), SealedNumber(through));
+  uint64_t last = 0;
+  for (const std::string& key : overlay.chunk_keys()) {
+    batch.Delete(Family::kChunks, key);
+    const uint64_t commit = ByteReader(key).Ordered64();
+    if (commit != last) batch.Delete(Family::kMeta, CommitKey(kChunkCounts, commit));
+    last = commit;
+  }
+  RETURN_IF_ERROR(Fail(store_->Write(batch)));
+  folded_ = through;
+  return Fail(Reach(KillPoint::kFoldDone));
+}
+
+StatusOr<std::unique_ptr<Restorer>> CommitLog::MakeRestorer() {
+  ASSIGN_OR_RETURN(Overlay overlay, Overlay::Load(*store_, folded_, durable_));
+  return std::make_unique<Restorer>(*store_, std::move(overlay));
+}
+
+Status CommitLog::CheckCursor(const std::string& sink, const OutboxPosition& position) const {
+  const std::string at = "sink " + sink + " stands at record " + std::to_string(position.sequence);
+  const auto boot =
+      std::find_if(head_.boots.begin(), head_.boots.end(),
+                   [&](const Boot& candidate) { return candidate.id == position.boot; });
+  if (boot == head_.boots.end()) {
+    return absl::FailedPreconditionError(at +
+                                         " of a start that the state does not know; the state "
+                                         "ends at record " +
+                                         std::to_string(head_.outbox_end) + " of start " +
+                                         std::to_string(head_.boots.back().number));
+  }
+  const uint64_t end = EndOfBoot(head_, static_cast<size_t>(boot - head_.boots.begin()));
+  if (position.sequence < boot->first_sequence || position.sequence > end) {
+    return absl::FailedPreconditionError(
+        at + " of start " + std::to_string(boot->number) + ", but the state holds records " +
+        std::to_string(boot->first_sequence) + " to " + std::to_string(end) + " of it");
+  }
+  if (position.sequence < head_.outbox_begin) {
+    return absl::OutOfRangeError(at + ", but the outbox begins at " +
+                                 std::to_string(head_.outbox_begin));
+  }
+  return absl::OkStatus();
+}
+
+OutboxPosition CommitLog::OutboxEnd() const {
+  return {head_.boots.empty() ? 0 : head_.boots.back().id, head_.outbox_end};
+}
+
+uint64_t CommitLog::BootOf(uint64_t sequence) const {
+  uint64_t id = 0;
+  for (const Boot& boot : head_.boots) {
+    if (boot.first_sequence <= sequence) id = boot.id;
+  }
+  return id;
+}
+
+StatusOr<std::vector<std::pair<uint64_t, OutboxRecord>>> CommitLog::ReadOutbox(
+    uint64_t sequence, size_t max_bytes) const {
+  std::vector<std::pair<uint64_t, OutboxRecord>> records;
+  size_t bytes = 0;
+  const auto cursor = store_->Scan(Family::kOutbox, SequenceKey(sequence), {});
+  for (; cursor->valid() && bytes < max_bytes; cursor->Next()) {
+    std::string_view value = cursor->value();
+    bytes += value.size();
+    if (!CheckCrc(&value)) return Damaged("an outbox record's checksum does not fit");
+    ASSIGN_OR_RETURN(OutboxRecord record, DecodeRecord(value));
+    records.emplace_back(ByteReader(cursor->key()).Ordered64(), std::move(record));
+  }
+  RETURN_IF_ERROR(cursor->status());
+  return records;
+}
+
+StatusOr<std::vector<std::pair<uint64_t, JournalEntry>>> CommitLog::ReadJournal() const {
+  std::vector<std::pair<uint64_t, JournalEntry>> journal;
+  const auto cursor = store_->Scan(Family::kMeta, kJournal, EndOf(kJournal));
+  for (; cursor->valid(); cursor->Next()) {
+    std::string_view value = cursor->value();
+    if (!CheckCrc(&value)) return Damaged("a journal entry's checksum does not fit");
+    ASSIGN_OR_RETURN(JournalEntry entry, DecodeJournal(value));
+    journal.emplace_back(ByteReader(cursor->key().substr(kJournal.size())).Ordered64(),
+                         std::move(entry));
+  }
+  RETURN_IF_ERROR(cursor->status());
+  return journal;
+}
+
+StatusOr<std::optional<std::string>> CommitLog::ReadRuleSet() const {
+  ASSIGN_OR_RETURN(const std::optional<std::string> value, store_->Get(Family::kMeta, kRulesKey));
+  if (!value.has_value()) return std::optional<std::string>();
+  std::string_view rules = *value;
+  if (!CheckCrc(&rules)) return Damaged("the rule set's checksum does not fit");
+  return std::optional<std::string>(rules);
+}
+
+StatusOr<std::vector<KeptRow>> CommitLog::ReadRows() const {
+  std::vector<KeptRow> rows;
+  for (const PartitionPosition& position : head_.positions) {
+    const std::string prefix = RowPrefix(position.source, position.topic, position.partition);
+    const auto cursor = store_->Scan(
+        Family::kMeta, prefix, CommitKey(prefix, static_cast<uint64_t>(position.next_offset)));
+    for (; cursor->valid(); cursor->Next()) {
+      std::string_view value = cursor->value();
+      if (!CheckCrc(&value)) return Damaged("a kept row's checksum does not fit");
+      ASSIGN_OR_RETURN(KeptRow row, DecodeRow(value));
+      if (position.waiting.Contains(row.offset)) rows.push_back(std::move(row));
+    }
+    RETURN_IF_ERROR(cursor->status());
+  }
+  return rows;
+}
+
+}  // namespace vigil::state

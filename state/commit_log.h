@@ -1,0 +1,159 @@
+// The durable log of commits: the only point of truth.
+//
+// A commit writes what changed since the one before it, atomically and synced. Fold() moves units
+// from chunks to the base, in the background; Restorer reads them back. What a commit holds is said
+// in commit.h, how it is stored in docs/state-format.md.
+// Invariants:  (1) Commit numbers grow by one. (2) Chunks exist for exactly the commits in
+//              (folded, head().number] that wrote any. (3) The outbox holds exactly the sequences
+//              [head().outbox_begin, head().outbox_end). Open() checks (2) and (3): a store that
+//              lost a part of itself is refused, not continued.
+// Thread safety: Commit() and head() belong to one thread; one other may call Fold() and
+//              MakeRestorer(), and any number ReadOutbox().
+// Tests: tests/state/formats_test.cc, tests/state/model_test.cc (properties, crashes).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cep/base/status.h"
+#include "state/commit.h"
+#include "state/overlay.h"
+#include "state/store.h"
+#include "state/unit.h"
+
+namespace vigil::state {
+
+enum class KillPoint { kBeforeCommit, kAfterCommit, kFoldWritten, kFoldIngested, kFoldDone };
+
+enum class OutboxOverflow {
+  kRefuse,      // RESOURCE_EXHAUSTED, nothing is written: back-pressure until sinks catch up
+  kDropOldest,  // sinks that had not delivered them count them in SinkCursor::dropped
+};
+
+struct CommitLogOptions {
+  uint64_t max_outbox_bytes = 1ull << 30;
+  // Called at each point; an error ends the call there with it, as if the process had ended. For
+  // tests of crashes.
+  std::function<Status(KillPoint)> kill_point;
+};
+
+// One shard's chunks, from its ChunkPacker.
+struct ShardChunks {
+  uint32_t shard = 0;
+  std::vector<std::string> chunks;
+};
+
+struct RuleSetText {
+  std::string version;
+  std::string bytes;
+};
+
+struct Commit {
+  std::optional<int64_t> watermark;  // E
+  bool is_drained = false;
+  std::vector<PartitionPosition> positions;  // all partitions
+  std::vector<ShardChunks> shards;           // each shard once
+  std::vector<JournalEntry> journal;
+  std::optional<RuleSetText> rule_set;  // only where it changed
+  std::vector<OutboxRecord> outbox;     // in the order of results
+  std::vector<KeptRow> rows;            // new waiting rows of sources that cannot be read again
+  // Every configured sink and where it stands; a sink that is not named is forgotten.
+  std::vector<std::pair<std::string, OutboxPosition>> cursors;
+  OutboxOverflow overflow = OutboxOverflow::kRefuse;
+  // Journal entries of earlier commits than this are dropped.
+  uint64_t journal_from = 0;
+};
+
+// Reads units back. Any number of threads may Restore() at a time, say one per shard.
+class Restorer {
+ public:
+  Restorer(Store& store, Overlay overlay) : store_(store), overlay_(std::move(overlay)) {}
+
+  // Calls `unit` for each live unit of the key groups [first, end), in the order of keys. An error
+  // of `unit` ends the restore with it.
+  Status Restore(uint32_t first, uint32_t end,
+                 const std::function<Status(const StoredUnit&)>& unit) const;
+
+ private:
+  Store& store_;
+  Overlay overlay_;
+};
+
+class CommitLog {
+ public:
+  // Opens what `store` holds, or starts at commit 0. DATA_LOSS if a part is missing or damaged,
+  // UNIMPLEMENTED for a newer format; nothing is written then.
+  static StatusOr<std::unique_ptr<CommitLog>> Open(std::unique_ptr<Store> store,
+                                                   CommitLogOptions options = {});
+
+  // The last commit.
+  const CommitHead& head() const { return head_; }
+  uint64_t folded() const { return folded_; }
+
+  // Begins the boot with the random number `id`: sequences from here on are its own. Durable when
+  // it returns. Once per start, before the first Commit().
+  Status StartBoot(uint64_t id);
+
+  // Writes one commit; returns its number. INVALID_ARGUMENT if its positions or cursors do not hold
+  // (nothing is written). After any other error it is unknown whether the commit happened: the log
+  // takes no more (FAILED_PRECONDITION) and is to be opened anew, which tells.
+  StatusOr<uint64_t> Commit(const struct Commit& commit);
+
+  // Moves units of the commits up to `through` (at most the last durable one) to the base.
+  Status Fold(uint64_t through);
+
+  // As of the last commit, to be used before the next Fold(); memory: the chunks that are not
+  // folded.
+  StatusOr<std::unique_ptr<Restorer>> MakeRestorer();
+
+  // Whether a sink may go on from `position`. FAILED_PRECONDITION, naming both, if the position is
+  // ahead of what is stored (an older checkpoint was restored) or of a boot that is not known;
+  // OUT_OF_RANGE if what it has not delivered is gone.
+  Status CheckCursor(const std::string& sink, const OutboxPosition& position) const;
+  // The position behind the last record: where a new sink starts.
+  OutboxPosition OutboxEnd() const;
+  // The id of the boot that gave `sequence`, which is in the outbox.
+  uint64_t BootOf(uint64_t sequence) const;
+  // Up to `max_bytes` of records (at least one) from `sequence` on.
+  StatusOr<std::vector<std::pair<uint64_t, OutboxRecord>>> ReadOutbox(uint64_t sequence,
+                                                                      size_t max_bytes) const;
+
+  // Entries with the commits that wrote them, ascending.
+  StatusOr<std::vector<std::pair<uint64_t, JournalEntry>>> ReadJournal() const;
+  // The rule set of head().rule_set_version; none before the first.
+  StatusOr<std::optional<std::string>> ReadRuleSet() const;
+  // Kept rows that still wait, by partition and offset.
+  StatusOr<std::vector<KeptRow>> ReadRows() const;
+
+  // A copy that does not change any more, as of a commit not older than the last; see checkpoint.h.
+  Status Checkpoint(const std::string& path) { return store_->Checkpoint(path); }
+
+ private:
+  CommitLog(std::unique_ptr<Store> store, CommitLogOptions options)
+      : store_(std::move(store)), options_(std::move(options)) {}
+  Status Load();
+  Status CheckChunks() const;
+  Status CheckOutbox() const;
+  Status AddPositions(const struct Commit& commit, CommitHead& head, StoreBatch& batch) const;
+  Status AddOutbox(const struct Commit& commit, CommitHead& head, StoreBatch& batch) const;
+  Status TrimOutbox(uint64_t begin, CommitHead& head, StoreBatch& batch) const;
+  Status AddChunks(const struct Commit& commit, uint64_t number, StoreBatch& batch) const;
+  Status AddJournal(const struct Commit& commit, uint64_t number, StoreBatch& batch) const;
+  Status Reach(KillPoint point) const;
+  Status Fail(Status status);
+
+  std::unique_ptr<Store> store_;
+  CommitLogOptions options_;
+  CommitHead head_;
+  std::atomic<uint64_t> durable_ = 0;  // head_.number, for Fold()
+  std::atomic<uint64_t> folded_ = 0;
+  std::atomic<bool> has_failed_ = false;
+};
+
+}  // namespace vigil::state

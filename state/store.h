@@ -1,0 +1,78 @@
+// The seam under the commit log: an ordered map of bytes in four families that writes atomically.
+//
+// RocksDB implements it (rocksdb_store.h), and memory (memory_store.h) for tests and for jobs that
+// keep nothing. Keys are ordered bytewise.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cep/base/status.h"
+
+namespace vigil::state {
+
+enum class Family : uint8_t { kMeta, kChunks, kBase, kOutbox };
+inline constexpr size_t kFamilies = 4;
+
+// Changes that happen together or not at all. The base is never changed this way.
+struct StoreBatch {
+  struct Change {
+    Family family;
+    bool is_delete;
+    std::string key;
+    std::string value;
+  };
+  std::vector<Change> changes;
+
+  void Put(Family family, std::string key, std::string value) {
+    changes.push_back({family, false, std::move(key), std::move(value)});
+  }
+  void Delete(Family family, std::string key) {
+    changes.push_back({family, true, std::move(key), {}});
+  }
+};
+
+// Walks one family's keys of a range in order, as they were when it was made.
+class StoreCursor {
+ public:
+  virtual ~StoreCursor() = default;
+  virtual bool valid() const = 0;
+  // Valid until Next().
+  virtual std::string_view key() const = 0;
+  virtual std::string_view value() const = 0;
+  virtual void Next() = 0;
+  // Why it is no longer valid: OK at the end of the range.
+  virtual Status status() const = 0;
+};
+
+// New versions for the base, in strictly ascending order of keys. Nothing shows before Ingest().
+class BaseWriter {
+ public:
+  virtual ~BaseWriter() = default;
+  virtual Status Put(std::string_view key, std::string_view value) = 0;
+  virtual Status Delete(std::string_view key) = 0;
+  // Durable and visible, all of it or nothing.
+  virtual Status Ingest() = 0;
+};
+
+// Thread safety: all functions may be called at the same time; cursors and writers have one owner.
+class Store {
+ public:
+  virtual ~Store() = default;
+  // Durable when it returns OK; after an error it may or may not have happened.
+  virtual Status Write(const StoreBatch& batch) = 0;
+  virtual StatusOr<std::optional<std::string>> Get(Family family, std::string_view key) = 0;
+  // Keys in [begin, end); an empty `end` is the end of the family.
+  virtual std::unique_ptr<StoreCursor> Scan(Family family, std::string_view begin,
+                                            std::string_view end) = 0;
+  virtual StatusOr<std::unique_ptr<BaseWriter>> NewBaseWriter() = 0;
+  // A copy, as of now, that does not change any more: a state directory in its own right at `path`
+  // (absent before), sharing unchanging files by hard link. UNIMPLEMENTED in memory.
+  virtual Status Checkpoint(const std::string& path) = 0;
+};
+
+}  // namespace vigil::state
