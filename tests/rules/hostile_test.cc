@@ -1,6 +1,6 @@
 // Files made to hurt: each is refused, within a second and without much memory.
 
-#include <chrono>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <sys/resource.h>
@@ -162,15 +162,15 @@ TEST_CASE("Hostile texts: refused quickly, with the right code", "[rules][unit]"
   const auto schema = std::make_shared<const cep::Schema>();
   for (const Hostile& hostile : HostileTexts()) {
     const std::vector<NamedText> texts = {{"hostile", hostile.make()}};
-    const auto begin = std::chrono::steady_clock::now();
+    const std::clock_t begin = std::clock();  // of the processor: the machine may be busy
     const LoadResult result = LoadRuleTexts(texts, schema);
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    INFO(hostile.name << ", " << took.count() << " s, " << result.diagnostics.size()
+    const double took = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    INFO(hostile.name << ", " << took << " s, " << result.diagnostics.size()
                       << " diagnostics, first: "
                       << (result.diagnostics.empty() ? "" : FormatText(result.diagnostics[0])));
     CHECK(result.rules == nullptr);
     CHECK(HasCode(result.diagnostics, hostile.code));
-    CHECK(took.count() < kSeconds);
+    CHECK(took < kSeconds);
     for (const Diagnostic& d : result.diagnostics) CHECK(d.excerpt.size() < 1000);
   }
 }
