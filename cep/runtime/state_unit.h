@@ -1,0 +1,57 @@
+// Keyed state on its way out of an operator and back in: units, as bytes.
+//
+// A unit is what one rule keeps for one key. An operator writes those that changed since it was
+// last asked, and takes each back as it was written; where the bytes go is the writer's.
+// Thread safety: a writer belongs to one shard's thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "cep/base/status.h"
+
+namespace vigil::cep {
+
+// Names a unit for good: nothing in it depends on a process, a rule's place or a number of shards.
+struct UnitName {
+  uint32_t key_group = 0;           // < kKeyGroups
+  std::string_view key_expression;  // canonical
+  std::string_view key_values;      // AppendKey()'s bytes
+  std::string_view owner;           // the rule's id; empty: what several rules of a key share
+};
+
+// What is known of a unit without reading its body.
+struct UnitKind {
+  uint64_t incarnation = 0;     // of the rule: never used again once it is dead
+  uint64_t capture_layout = 0;  // a number for the fields that captured events have
+
+  bool operator==(const UnitKind&) const = default;
+};
+
+// What of a unit is stored: a hash for each part, empty while nothing is. Its owner keeps it
+// between snapshots and does not look into it.
+using StoredParts = std::vector<uint64_t>;
+
+class UnitWriter {
+ public:
+  virtual ~UnitWriter() = default;
+
+  // The unit as it is now. `segments` is its body, cut where changes stay local, at best about 4
+  // KiB each. RESOURCE_EXHAUSTED for a body that is too large.
+  virtual Status Put(const UnitName& name, const UnitKind& kind,
+                     std::span<const std::string_view> segments, StoredParts* stored) = 0;
+  // There is nothing in the unit any more.
+  virtual Status Remove(const UnitName& name, StoredParts* stored) = 0;
+};
+
+// A unit as it was stored; borrowed for the call.
+struct RestoredUnit {
+  UnitName name;
+  UnitKind kind;
+  std::string_view body;  // all segments, one behind the other
+  StoredParts stored;
+};
+
+}  // namespace vigil::cep
