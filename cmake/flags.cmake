@@ -2,9 +2,10 @@
 
 # Haswell (AVX2, BMI, 2013) is the oldest processor that the binary runs on; it says so at start on an older one.
 # Never -march=native: the binary must run on another machine than the one that built it.
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  add_compile_options(-march=haswell)
+if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  message(FATAL_ERROR "Vigil is built for x86-64 (AVX2), this machine is ${CMAKE_SYSTEM_PROCESSOR}.")
 endif()
+add_compile_options(-march=haswell)
 add_compile_options(-Wall -Wextra -fno-omit-frame-pointer)
 if(VIGIL_WERROR)
   add_compile_options(-Werror)

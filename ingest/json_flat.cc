@@ -13,8 +13,6 @@ namespace {
 
 enum class Collect : uint8_t { kNames, kScalars };
 
-#if VIGIL_HAVE_AVX2
-
 // What a byte is to the scan. The top bit is the one that movemask reads without a shift.
 enum ByteClass : uint8_t {
   kQuote = 0x80,
@@ -69,7 +67,7 @@ class Structure {
 
   // First part of a block: given the masks (no bits behind the text) and the prefix xor of the
   // quotes. Returns the mask whose prefix xor Finish() needs.
-  VIGIL_AVX2 VIGIL_INLINE uint64_t Begin(const Masks& m, uint64_t quote_prefix) {
+  VIGIL_INLINE uint64_t Begin(const Masks& m, uint64_t quote_prefix) {
     string_ = quote_prefix ^ in_string_;  // from an opening quote up to before its closing one
     in_string_ = Spread(string_);
     colon_ = m.colon & ~string_;
@@ -78,8 +76,8 @@ class Structure {
   }
 
   // Second part. `toggles` is what Begin() returned; `valid` has the bits of the text.
-  VIGIL_AVX2 VIGIL_INLINE void Finish(const Masks& m, uint64_t toggles, uint64_t toggle_prefix,
-                                      uint64_t valid, uint32_t base) {
+  VIGIL_INLINE void Finish(const Masks& m, uint64_t toggles, uint64_t toggle_prefix, uint64_t valid,
+                           uint32_t base) {
     // From a colon up to before the next comma: where values are.
     const uint64_t value = toggle_prefix ^ in_value_;
     in_value_ = Spread(value);
@@ -111,18 +109,18 @@ class Structure {
  private:
   // All ones if the top bit is set: what holds at the end of this block holds at the start of the
   // next.
-  static VIGIL_AVX2 VIGIL_INLINE uint64_t Spread(uint64_t mask) {
+  static VIGIL_INLINE uint64_t Spread(uint64_t mask) {
     return static_cast<uint64_t>(static_cast<int64_t>(mask) >> 63);
   }
 
   template <int kBy>
-  static VIGIL_AVX2 VIGIL_INLINE uint64_t Shift(uint64_t mask, uint64_t* carried) {
+  static VIGIL_INLINE uint64_t Shift(uint64_t mask, uint64_t* carried) {
     const uint64_t shifted = (mask << kBy) | *carried;
     *carried = mask >> (64 - kBy);
     return shifted;
   }
 
-  VIGIL_AVX2 VIGIL_INLINE void Store(uint64_t mask, uint32_t base) {
+  VIGIL_INLINE void Store(uint64_t mask, uint32_t base) {
     count_ = static_cast<size_t>(AppendPositions(mask, base, positions_ + count_) - positions_);
   }
 
@@ -141,16 +139,16 @@ class Structure {
   uint64_t bad_ = 0;
 };
 
-VIGIL_AVX2 VIGIL_INLINE __m256i LoadBytes(const void* p) {
+VIGIL_INLINE __m256i LoadBytes(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
 
-VIGIL_AVX2 VIGIL_INLINE __m256i LoadTable(const std::array<uint8_t, 16>& table) {
+VIGIL_INLINE __m256i LoadTable(const std::array<uint8_t, 16>& table) {
   return _mm256_broadcastsi128_si256(
       _mm_loadu_si128(reinterpret_cast<const __m128i*>(table.data())));
 }
 
-VIGIL_AVX2 VIGIL_INLINE __m256i Classify(const char* p) {
+VIGIL_INLINE __m256i Classify(const char* p) {
   const __m256i low_table = LoadTable(kLowHalf);
   const __m256i high_table = LoadTable(kHighHalf);
   const __m256i half = _mm256_set1_epi8(0x0F);
@@ -163,13 +161,13 @@ VIGIL_AVX2 VIGIL_INLINE __m256i Classify(const char* p) {
 
 // The top bits of 64 bytes after a shift to the left that brings another bit there.
 template <int kShift>
-VIGIL_AVX2 VIGIL_INLINE uint64_t Mask(__m256i a, __m256i b) {
+VIGIL_INLINE uint64_t Mask(__m256i a, __m256i b) {
   const auto low = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_slli_epi16(a, kShift)));
   const auto high = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_slli_epi16(b, kShift)));
   return (uint64_t{high} << 32) | low;
 }
 
-VIGIL_AVX2 VIGIL_INLINE uint64_t MaskOfAny(__m256i a, __m256i b, uint8_t classes) {
+VIGIL_INLINE uint64_t MaskOfAny(__m256i a, __m256i b, uint8_t classes) {
   const __m256i wanted = _mm256_set1_epi8(static_cast<char>(classes));
   const __m256i zero = _mm256_setzero_si256();
   const __m256i none_a = _mm256_cmpeq_epi8(_mm256_and_si256(a, wanted), zero);
@@ -177,7 +175,7 @@ VIGIL_AVX2 VIGIL_INLINE uint64_t MaskOfAny(__m256i a, __m256i b, uint8_t classes
   return ~Mask<0>(none_a, none_b);
 }
 
-VIGIL_AVX2 VIGIL_INLINE uint64_t PrefixXorClmul(uint64_t bits) {
+VIGIL_INLINE uint64_t PrefixXorClmul(uint64_t bits) {
   const __m128i ones = _mm_set1_epi8(static_cast<char>(0xFF));
   const __m128i product =
       _mm_clmulepi64_si128(_mm_set_epi64x(0, static_cast<int64_t>(bits)), ones, 0);
@@ -210,7 +208,7 @@ struct Found {
 };
 
 template <int kGap, Collect kCollect>
-VIGIL_AVX2 Found ScanAvx2(const char* data, size_t size, uint32_t* positions) {
+Found ScanAvx2(const char* data, size_t size, uint32_t* positions) {
   using State = Structure<kGap, kCollect>;
   State state(positions);
   __m256i seen = _mm256_setzero_si256();
@@ -243,7 +241,7 @@ VIGIL_AVX2 Found ScanAvx2(const char* data, size_t size, uint32_t* positions) {
 template <Collect kCollect>
 bool ScanText(std::string_view text, uint32_t* positions, size_t* count, uint32_t* gap) {
   const size_t size = text.size();
-  if (!HasAvx2() || size < 6 || size > UINT32_MAX - 64) return false;
+  if (size < 6 || size > UINT32_MAX - 64) return false;
   if (text[0] != '{' || text[size - 1] != '}') return false;
   const char last = text[size - 2];
   if (last == ',' || last == ':' || last == ' ') return false;  // of no string, if all are closed
@@ -256,15 +254,6 @@ bool ScanText(std::string_view text, uint32_t* positions, size_t* count, uint32_
   *count = found.count;
   return !found.high || simdjson::validate_utf8(text.data(), size);
 }
-
-#else
-
-template <Collect kCollect>
-bool ScanText(std::string_view, uint32_t*, size_t*, uint32_t*) {
-  return false;
-}
-
-#endif  // VIGIL_HAVE_AVX2
 
 }  // namespace
 

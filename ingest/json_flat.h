@@ -5,8 +5,7 @@
 // "b": "x"}`. Every byte outside strings but the content of scalars is accounted for by bit
 // arithmetic over masks of quotes, colons and commas (the method of Langdale and Lemire, "Parsing
 // Gigabytes of JSON per Second", 2019), so a line that is accepted has exactly the structure found.
-// Anything else is declined, not judged: simdjson or the validator decides about it. So is
-// everything on machines without AVX2.
+// Anything else is declined, not judged: simdjson or the validator decides about it.
 // Tests: tests/ingest/json_layout_test.cc holds it to simdjson over mutated lines.
 #pragma once
 

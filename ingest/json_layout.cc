@@ -17,17 +17,13 @@ namespace {
 // Input that has no layouts is left to simdjson, but for a line in each group that is tried again.
 constexpr uint32_t kGiveUpAfter = 64;
 
-#if VIGIL_HAVE_AVX2
-
-VIGIL_AVX2 VIGIL_INLINE __m256i Load(const void* p) {
+VIGIL_INLINE __m256i Load(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
 
-VIGIL_AVX2 VIGIL_INLINE void Store(__m256i v, void* p) {
-  _mm256_storeu_si256(static_cast<__m256i*>(p), v);
-}
+VIGIL_INLINE void Store(__m256i v, void* p) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
 
-VIGIL_AVX2 VIGIL_INLINE uint64_t Mask(__m256i low, __m256i high) {
+VIGIL_INLINE uint64_t Mask(__m256i low, __m256i high) {
   return static_cast<uint32_t>(_mm256_movemask_epi8(low)) |
          uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(high))} << 32;
 }
@@ -46,10 +42,8 @@ VIGIL_INLINE __m128i NoTokenBytes(const char* p) {
   return _mm_and_si128(low, high);
 }
 
-#endif
-
 // Whether all that is odd about the text is that it goes beyond ASCII.
-[[maybe_unused]] bool IsPlainUtf8(std::string_view text) {
+bool IsPlainUtf8(std::string_view text) {
   for (const char c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == '\\') return false;
   }
@@ -67,7 +61,6 @@ JsonLayoutParser::JsonLayoutParser(const Projection& projection, SimdLevel simd)
 void JsonLayoutParser::Scan(const std::string_view* lines, size_t count) {
   std::copy(lines, lines + count, lines_.begin());
   std::fill_n(scanned_.begin(), count, Line());
-  if (simd_ == SimdLevel::kNone) return;
   // Input without layouts is tried again with the first line of each group.
   if (declined_ >= kGiveUpAfter) count = 1;
   uint32_t* at = colons_.data();
@@ -121,8 +114,6 @@ bool JsonLayoutParser::FindLayout() {
   return false;
 }
 
-#if VIGIL_HAVE_AVX2
-
 namespace {
 
 // A block of 64 bytes of a line.
@@ -130,15 +121,15 @@ struct Block {
   __m256i a;
   __m256i b;
 
-  VIGIL_AVX2 VIGIL_INLINE explicit Block(const char* p) : a(Load(p)), b(Load(p + 32)) {}
+  VIGIL_INLINE explicit Block(const char* p) : a(Load(p)), b(Load(p + 32)) {}
 
-  VIGIL_AVX2 VIGIL_INLINE uint64_t Equal(char c) const {
+  VIGIL_INLINE uint64_t Equal(char c) const {
     const __m256i all = _mm256_set1_epi8(c);
     return Mask(_mm256_cmpeq_epi8(a, all), _mm256_cmpeq_epi8(b, all));
   }
   // Not zero where a backslash, a control character or a byte beyond ASCII is: such bytes are
   // negative, so one comparison finds them and control characters.
-  VIGIL_AVX2 VIGIL_INLINE static __m256i Odd(__m256i bytes) {
+  VIGIL_INLINE static __m256i Odd(__m256i bytes) {
     return _mm256_or_si256(_mm256_cmpgt_epi8(_mm256_set1_epi8(' '), bytes),
                            _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\')));
   }
@@ -156,8 +147,7 @@ VIGIL_INLINE uint64_t NameEnds(uint64_t quotes, uint64_t colons, uint64_t* carry
 
 // Writes the colons that follow a quote to `colons`, which has kColonsRoom, and returns their end,
 // or `colons` if the line is declined.
-VIGIL_AVX2 uint32_t* JsonLayoutParser::ScanLine(std::string_view line, uint32_t* colons,
-                                                Line* result) {
+uint32_t* JsonLayoutParser::ScanLine(std::string_view line, uint32_t* colons, Line* result) {
   if (line.size() > INT32_MAX) return colons;
   const auto size = static_cast<uint32_t>(line.size());
   uint32_t* out = colons;
@@ -239,7 +229,7 @@ uint32_t* JsonLayoutParser::EndScan(std::string_view line, uint32_t* colons, uin
 }
 
 // Sets where the layout's texts are in a line of the run, if it has them.
-VIGIL_AVX2 bool JsonLayoutParser::Matches(const Layout& layout, size_t line) {
+bool JsonLayoutParser::Matches(const Layout& layout, size_t line) {
   const Line& scanned = scanned_[first_ + line];
   if (scanned.quotes != layout.quotes || scanned.fields != layout.fields) return false;
   const uint32_t* colons = colons_.data() + scanned.colons;
@@ -308,17 +298,6 @@ bool JsonLayoutParser::AreTokens(const std::vector<uint32_t>& fields, size_t lin
   }
   return true;
 }
-
-#else
-
-uint32_t* JsonLayoutParser::ScanLine(std::string_view, uint32_t* colons, Line*) { return colons; }
-uint32_t* JsonLayoutParser::ScanLine512(std::string_view, uint32_t* colons, Line*) {
-  return colons;
-}
-bool JsonLayoutParser::Matches(const Layout&, size_t) { return false; }
-bool JsonLayoutParser::AreTokens(const std::vector<uint32_t>&, size_t) { return false; }
-
-#endif  // VIGIL_HAVE_AVX2
 
 void JsonLayoutParser::Learn(std::string_view line) {
   Layout layout;

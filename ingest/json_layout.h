@@ -13,9 +13,8 @@
 // Such a line is one flat object whose values lie between the texts, and simdjson finds the same
 // ones; scalars are as unchecked as simdjson's until they are converted. A line that no layout
 // accepts is declined: simdjson (JsonTokenizer) is asked, and what it accepts may be learned. All
-// names are compared, so of two fields with one name the last counts here too. Without AVX2 every
-// line is declined. Tests: tests/ingest/json_layout_test.cc (against simdjson over mutated lines),
-// tests/fuzz/json_fuzz.cc.
+// names are compared, so of two fields with one name the last counts here too. Tests:
+// tests/ingest/json_layout_test.cc (against simdjson over mutated lines), tests/fuzz/json_fuzz.cc.
 #pragma once
 
 #include <array>

@@ -54,7 +54,6 @@ namespace {
 VIGIL_INLINE size_t FindLineEnds(const char* from, const char* end, size_t most,
                                  const char** ends) {
   size_t count = 0;
-#if VIGIL_HAVE_AVX2
   const __m256i wanted = _mm256_set1_epi8('\n');
   for (; from < end && count < most; from += 64) {
     const auto* p = reinterpret_cast<const __m256i*>(from);
@@ -71,13 +70,6 @@ VIGIL_INLINE size_t FindLineEnds(const char* from, const char* end, size_t most,
     }
   }
   while (count > 0 && ends[count - 1] >= end) --count;
-#else
-  while (count < most) {
-    from = static_cast<const char*>(std::memchr(from, '\n', static_cast<size_t>(end - from)));
-    if (from == nullptr) break;
-    ends[count++] = from++;
-  }
-#endif
   return std::min(count, most);
 }
 

@@ -5,7 +5,7 @@
 // Semantics are Flink CEP 1.20's NFA.doProcess and advanceTime; runs are kept by start and
 // creation, where Flink keeps a heap, which shows only in the order of matches that complete
 // together. Thread safety: none; a shard has one Matcher per block. Tests:
-// tests/patterns/matcher_test.cc, tests/patterns/corpus_test.cc (Flink's own answers).
+// tests/property/matcher_test.cc, tests/cmd/corpus_test.cc (Flink's own answers).
 #pragma once
 
 #include <cstdint>

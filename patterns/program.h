@@ -11,7 +11,7 @@
 //                  the Matcher cuts (a state is entered once per event and rule).
 // Source:      Flink CEP 1.20, org.apache.flink.cep.nfa (State, StateTransition): the same states
 // and edges. Tests:       tests/patterns/compile_test.cc (golden dumps),
-// tests/patterns/corpus_test.cc.
+// tests/cmd/corpus_test.cc.
 #pragma once
 
 #include <cstdint>
