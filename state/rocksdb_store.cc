@@ -215,24 +215,28 @@ class RocksStore : public Store {
   RocksStore(const RocksStore&) = delete;
   RocksStore& operator=(const RocksStore&) = delete;
 
-  Status Open(const RocksDbOptions& options, bool is_new) {
-    std::error_code error;
-    fs::remove_all(path_ + "/ingest", error);
-    if (!error) fs::create_directory(path_ + "/ingest", error);
-    if (error) {
-      return absl::UnavailableError("state directory " + path_ + ": ingest/: " + error.message());
-    }
+  enum class Mode { kNew, kGoesOn, kRead };
+
+  Status Open(const RocksDbOptions& options, Mode mode) {
+    if (mode != Mode::kRead) RETURN_IF_ERROR(EmptyIngestFolder());
     const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
     for (size_t i = 0; i < kFamilies; ++i) {
       families.emplace_back(kFamilyNames[i], FamilyOptions(static_cast<Family>(i), options, cache));
     }
+    rocksdb::DBOptions database = DatabaseOptions(options, mode == Mode::kNew);
+    // All files at once, so that who writes may drop them later.
+    if (mode == Mode::kRead) database.max_open_files = -1;
     rocksdb::DB* db = nullptr;
-    const rocksdb::Status opened = rocksdb::DB::Open(DatabaseOptions(options, is_new),
-                                                     path_ + "/db", families, &handles_, &db);
+    const std::string files = path_ + "/db";
+    const rocksdb::Status opened =
+        mode == Mode::kRead
+            ? rocksdb::DB::OpenForReadOnly(database, files, families, &handles_, &db)
+            : rocksdb::DB::Open(database, files, families, &handles_, &db);
     db_.reset(db);
     // With a file missing RocksDB speaks of its arguments or of input and output.
-    if (!opened.ok() && !is_new && (opened.IsInvalidArgument() || opened.IsPathNotFound())) {
+    if (!opened.ok() && mode != Mode::kNew &&
+        (opened.IsInvalidArgument() || opened.IsPathNotFound())) {
       return Translate(rocksdb::Status::Corruption(opened.ToString()), path_);
     }
     return Translate(opened, path_);
@@ -288,6 +292,13 @@ class RocksStore : public Store {
   }
 
  private:
+  Status EmptyIngestFolder() {
+    std::error_code error;
+    fs::remove_all(path_ + "/ingest", error);
+    if (!error) fs::create_directory(path_ + "/ingest", error);
+    if (!error) return absl::OkStatus();
+    return absl::UnavailableError("state directory " + path_ + ": ingest/: " + error.message());
+  }
   rocksdb::ColumnFamilyHandle* handle(Family family) {
     return handles_[static_cast<size_t>(family)];
   }
@@ -359,12 +370,29 @@ StatusOr<std::unique_ptr<Store>> CreateRocksDbStore(const std::string& path,
   fs::remove_all(path + "/db", error);
   if (error) return absl::UnavailableError("state directory " + path + ": " + error.message());
   auto store = std::make_unique<RocksStore>(path, std::move(lock));
-  RETURN_IF_ERROR(store->Open(options, true));
+  RETURN_IF_ERROR(store->Open(options, RocksStore::Mode::kNew));
   RETURN_IF_ERROR(fill(*store));
   RETURN_IF_ERROR(io::WriteFileDurably(
       path + "/FORMAT", std::string(kFormatText) + std::to_string(kDirectoryFormat) + "\n"));
   fs::remove(path + "/CREATING", error);
   return std::unique_ptr<Store>(std::move(store));
+}
+
+StatusOr<std::unique_ptr<Store>> OpenRocksDbStoreToRead(const std::string& path,
+                                                        const RocksDbOptions& options) {
+  ASSIGN_OR_RETURN(const Found found, Inspect(path));
+  if (found != Found::kState) {
+    return absl::NotFoundError("there is no state in " + path);
+  }
+  // A file may be dropped while the list of files is being read: the next list is without it.
+  constexpr int kAttempts = 3;
+  Status status;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    auto store = std::make_unique<RocksStore>(path, DirectoryLock());
+    status = store->Open(options, RocksStore::Mode::kRead);
+    if (status.ok()) return std::unique_ptr<Store>(std::move(store));
+  }
+  return status;
 }
 
 StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& path,
@@ -376,7 +404,7 @@ StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& path,
   DirectoryLock lock;
   RETURN_IF_ERROR(lock.Take(path));
   auto store = std::make_unique<RocksStore>(path, std::move(lock));
-  RETURN_IF_ERROR(store->Open(options, false));
+  RETURN_IF_ERROR(store->Open(options, RocksStore::Mode::kGoesOn));
   return std::unique_ptr<Store>(std::move(store));
 }
 

@@ -38,6 +38,12 @@ struct RocksDbOptions {
 StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& path,
                                                   const RocksDbOptions& options = {});
 
+// The state directory or checkpoint at `path`, to be read only: as it was when it was opened, also
+// while a daemon goes on with it. Nothing is written, and no lock taken. NOT_FOUND if there is no
+// state; else errors as above, but for ALREADY_EXISTS. What writes fails with UNAVAILABLE.
+StatusOr<std::unique_ptr<Store>> OpenRocksDbStoreToRead(const std::string& path,
+                                                        const RocksDbOptions& options = {});
+
 // Makes the state directory `path` (absent or empty) and lets `fill` write to its store before it
 // counts as one: if anything fails or the process ends, what is there is taken for nothing and
 // made anew by the next attempt. Returns the open store.

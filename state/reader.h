@@ -1,0 +1,33 @@
+// A state directory, checkpoint or savepoint as it stands: for who inspects or copies one.
+//
+// Nothing is written, and a daemon may go on with the directory meanwhile. Tests:
+// tests/cmd/state_test.cc.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cep/base/status.h"
+#include "state/commit_log.h"
+
+namespace vigil::state {
+
+// Opens the log in a state directory or checkpoint to be read; its last commit stays as it was then.
+// Errors: those of OpenRocksDbStoreToRead() and CommitLog::Open().
+StatusOr<std::unique_ptr<CommitLog>> OpenLogToRead(const std::string& path);
+
+struct StateCounts {
+  uint64_t units = 0;
+  uint64_t unit_bytes = 0;  // of their bodies
+  uint64_t keys = 0;
+  uint64_t journal = 0;
+  uint64_t outbox = 0;
+  uint64_t rows = 0;
+};
+
+// Reads everything that the log's last commit holds, so that every checksum is compared and every
+// ledger summed. DATA_LOSS with what is wrong.
+StatusOr<StateCounts> VerifyLog(CommitLog& log);
+
+}  // namespace vigil::state
