@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cep/base/encoding.h"
 #include "cep/base/hash.h"
-#include "state/encoding.h"
 
 namespace vigil::state {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "state/encoding.h"
+#include "cep/base/encoding.h"
 
 namespace vigil::state {
 namespace {

@@ -12,9 +12,11 @@
 #include "cep/base/hash.h"
 #include "cep/base/status.h"
 
-namespace vigil::state {
-
+namespace vigil {
 class ByteReader;
+}
+
+namespace vigil::state {
 
 // A set of offsets as ascending runs that neither touch nor overlap.
 class OffsetRuns {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "state/encoding.h"
+#include "cep/base/encoding.h"
 #include "state/log_keys.h"
 
 namespace vigil::state {

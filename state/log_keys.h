@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "cep/base/encoding.h"
 #include "state/commit.h"
-#include "state/encoding.h"
 
 namespace vigil::state {
 

@@ -1,6 +1,6 @@
 // Restorer: the base and, laid over it, the chunks that are not folded.
+#include "cep/base/encoding.h"
 #include "state/commit_log.h"
-#include "state/encoding.h"
 
 namespace vigil::state {
 namespace {

@@ -7,8 +7,8 @@
 #include <memory>
 #include <unistd.h>
 
+#include "cep/base/encoding.h"
 #include "io/durable_file.h"
-#include "state/encoding.h"
 #include "state/log_keys.h"
 
 namespace vigil::state {

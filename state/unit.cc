@@ -1,6 +1,6 @@
 #include "state/unit.h"
 
-#include "state/encoding.h"
+#include "cep/base/encoding.h"
 
 namespace vigil::state {
 

@@ -1,40 +1,14 @@
 // Bytes: what is written is read back, and any other bytes are an error, never more.
 #include <catch2/catch.hpp>
 
+#include "cep/base/encoding.h"
 #include "state/chunk.h"
 #include "state/commit.h"
-#include "state/encoding.h"
 #include "state/memory_store.h"
 #include "tests/state/support.h"
 
 namespace vigil::state::testing {
 namespace {
-
-TEST_CASE("Crc32c: RFC 3720's examples", "[state][unit]") {
-  REQUIRE(Crc32c(std::string(32, '\0')) == 0x8a9136aau);
-  REQUIRE(Crc32c(std::string(32, '\xff')) == 0x62a8ab43u);
-  REQUIRE(Crc32c("456789", Crc32c("123")) == 0xe3069283u);
-}
-
-TEST_CASE("ByteReader: ill-formed numbers fail for good", "[state][unit]") {
-  for (const std::string& bytes :
-       {std::string("\x80", 1), std::string("\x80\x00", 2), std::string(10, '\xff'),
-        std::string("\x05"
-                    "abc",
-                    4)}) {
-    ByteReader reader(bytes);
-    reader.Bytes();
-    REQUIRE_FALSE(reader.ok());
-    REQUIRE(reader.Varint() == 0);
-  }
-  std::string out;
-  for (const int64_t n : {INT64_MIN, int64_t{-1}, int64_t{0}, INT64_MAX}) PutSigned(n, &out);
-  ByteReader reader(out);
-  for (const int64_t n : {INT64_MIN, int64_t{-1}, int64_t{0}, INT64_MAX}) {
-    REQUIRE(reader.Signed() == n);
-  }
-  REQUIRE(reader.AtEnd());
-}
 
 TEST_CASE("Offset runs: read back as they were; anything else fails", "[state][unit]") {
   OffsetRuns runs;

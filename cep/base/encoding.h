@@ -2,14 +2,14 @@
 //
 // Integers are little-endian or LEB128 varints (at most 10 bytes, the shortest form only); signed
 // ones are zigzag varints. A byte string is its varint length and its bytes. Tests:
-// tests/state/formats_test.cc.
+// tests/cep/encoding_test.cc.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace vigil::state {
+namespace vigil {
 
 inline void PutVarint(uint64_t n, std::string* out) {
   for (; n >= 0x80; n >>= 7) out->push_back(static_cast<char>(n | 0x80));
@@ -74,4 +74,4 @@ void SealWithCrc(std::string* out, size_t begin = 0);
 // Takes those 4 bytes off; false where they do not fit the rest.
 bool CheckCrc(std::string_view* bytes);
 
-}  // namespace vigil::state
+}  // namespace vigil

@@ -1,4 +1,4 @@
-#include "state/encoding.h"
+#include "cep/base/encoding.h"
 
 #include <array>
 #include <cstring>
@@ -7,7 +7,7 @@
 #include <nmmintrin.h>
 #endif
 
-namespace vigil::state {
+namespace vigil {
 namespace {
 
 void PutBigEndian(uint64_t n, int size, std::string* out) {
@@ -141,4 +141,4 @@ bool CheckCrc(std::string_view* bytes) {
   return tail.Fixed32() == Crc32c(*bytes);
 }
 
-}  // namespace vigil::state
+}  // namespace vigil
