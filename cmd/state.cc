@@ -70,7 +70,7 @@ std::string Line(const Listed& listed, bool json) {
       alerts::AppendUint(BytesOf(listed.path), &line);
     } else {
       line += ",\"error\":";
-      alerts::AppendJsonString(listed.log.status().message(), &line);
+      alerts::AppendJsonString(std::string(listed.log.status().message()), &line);
     }
     return line + "}\n";
   }
@@ -83,11 +83,10 @@ std::string Line(const Listed& listed, bool json) {
     time.clear();
     alerts::AppendTimeMs(*head.watermark, &time);
   }
-  return absl::StrFormat("%s: commit %d, watermark %s, %d partitions, outbox %d records, %.1f MB%s\n",
-                         listed.path, head.number, time, head.positions.size(),
-                         head.outbox_end - head.outbox_begin,
-                         static_cast<double>(BytesOf(listed.path)) / 1e6,
-                         head.is_drained ? ", drained" : "");
+  return absl::StrFormat(
+      "%s: commit %d, watermark %s, %d partitions, outbox %d records, %.1f MB%s\n", listed.path,
+      head.number, time, head.positions.size(), head.outbox_end - head.outbox_begin,
+      static_cast<double>(BytesOf(listed.path)) / 1e6, head.is_drained ? ", drained" : "");
 }
 
 Status ExportOutbox(const state::CommitLog& log, std::ostream& out) {
@@ -173,13 +172,14 @@ int RunStateInspect(const InspectOptions& options, std::ostream& out, std::ostre
   if (!restorer.ok()) return Fail(restorer.status(), err);
   std::string lines;
   uint64_t units = 0;
-  const Status status = (*restorer)->Restore(0, cep::kKeyGroups, [&](const state::StoredUnit& unit) {
-    lines.clear();
-    RETURN_IF_ERROR(text.AppendText(unit, &lines));
-    units += lines.empty() ? 0 : 1;
-    out << lines;
-    return absl::OkStatus();
-  });
+  const Status status =
+      (*restorer)->Restore(0, cep::kKeyGroups, [&](const state::StoredUnit& unit) {
+        lines.clear();
+        RETURN_IF_ERROR(text.AppendText(unit, &lines));
+        units += lines.empty() ? 0 : 1;
+        out << lines;
+        return absl::OkStatus();
+      });
   if (!status.ok()) return Fail(status, err);
   if (units == 0) {
     err << (options.key.empty() ? "no key holds a partial match\n"

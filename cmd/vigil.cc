@@ -19,6 +19,7 @@
 #include "cmd/run.h"
 #include "cmd/schema_infer.h"
 #include "cmd/schema_rules.h"
+#include "cmd/state.h"
 
 namespace vigil::cmd {
 namespace {
@@ -172,6 +173,52 @@ void AddSchema(CLI::App* command, int* exit_code) {
   rules->callback([exit_code] { *exit_code = RunSchemaRules(std::cout); });
 }
 
+void AddState(CLI::App* command, int* exit_code) {
+  command->require_subcommand(1);
+  const auto o = NewOptions<InspectOptions>();
+  const auto add = [command, o](const char* name, const char* description) {
+    CLI::App* added = command->add_subcommand(name, description);
+    added->add_option("directory", o->directory, "A state directory, or one of its checkpoints")
+        ->required();
+    return added;
+  };
+  const auto whole = [o] { return StateOptions{o->directory, o->json}; };
+  CLI::App* list = add("list", "The state and its checkpoints");
+  list->add_flag("--json", o->json, "As JSON lines");
+  list->callback([whole, exit_code] { *exit_code = RunStateList(whole(), std::cout, std::cerr); });
+  CLI::App* inspect = add("inspect", "Which keys hold which partial matches");
+  inspect->add_option("--key", o->key, "One key: its values, separated by commas");
+  inspect->add_flag("--json", o->json, "As JSON lines");
+  inspect->add_flag("!--no-events", o->events, "Without the events' texts");
+  inspect->callback([o, exit_code] { *exit_code = RunStateInspect(*o, std::cout, std::cerr); });
+  CLI::App* verify = add("verify", "Read all of it: is it whole?");
+  verify->add_flag("--json", o->json, "As JSON");
+  verify->callback(
+      [whole, exit_code] { *exit_code = RunStateVerify(whole(), std::cout, std::cerr); });
+  CLI::App* exported = add("export", "All of it as JSON lines");
+  exported->callback(
+      [whole, exit_code] { *exit_code = RunStateExport(whole(), std::cout, std::cerr); });
+  CLI::App* restore =
+      command->add_subcommand("restore", "A new state directory from a checkpoint or savepoint");
+  const auto from = std::make_shared<std::string>();
+  restore->add_option("from", *from, "A checkpoint's directory or a savepoint's file")->required();
+  restore->add_option("directory", o->directory, "The new state directory")->required();
+  restore->callback([o, from, exit_code] {
+    *exit_code = RunStateRestore(*from, o->directory, std::cout, std::cerr);
+  });
+}
+
+void AddSavepoint(CLI::App* command, int* exit_code) {
+  const auto directory = std::make_shared<std::string>();
+  const auto file = std::make_shared<std::string>();
+  command->add_option("directory", *directory, "A state directory, or one of its checkpoints")
+      ->required();
+  command->add_option("file", *file, "The savepoint to write")->required();
+  command->callback([directory, file, exit_code] {
+    *exit_code = RunSavepoint(*directory, *file, std::cout, std::cerr);
+  });
+}
+
 constexpr Subcommand kSubcommands[] = {
     {"run", "The daemon: Kafka in, alerts out", AddRun},
     {"replay", "Run recorded events through rules", AddReplay},
@@ -180,6 +227,8 @@ constexpr Subcommand kSubcommands[] = {
     {"explain", "Show what rules compiled to", AddExplain},
     {"eval", "Evaluate one expression", AddEval},
     {"schema", "Schemas of events and of the rule language", AddSchema},
+    {"state", "What is stored, for which keys", AddState},
+    {"savepoint", "A portable copy of the state in one file", AddSavepoint},
 };
 
 int Main(int argc, char** argv) {

@@ -13,8 +13,8 @@
 
 namespace vigil::state {
 
-// Opens the log in a state directory or checkpoint to be read; its last commit stays as it was then.
-// Errors: those of OpenRocksDbStoreToRead() and CommitLog::Open().
+// Opens the log in a state directory or checkpoint to be read; its last commit stays as it was
+// then. Errors: those of OpenRocksDbStoreToRead() and CommitLog::Open().
 StatusOr<std::unique_ptr<CommitLog>> OpenLogToRead(const std::string& path);
 
 struct StateCounts {
