@@ -84,7 +84,16 @@ void AddRun(CLI::App* command, int* exit_code) {
                    "Seconds to deliver what was read, once the daemon is to stop")
       ->check(CLI::Range(0.0, 86400.0))
       ->default_str("30");
-  command->callback([o, format, drain_s, exit_code] {
+  command->add_flag("--accept-loss", o->accepts_loss,
+                    "Go on although records that were read or waited are gone; count them as lost");
+  const auto rollback = std::make_shared<std::string>("refuse");
+  command
+      ->add_option("--after-rollback", *rollback,
+                   "Of a sink that is ahead of the state: refuse, or redeliver what comes again")
+      ->check(CLI::IsMember({"refuse", "redeliver"}))
+      ->default_str("refuse");
+  command->callback([o, format, drain_s, rollback, exit_code] {
+    if (*rollback == "redeliver") o->after_rollback = daemon::AfterRollback::kRedeliver;
     o->log_format = *format == "json" ? daemon::LogFormat::kJson : daemon::LogFormat::kText;
     o->drain_limit = std::chrono::milliseconds(static_cast<int64_t>(*drain_s * 1000));
     *exit_code = RunRun(*o);
