@@ -19,6 +19,7 @@
 #include "cmd/run.h"
 #include "cmd/schema_infer.h"
 #include "cmd/schema_rules.h"
+#include "cmd/state.h"
 
 namespace vigil::cmd {
 namespace {
@@ -181,6 +182,35 @@ void AddSchema(CLI::App* command, int* exit_code) {
   rules->callback([exit_code] { *exit_code = RunSchemaRules(std::cout); });
 }
 
+void AddState(CLI::App* command, int* exit_code) {
+  command->require_subcommand(1);
+  const auto from = std::make_shared<std::string>();
+  const auto to = std::make_shared<std::string>();
+  const auto add = [&](const char* name, const char* description, const char* what) {
+    CLI::App* added = command->add_subcommand(name, description);
+    added->add_option("from", *from, what)->required();
+    return added;
+  };
+  constexpr const char* kDirectory = "The state directory, or one of its checkpoints";
+  add("list", "Its checkpoints", "The state directory")->callback([from, exit_code] {
+    *exit_code = RunStateList(*from, std::cout, std::cerr);
+  });
+  add("inspect", "Where it stands", kDirectory)->callback([from, exit_code] {
+    *exit_code = RunStateInspect(*from, std::cout, std::cerr);
+  });
+  add("verify", "Whether all of it can be read", kDirectory)->callback([from, exit_code] {
+    *exit_code = RunStateVerify(*from, std::cout, std::cerr);
+  });
+  CLI::App* exported = add("export", "Write a savepoint, one portable file", kDirectory);
+  exported->add_option("file", *to, "The savepoint to write")->required();
+  exported->callback(
+      [from, to, exit_code] { *exit_code = RunStateExport(*from, *to, std::cout, std::cerr); });
+  CLI::App* restored = add("restore", "Make a state directory", "A savepoint, or a checkpoint");
+  restored->add_option("to", *to, "The state directory to make; absent or empty")->required();
+  restored->callback(
+      [from, to, exit_code] { *exit_code = RunStateRestore(*from, *to, std::cout, std::cerr); });
+}
+
 constexpr Subcommand kSubcommands[] = {
     {"run", "The daemon: Kafka in, alerts out", AddRun},
     {"replay", "Run recorded events through rules", AddReplay},
@@ -188,6 +218,7 @@ constexpr Subcommand kSubcommands[] = {
     {"check", "Compile rules and say what is wrong with them", AddCheck},
     {"explain", "Show what rules compiled to", AddExplain},
     {"eval", "Evaluate one expression", AddEval},
+    {"state", "Look at durable state, and move it", AddState},
     {"schema", "Schemas of events and of the rule language", AddSchema},
 };
 
