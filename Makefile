@@ -6,6 +6,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 TEST_JOBS ?= 2
 FUZZ_SECONDS ?= 60
+CRASH_KILLS ?= 200
 
 say = @printf '== %s\n' "$(1)"
 # $(call configure_and_build,PRESET,TARGET)
@@ -21,7 +22,7 @@ $(call say,testing preset $(1))
 @ctest --preset $(1) --output-on-failure --no-label-summary --parallel $(TEST_JOBS)
 endef
 
-.PHONY: help deps build demo test bench format asan tsan fuzz clean
+.PHONY: help deps build demo test crash bench format asan tsan fuzz clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +41,10 @@ demo: build  ## a guided run of the binary on sample data
 test: deps  ## build everything in release and run all tests
 	$(call configure_and_build,release,all)
 	$(call run_tests,release)
+
+crash: deps  ## kill the daemon CRASH_KILLS (200) times against a real broker and compare its alerts
+	$(call configure_and_build,release,vigil_tests_crash)
+	@VIGIL_CRASH_KILLS=$(CRASH_KILLS) VIGIL_BINARY=build/vigil build/tests/vigil_tests_crash
 
 bench: deps  ## build and run the benchmarks
 	$(call configure_and_build,release,all)

@@ -21,19 +21,28 @@ void Delivery::AddSink(const std::string& output, SinkQueueOptions options, std:
        std::make_unique<SinkQueue>(std::move(options), std::move(sink), on_room_, on_failure_)});
 }
 
-bool Delivery::KeyOf(const cep::Record& record, const std::string& field, std::string* key) const {
-  if (field.empty() || record.kind != cep::RecordKind::kAlert ||
-      record.rule >= context_->rules.size()) {
-    return false;
+std::vector<std::pair<std::string, std::string>> Delivery::KeyFieldsOf(
+    const cep::Record& record) const {
+  std::vector<std::pair<std::string, std::string>> fields;
+  if (record.kind != cep::RecordKind::kAlert || record.rule >= context_->rules.size()) {
+    return fields;
   }
   const std::vector<std::string>& names = context_->rules[record.rule].key_names;
-  const auto name = std::find(names.begin(), names.end(), field);
-  if (name == names.end()) return false;
   const std::vector<cep::Value> values = cep::DecodeKey(record.key);
-  const auto index = static_cast<size_t>(name - names.begin());
-  if (index >= values.size()) return false;
-  AppendValueText(values[index], key);
-  return true;
+  for (size_t i = 0; i < std::min(names.size(), values.size()); ++i) {
+    AppendValueText(values[i], &fields.emplace_back(names[i], "").second);
+  }
+  return fields;
+}
+
+bool Delivery::KeyOf(const cep::Record& record, const std::string& field, std::string* key) const {
+  if (field.empty()) return false;
+  for (auto& [name, text] : KeyFieldsOf(record)) {
+    if (name != field) continue;
+    *key = std::move(text);
+    return true;
+  }
+  return false;
 }
 
 void Delivery::Push(const std::string& output, Outgoing record, const cep::Record* alert) {

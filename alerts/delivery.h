@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "alerts/context.h"
@@ -35,6 +36,8 @@ class Delivery : public RecordWriter {
   void SetContext(std::shared_ptr<const AlertContext> context) { context_ = std::move(context); }
 
   void Write(const std::string& output, const cep::Record& record, std::string_view line) override;
+  // The names and texts of an alert's key fields; none of other records.
+  std::vector<std::pair<std::string, std::string>> KeyFieldsOf(const cep::Record& record) const;
   // A record that is no alert, such as a line of the audit.
   void WriteLine(const std::string& output, std::string line);
 

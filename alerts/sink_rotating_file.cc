@@ -6,6 +6,7 @@
 #include <ctime>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -88,8 +89,7 @@ Status RotatingFileSink::Rotate() {
 }
 
 // Names hold the time, so their order is that of the files; a second's further ones are longer.
-void RotatingFileSink::RemoveOld() const {
-  if (options_.keep == 0) return;
+std::vector<std::string> RotatingFileSink::FilesAside() const {
   const fs::path path(options_.path);
   const std::string prefix = path.filename().string() + ".";
   std::error_code error;
@@ -109,7 +109,67 @@ void RotatingFileSink::RemoveOld() const {
     const int order = a.compare(0, stamp + 1, b, 0, stamp + 1);
     return order != 0 ? order < 0 : std::make_pair(a.size(), a) < std::make_pair(b.size(), b);
   });
+  return aside;
+}
+
+void RotatingFileSink::RemoveOld() const {
+  if (options_.keep == 0) return;
+  const std::vector<std::string> aside = FilesAside();
+  std::error_code error;
   for (size_t i = 0; i + options_.keep < aside.size(); ++i) fs::remove(aside[i], error);
+}
+
+// Up to the end of the last line that is whole.
+Status RotatingFileSink::CutTornLine() {
+  constexpr uint64_t kStep = uint64_t{64} << 10;
+  std::string bytes;
+  uint64_t end = size_;
+  const int fd = open(options_.path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return absl::ErrnoToStatus(errno, "cannot read " + options_.path);
+  while (end > 0) {
+    const uint64_t begin = end - std::min(end, kStep);
+    bytes.resize(end - begin);
+    const ssize_t n = pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(begin));
+    if (n != static_cast<ssize_t>(bytes.size())) break;
+    const size_t newline = bytes.rfind('\n');
+    end = newline == std::string::npos ? begin : begin + newline + 1;
+    if (newline != std::string::npos) break;
+  }
+  close(fd);
+  if (end == size_) return absl::OkStatus();
+  if (ftruncate(fd_, static_cast<off_t>(end)) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot cut " + options_.path);
+  }
+  size_ = end;
+  return absl::OkStatus();
+}
+
+// The lines that end in the last `bytes` of a file.
+Status RotatingFileSink::NoteLines(const std::string& path, uint64_t bytes) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return absl::UnavailableError("cannot read " + path);
+  const auto size = static_cast<uint64_t>(file.tellg());
+  file.seekg(static_cast<std::streamoff>(size - std::min(size, bytes)));
+  for (std::string line; std::getline(file, line);) repeats_.insert(HashBytes128(line));
+  return absl::OkStatus();
+}
+
+Status RotatingFileSink::ExpectRepeats(uint64_t bytes) {
+  repeats_.clear();
+  if (is_stdout()) return absl::OkStatus();
+  if (fd_ < 0) RETURN_IF_ERROR(OpenFile());
+  RETURN_IF_ERROR(CutTornLine());
+  if (bytes == 0) return absl::OkStatus();
+  RETURN_IF_ERROR(NoteLines(options_.path, bytes));
+  uint64_t seen = size_;
+  const std::vector<std::string> aside = FilesAside();
+  for (auto file = aside.rbegin(); file != aside.rend() && seen < bytes; ++file) {
+    RETURN_IF_ERROR(NoteLines(*file, bytes - seen));
+    std::error_code error;
+    const uint64_t size = fs::file_size(*file, error);
+    seen += error ? 0 : size;
+  }
+  return absl::OkStatus();
 }
 
 Status RotatingFileSink::WriteLines(const std::string& lines) {
@@ -142,6 +202,10 @@ Status RotatingFileSink::Write(std::vector<Outgoing>* records, const std::atomic
     const auto first = record;
     for (; record != records->end(); ++record) {
       if (record->is_delivered) continue;
+      if (!repeats_.empty() && repeats_.erase(HashBytes128(record->line)) > 0) {
+        record->is_delivered = true;
+        continue;
+      }
       if (options_.size_max > 0 && !lines.empty() && size_ + lines.size() >= options_.size_max) {
         break;
       }

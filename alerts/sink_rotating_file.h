@@ -2,15 +2,19 @@
 //
 // A file set aside is named PATH.YYYYMMDDTHHMMSSZ, with -2, -3, ... behind it where that is taken.
 // A write that failed half way is taken back, so that no line is ever cut or doubled by a retry.
+// After a crash the file itself tells what it has: a last line that was cut is taken off, and lines
+// that may come again are compared with the last ones there, in the file set aside last, too.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "alerts/sink.h"
+#include "cep/base/hash.h"
 
 namespace vigil::alerts {
 
@@ -30,6 +34,8 @@ class RotatingFileSink : public Sink {
   ~RotatingFileSink() override;
 
   Status Write(std::vector<Outgoing>* records, const std::atomic<bool>& is_giving_up) override;
+  Status ExpectRepeats(uint64_t bytes) override;
+  void ForgetRepeats() override { repeats_.clear(); }
   Status Idle() override;
 
  private:
@@ -39,13 +45,18 @@ class RotatingFileSink : public Sink {
   Status OpenFile();
   Status Rotate();
   void RemoveOld() const;
+  // Files set aside, the oldest first.
+  std::vector<std::string> FilesAside() const;
+  Status CutTornLine();
+  Status NoteLines(const std::string& path, uint64_t bytes);
   std::string AsideName() const;
   Status WriteLines(const std::string& lines);
 
   const RotatingFileOptions options_;
   int fd_ = -1;
   uint64_t size_ = 0;
-  int64_t since_ms_ = 0;  // the first record of the file; 0: none yet
+  int64_t since_ms_ = 0;       // the first record of the file; 0: none yet
+  std::set<Hash128> repeats_;  // lines there that may come again
 };
 
 }  // namespace vigil::alerts

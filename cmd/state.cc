@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -15,6 +17,7 @@
 #include "alerts/time_text.h"
 #include "cmd/exit_codes.h"
 #include "cmd/state_text.h"
+#include "daemon/rule_record.h"
 #include "state/checkpoint.h"
 #include "state/reader.h"
 #include "state/savepoint.h"
@@ -105,26 +108,66 @@ Status ExportOutbox(const state::CommitLog& log, std::ostream& out) {
   return absl::OkStatus();
 }
 
-Status ExportUnits(state::CommitLog& log, const UnitText& text, std::ostream& out) {
+StatusOr<daemon::RuleRecord> RulesOf(state::CommitLog& log) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> bytes, log.ReadRuleSet());
+  if (!bytes) return daemon::RuleRecord();
+  return daemon::DecodeRuleRecord(*bytes);
+}
+
+std::map<uint64_t, std::string> RuleNames(const daemon::RuleRecord& rules) {
+  std::map<uint64_t, std::string> names;
+  for (const auto& [id, rule] : rules.rules) names[rule.incarnation] = id;
+  return names;
+}
+
+// Calls `unit` for each of the log's.
+Status ForEachUnit(state::CommitLog& log,
+                   const std::function<Status(const state::StoredUnit&)>& unit) {
   ASSIGN_OR_RETURN(const std::unique_ptr<state::Restorer> restorer, log.MakeRestorer());
-  std::string line;
-  return restorer->Restore(0, cep::kKeyGroups, [&](const state::StoredUnit& unit) {
-    line.clear();
-    RETURN_IF_ERROR(text.AppendJson(unit, &line));
-    if (!line.empty()) out << line << '\n';
+  return restorer->Restore(0, cep::kKeyGroups, unit);
+}
+
+// Returns how many were printed.
+StatusOr<uint64_t> PrintUnits(state::CommitLog& log, const UnitText& text, bool json,
+                              std::ostream& out) {
+  std::string lines;
+  uint64_t units = 0;
+  RETURN_IF_ERROR(ForEachUnit(log, [&](const state::StoredUnit& unit) -> Status {
+    lines.clear();
+    RETURN_IF_ERROR(json ? text.AppendJson(unit, &lines) : text.AppendText(unit, &lines));
+    if (lines.empty()) return absl::OkStatus();
+    ++units;
+    out << lines << (json ? "\n" : "");
     return absl::OkStatus();
-  });
+  }));
+  return units;
+}
+
+Status PrintStand(state::CommitLog& log, const daemon::RuleRecord& rules, const UnitText& text,
+                  bool json, std::ostream& out) {
+  std::map<std::string, uint64_t> open;  // partial matches, by rule
+  for (const auto& [id, rule] : rules.rules) open[id] = 0;
+  RETURN_IF_ERROR(ForEachUnit(
+      log, [&](const state::StoredUnit& unit) { return text.CountPartialMatches(unit, &open); }));
+  std::string lines;
+  if (json) {
+    AppendStandJson(log.head(), open, &lines);
+  } else {
+    AppendStandText(log.head(), open, &lines);
+  }
+  out << lines;
+  return absl::OkStatus();
 }
 
 Status Export(state::CommitLog& log, std::ostream& out) {
   std::string line = "{\"what\":\"head\",\"head\":";
   AppendHeadJson(log.head(), &line);
   out << line << "}\n";
-  ASSIGN_OR_RETURN(const std::optional<std::string> rules, log.ReadRuleSet());
-  if (rules) {
-    line = "{\"what\":\"rules\",\"text\":";
-    alerts::AppendJsonString(*rules, &line);
-    out << line << "}\n";
+  ASSIGN_OR_RETURN(const daemon::RuleRecord rules, RulesOf(log));
+  for (const auto& [id, rule] : rules.rules) {
+    line.clear();
+    AppendRuleJson(id, rule.incarnation, &line);
+    out << line << '\n';
   }
   ASSIGN_OR_RETURN(const auto journal, log.ReadJournal());
   for (const auto& [commit, entry] : journal) {
@@ -139,7 +182,7 @@ Status Export(state::CommitLog& log, std::ostream& out) {
     AppendRowJson(row, &line);
     out << line << '\n';
   }
-  return ExportUnits(log, UnitText({}), out);
+  return PrintUnits(log, UnitText({.rules = RuleNames(rules)}), true, out).status();
 }
 
 }  // namespace
@@ -163,25 +206,17 @@ int RunStateList(const StateOptions& options, std::ostream& out, std::ostream& e
 int RunStateInspect(const InspectOptions& options, std::ostream& out, std::ostream& err) {
   const StatusOr<std::unique_ptr<state::CommitLog>> log = state::OpenLogToRead(options.directory);
   if (!log.ok()) return Fail(log.status(), err);
-  const UnitText text({.key = options.key, .has_events = options.events});
-  if (options.json) {
-    const Status status = ExportUnits(**log, text, out);
+  const StatusOr<daemon::RuleRecord> rules = RulesOf(**log);
+  if (!rules.ok()) return Fail(rules.status(), err);
+  const UnitText text(
+      {.rules = RuleNames(*rules), .key = options.key, .has_events = options.events});
+  if (!options.keys && options.key.empty()) {
+    const Status status = PrintStand(**log, *rules, text, options.json, out);
     return status.ok() ? kExitOk : Fail(status, err);
   }
-  const StatusOr<std::unique_ptr<state::Restorer>> restorer = (*log)->MakeRestorer();
-  if (!restorer.ok()) return Fail(restorer.status(), err);
-  std::string lines;
-  uint64_t units = 0;
-  const Status status =
-      (*restorer)->Restore(0, cep::kKeyGroups, [&](const state::StoredUnit& unit) {
-        lines.clear();
-        RETURN_IF_ERROR(text.AppendText(unit, &lines));
-        units += lines.empty() ? 0 : 1;
-        out << lines;
-        return absl::OkStatus();
-      });
-  if (!status.ok()) return Fail(status, err);
-  if (units == 0) {
+  const StatusOr<uint64_t> units = PrintUnits(**log, text, options.json, out);
+  if (!units.ok()) return Fail(units.status(), err);
+  if (*units == 0) {
     err << (options.key.empty() ? "no key holds a partial match\n"
                                 : "no key " + options.key + " holds a partial match\n");
   }
@@ -193,11 +228,11 @@ int RunStateVerify(const StateOptions& options, std::ostream& out, std::ostream&
   if (!log.ok()) return Fail(log.status(), err);
   const StatusOr<state::StateCounts> counts = state::VerifyLog(**log);
   if (!counts.ok()) return Fail(counts.status(), err);
+  const StatusOr<daemon::RuleRecord> rules = RulesOf(**log);
+  if (!rules.ok()) return Fail(rules.status(), err);
   const UnitText text({});
-  const StatusOr<std::unique_ptr<state::Restorer>> restorer = (*log)->MakeRestorer();
-  if (!restorer.ok()) return Fail(restorer.status(), err);
-  const Status bodies = (*restorer)->Restore(
-      0, cep::kKeyGroups, [&](const state::StoredUnit& unit) { return text.Check(unit); });
+  const Status bodies =
+      ForEachUnit(**log, [&](const state::StoredUnit& unit) { return text.Check(unit); });
   if (!bodies.ok()) return Fail(bodies, err);
   if (options.json) {
     std::string line = "{\"head\":";

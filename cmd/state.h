@@ -17,8 +17,9 @@ struct StateOptions {
 
 struct InspectOptions {
   std::string directory;
-  std::string key;     // a key's values as its alert shows them, separated by commas; empty: all
-  bool json = false;   // a unit a line
+  bool keys = false;   // the keys and their partial matches, not where the state stands
+  std::string key;     // one only: its values as its alerts show them, separated by commas
+  bool json = false;   // of keys: a unit a line
   bool events = true;  // with their texts
 };
 
@@ -27,7 +28,7 @@ struct InspectOptions {
 
 // The directory and its checkpoints, a line each.
 int RunStateList(const StateOptions& options, std::ostream& out, std::ostream& err);
-// Which keys hold which partial matches.
+// Where it stands; or which keys hold which partial matches.
 int RunStateInspect(const InspectOptions& options, std::ostream& out, std::ostream& err);
 // Reads everything.
 int RunStateVerify(const StateOptions& options, std::ostream& out, std::ostream& err);

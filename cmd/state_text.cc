@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/strings/str_cat.h>
+
 #include "alerts/json_writer.h"
 #include "alerts/time_text.h"
 #include "alerts/value_json.h"
@@ -136,11 +138,42 @@ std::string_view StageOf(const StoredState& unit, uint32_t stage) {
   return unit.namings[0].stages[stage];
 }
 
-void AppendRunJson(const StoredState& unit, const StoredState::Run& run, bool is_held,
-                   bool has_events, std::string* out) {
+// So many rules of a partial match are named.
+constexpr size_t kMostRules = 1000;
+
+// The incarnations of the rules for which a partial match stands.
+std::vector<uint64_t> RulesOf(const StoredState& unit, const StoredState::Run& run) {
+  std::vector<uint64_t> incarnations;
+  for (const StoredState::Naming& naming : unit.namings) {
+    uint64_t place = naming.first;
+    for (const patterns::NumberRange& range : naming.rules) {
+      for (const patterns::NumberRange& wanted : unit.sets[run.rules]) {
+        const uint64_t end = std::min(place + range.count, wanted.first + wanted.count);
+        for (uint64_t p = std::max(place, wanted.first); p < end; ++p) {
+          if (incarnations.size() == kMostRules) return incarnations;
+          incarnations.push_back(range.first + (p - place));
+        }
+      }
+      place += range.count;
+    }
+  }
+  return incarnations;
+}
+
+using Names = std::vector<std::string>;
+
+void AppendRunJson(const StoredState& unit, const StoredState::Run& run, const Names& rules,
+                   bool is_held, bool has_events, std::string* out) {
   *out += '{';
+  PutName("rules", out);
+  *out += '[';
+  for (const std::string& rule : rules) {
+    if (out->back() != '[') *out += ',';
+    AppendJsonString(rule, out);
+  }
+  *out += ']';
   if (is_held) {
-    PutBool("is_complete", true, out);
+    PutBool("complete", true, out);
   } else {
     PutText("stage", StageOf(unit, unit.states[run.state].stage), out);
     PutText("role", unit.states[run.state].role, out);
@@ -178,15 +211,16 @@ void AppendEventText(const StoredState& unit, uint32_t node, bool has_events, st
   *out += '\n';
 }
 
-void AppendRunText(const StoredState& unit, const StoredState::Run& run, bool is_held,
-                   bool has_events, std::string* out) {
+void AppendRunText(const StoredState& unit, const StoredState::Run& run, const Names& rules,
+                   bool is_held, bool has_events, std::string* out) {
   *out += "  ";
+  for (const std::string& rule : rules) *out += rule + (&rule == &rules.back() ? ": " : ", ");
   if (is_held) {
     *out += "complete, held back by an earlier partial match\n";
   } else {
     *out += "waits at stage ";
     out->append(StageOf(unit, unit.states[run.state].stage));
-    *out += " (" + std::string(unit.states[run.state].role) + ")\n";
+    out->append(unit.states[run.state].role).append("\n");
   }
   if (unit.is_grouped) return;
   for (const uint32_t node : PathOf(unit, run.node)) {
@@ -273,6 +307,71 @@ void AppendRowJson(const state::KeptRow& row, std::string* out) {
   *out += '}';
 }
 
+void AppendRuleJson(const std::string& id, uint64_t incarnation, std::string* out) {
+  *out += '{';
+  PutText("what", "rule", out);
+  PutText("id", id, out);
+  PutNumber("incarnation", incarnation, out);
+  *out += '}';
+}
+
+void AppendStandJson(const state::CommitHead& head, const std::map<std::string, uint64_t>& open,
+                     std::string* out) {
+  *out += "{\"head\":";
+  AppendHeadJson(head, out);
+  PutName("partial_matches", out);
+  *out += '{';
+  for (const auto& [rule, count] : open) PutNumber(rule, count, out);
+  *out += "}}\n";
+}
+
+void AppendStandText(const state::CommitHead& head, const std::map<std::string, uint64_t>& open,
+                     std::string* out) {
+  const auto time = [](const std::optional<int64_t>& ms) {
+    std::string text;
+    if (ms) alerts::AppendTimeMs(*ms, &text);
+    return ms ? text : std::string("none");
+  };
+  absl::StrAppend(out, "commit ", head.number, ", watermark ",
+                  head.is_drained ? "end of time (drained)" : time(head.watermark), ", rule set ",
+                  head.rule_set_version.empty() ? "none" : head.rule_set_version, "\n");
+  for (const auto& [rule, count] : open) {
+    absl::StrAppend(out, "  ", rule, ": ", count, " partial matches\n");
+  }
+  for (const state::PartitionPosition& at : head.positions) {
+    absl::StrAppend(out, at.source, "/", at.topic, "/", at.partition, ": next offset ",
+                    at.next_offset, ", watermark ", time(at.watermark), at.is_idle ? ", idle" : "",
+                    "\n  read ", at.ledger.read, " = processed ", at.ledger.processed, " + late ",
+                    at.ledger.late, " + quarantined ", at.ledger.quarantined);
+    absl::StrAppend(out, " + rate limited ", at.ledger.rate_limited, " + lost ", at.ledger.lost,
+                    " + waiting ", at.waiting.size(), "\n");
+  }
+  absl::StrAppend(out, "outbox: ", head.outbox_end - head.outbox_begin, " records, ",
+                  head.outbox_bytes, " bytes\n");
+  for (const state::SinkCursor& cursor : head.cursors) {
+    absl::StrAppend(out, "  ", cursor.sink, ": ", head.outbox_end - cursor.position.sequence,
+                    " behind, ", cursor.dropped, " dropped\n");
+  }
+}
+
+std::string UnitText::RuleName(uint64_t incarnation) const {
+  const auto name = options_.rules.find(incarnation);
+  return name == options_.rules.end() ? absl::StrCat("incarnation ", incarnation) : name->second;
+}
+
+Status UnitText::CountPartialMatches(const state::StoredUnit& unit,
+                                     std::map<std::string, uint64_t>* by_rule) const {
+  Reading reading;
+  RETURN_IF_ERROR(reading.Read(unit, {}));
+  const StoredState& stored = reading.read().stored;
+  for (const auto* runs : {&stored.runs, &stored.held}) {
+    for (const StoredState::Run& run : *runs) {
+      for (const uint64_t incarnation : RulesOf(stored, run)) ++(*by_rule)[RuleName(incarnation)];
+    }
+  }
+  return absl::OkStatus();
+}
+
 Status UnitText::Check(const state::StoredUnit& unit) const {
   Reading reading;
   return reading.Read(unit, {});
@@ -284,6 +383,11 @@ Status UnitText::AppendJson(const state::StoredUnit& unit, std::string* out) con
   if (!reading.is_wanted()) return absl::OkStatus();
   const ReadUnit& read = reading.read();
   const StoredState& stored = read.stored;
+  const auto names_of = [&](const StoredState::Run& run) {
+    Names names;
+    for (const uint64_t incarnation : RulesOf(stored, run)) names.push_back(RuleName(incarnation));
+    return names;
+  };
   *out += '{';
   PutText("what", "unit", out);
   PutText("key_fields", read.key.key_expression, out);
@@ -303,11 +407,11 @@ Status UnitText::AppendJson(const state::StoredUnit& unit, std::string* out) con
   *out += '[';
   for (const StoredState::Run& run : stored.runs) {
     if (out->back() != '[') *out += ',';
-    AppendRunJson(stored, run, false, options_.has_events, out);
+    AppendRunJson(stored, run, names_of(run), false, options_.has_events, out);
   }
   for (const StoredState::Run& run : stored.held) {
     if (out->back() != '[') *out += ',';
-    AppendRunJson(stored, run, true, options_.has_events, out);
+    AppendRunJson(stored, run, names_of(run), true, options_.has_events, out);
   }
   *out += "]}";
   return absl::OkStatus();
@@ -319,6 +423,11 @@ Status UnitText::AppendText(const state::StoredUnit& unit, std::string* out) con
   if (!reading.is_wanted()) return absl::OkStatus();
   const ReadUnit& read = reading.read();
   const StoredState& stored = read.stored;
+  const auto names_of = [&](const StoredState::Run& run) {
+    Names names;
+    for (const uint64_t incarnation : RulesOf(stored, run)) names.push_back(RuleName(incarnation));
+    return names;
+  };
   const size_t count = stored.runs.size() + stored.held.size();
   out->append(read.key.key_expression).append(" = ").append(read.key_text);
   if (!read.key.owner.empty()) out->append(", ").append(read.key.owner);
@@ -330,10 +439,10 @@ Status UnitText::AppendText(const state::StoredUnit& unit, std::string* out) con
           (stored.events.size() == 1 ? " event, " : " events, ") +
           std::to_string(unit.body.size()) + " bytes\n";
   for (const StoredState::Run& run : stored.runs) {
-    AppendRunText(stored, run, false, options_.has_events, out);
+    AppendRunText(stored, run, names_of(run), false, options_.has_events, out);
   }
   for (const StoredState::Run& run : stored.held) {
-    AppendRunText(stored, run, true, options_.has_events, out);
+    AppendRunText(stored, run, names_of(run), true, options_.has_events, out);
   }
   return absl::OkStatus();
 }

@@ -85,7 +85,16 @@ void AddRun(CLI::App* command, int* exit_code) {
                    "Seconds to deliver what was read, once the daemon is to stop")
       ->check(CLI::Range(0.0, 86400.0))
       ->default_str("30");
-  command->callback([o, format, drain_s, exit_code] {
+  command->add_flag("--accept-loss", o->accepts_loss,
+                    "Go on although records that were read or waited are gone; count them as lost");
+  const auto rollback = std::make_shared<std::string>("refuse");
+  command
+      ->add_option("--after-rollback", *rollback,
+                   "Of a sink that is ahead of the state: refuse, or redeliver what comes again")
+      ->check(CLI::IsMember({"refuse", "redeliver"}))
+      ->default_str("refuse");
+  command->callback([o, format, drain_s, rollback, exit_code] {
+    if (*rollback == "redeliver") o->after_rollback = daemon::AfterRollback::kRedeliver;
     o->log_format = *format == "json" ? daemon::LogFormat::kJson : daemon::LogFormat::kText;
     o->drain_limit = std::chrono::milliseconds(static_cast<int64_t>(*drain_s * 1000));
     *exit_code = RunRun(*o);
@@ -186,8 +195,9 @@ void AddState(CLI::App* command, int* exit_code) {
   CLI::App* list = add("list", "The state and its checkpoints");
   list->add_flag("--json", o->json, "As JSON lines");
   list->callback([whole, exit_code] { *exit_code = RunStateList(whole(), std::cout, std::cerr); });
-  CLI::App* inspect = add("inspect", "Which keys hold which partial matches");
-  inspect->add_option("--key", o->key, "One key: its values, separated by commas");
+  CLI::App* inspect = add("inspect", "Where it stands; which keys hold which partial matches");
+  inspect->add_flag("--keys", o->keys, "Every key and its partial matches");
+  inspect->add_option("--key", o->key, "One key's: its values, separated by commas");
   inspect->add_flag("--json", o->json, "As JSON lines");
   inspect->add_flag("!--no-events", o->events, "Without the events' texts");
   inspect->callback([o, exit_code] { *exit_code = RunStateInspect(*o, std::cout, std::cerr); });
@@ -226,8 +236,8 @@ constexpr Subcommand kSubcommands[] = {
     {"check", "Compile rules and say what is wrong with them", AddCheck},
     {"explain", "Show what rules compiled to", AddExplain},
     {"eval", "Evaluate one expression", AddEval},
+    {"state", "Look at durable state, and move it", AddState},
     {"schema", "Schemas of events and of the rule language", AddSchema},
-    {"state", "What is stored, for which keys", AddState},
     {"savepoint", "A portable copy of the state in one file", AddSavepoint},
 };
 

@@ -22,6 +22,9 @@ using rules::Node;
 using rules::SectionReader;
 using S = ConfigSection;
 
+// A commit alone may bring half of it.
+constexpr uint64_t kLeastOutboxBytes = uint64_t{64} << 20;
+constexpr uint64_t kLeastBufferBytes = uint64_t{1} << 20;
 constexpr const char* kBuiltInOutputs[] = {"alerts", "late", "errors", "audit", "metrics"};
 
 // The path that `node` names, or empty, after a report, if it leads nowhere.
@@ -41,6 +44,17 @@ StateConfig ReadState(const SectionReader& file, const Node& node, const std::st
   state.commit_interval_ms =
       section.DurationMs("commit_interval").value_or(state.commit_interval_ms);
   state.memory_bytes = ReadBytes(section, "memory");
+  state.min_pause_ms = section.DurationMs("min_pause").value_or(state.min_pause_ms);
+  state.outbox_bytes =
+      std::max(ReadBytes(section, "outbox").value_or(state.outbox_bytes), kLeastOutboxBytes);
+  if (const Node* inner = section.Get("rocksdb")) {
+    const SectionReader rocksdb = Inner(S::kRocksDb, section, *inner);
+    state.cache_bytes = ReadBytes(rocksdb, "cache").value_or(state.cache_bytes);
+    state.write_buffer_bytes = std::max(
+        ReadBytes(rocksdb, "write_buffer").value_or(state.write_buffer_bytes), kLeastBufferBytes);
+    state.compression = static_cast<StateConfig::Compression>(
+        rocksdb.Word("compression").value_or(static_cast<size_t>(state.compression)));
+  }
   if (const Node* inner = section.Get("checkpoints")) {
     const SectionReader checkpoints = Inner(S::kCheckpoints, section, *inner);
     state.checkpoint_every_ms = checkpoints.DurationMs("every").value_or(state.checkpoint_every_ms);

@@ -94,6 +94,12 @@ struct SinkConfig {
 struct StateConfig {
   std::string path;
   int64_t commit_interval_ms = 200;
+  int64_t min_pause_ms = 0;  // between the end of a commit and the next barrier
+  uint64_t outbox_bytes = uint64_t{1} << 30;
+  uint64_t cache_bytes = uint64_t{64} << 20;         // RocksDB's, of blocks that were read
+  uint64_t write_buffer_bytes = uint64_t{32} << 20;  // RocksDB's, of each of four families
+  enum class Compression : uint8_t { kNone, kLz4, kZstd };
+  Compression compression = Compression::kLz4;
   int64_t checkpoint_every_ms = 60'000;
   uint32_t checkpoints_kept = 3;
   std::optional<uint64_t> memory_bytes;

@@ -28,6 +28,7 @@ enum class ConfigSection : uint8_t {
   kStdoutSink,
   kState,
   kCheckpoints,
+  kRocksDb,
   kHttp,
 };
 

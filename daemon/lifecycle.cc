@@ -7,6 +7,7 @@
 #include "daemon/admin_api.h"
 #include "daemon/config.h"
 #include "daemon/formats.h"
+#include "daemon/kill_point.h"
 #include "daemon/live_engine.h"
 #include "daemon/reloader.h"
 #include "daemon/service_manager.h"
@@ -126,7 +127,11 @@ RunResult Daemon::ReadConfiguration() {
 
 RunResult Daemon::OpenOutputs() {
   StatusOr<std::unique_ptr<LiveEngine>> engine =
-      LiveEngine::Create(config_, rules_, &log_, &clock_);
+      LiveEngine::Create(config_, rules_, &log_, &clock_,
+                         {.accepts_loss = options_.accepts_loss,
+                          .after_rollback = options_.after_rollback,
+                          .open_store = {},
+                          .kill_point = KillPointOfEnvironment()});
   if (!engine.ok()) {
     return Fail(
         absl::IsInvalidArgument(engine.status()) ? RunResult::kBadConfig : RunResult::kFailed,
@@ -187,7 +192,8 @@ RunResult Daemon::RunJob() {
                        {"processed", std::to_string(total.processed)},
                        {"late", std::to_string(total.late)},
                        {"quarantined", std::to_string(total.quarantined)},
-                       {"waiting", std::to_string(total.waiting)}});
+                       {"waiting", std::to_string(total.waiting)},
+                       {"lost", std::to_string(total.lost)}});
   }
   if (!status.ok()) return Fail(RunResult::kFailed, status);
   if (!is_delivered) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "daemon/log.h"
+#include "daemon/outbox_sink.h"
 
 namespace vigil::daemon {
 
@@ -18,6 +19,9 @@ struct RunOptions {
   LogFormat log_format = LogFormat::kText;
   std::string log_level = "info";
   std::chrono::milliseconds drain_limit{30'000};
+  // With `state`: what to do about records that are gone, and about sinks that are ahead of it.
+  bool accepts_loss = false;
+  AfterRollback after_rollback = AfterRollback::kRefuse;
 };
 
 // How a run ended.

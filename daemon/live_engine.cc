@@ -11,6 +11,7 @@
 
 #include "alerts/json_writer.h"
 #include "alerts/sink_kafka.h"
+#include "alerts/sink_kafka_exact.h"
 #include "alerts/sink_rotating_file.h"
 #include "alerts/time_text.h"
 #include "daemon/text_sink.h"
@@ -52,6 +53,7 @@ void AppendLedger(const cep::Ledger& ledger, std::string* out) {
   AppendCount("quarantined", ledger.quarantined, out);
   AppendCount("rate_limited", ledger.rate_limited, out);
   AppendCount("waiting", ledger.waiting, out);
+  AppendCount("lost", ledger.lost, out);
 }
 
 uint64_t LagOf(const cep::PartitionPoint& partition) {
@@ -62,8 +64,8 @@ uint64_t LagOf(const cep::PartitionPoint& partition) {
 }  // namespace
 
 StatusOr<std::unique_ptr<LiveEngine>> LiveEngine::Create(
-    const Config& config, std::shared_ptr<const rules::RuleSet> rules, Log* log,
-    const Clock* clock) {
+    const Config& config, std::shared_ptr<const rules::RuleSet> rules, Log* log, const Clock* clock,
+    DurableJobOptions durable) {
   std::unique_ptr<LiveEngine> engine(new LiveEngine(config, log, clock));
   ASSIGN_OR_RETURN(engine->rules_, FollowRules(nullptr, std::move(rules)));
   const auto& context = engine->rules_->context;
@@ -79,17 +81,31 @@ StatusOr<std::unique_ptr<LiveEngine>> LiveEngine::Create(
         }
       });
   engine->rejects_ = std::make_unique<alerts::Rejects>(context);
-  engine->router_ = std::make_unique<alerts::Router>(
-      context, static_cast<alerts::RecordWriter*>(engine->delivery_.get()));
+  if (config.state) {
+    ASSIGN_OR_RETURN(engine->durable_,
+                     DurableJob::Open(config, std::move(durable), engine->delivery_.get(),
+                                      &engine->wakeup_, log, clock));
+    engine->boot_ = absl::StrCat(absl::Hex(engine->durable_->state()->boot(), absl::kZeroPad16));
+  }
+  engine->router_ = std::make_unique<alerts::Router>(context, engine->writer());
   RETURN_IF_ERROR(engine->OpenSinks());
   return engine;
 }
 
 LiveEngine::~LiveEngine() = default;
 
+alerts::RecordWriter* LiveEngine::writer() const {
+  if (durable_ != nullptr) return durable_.get();
+  return delivery_.get();
+}
+
 Status LiveEngine::OpenSinks() {
   for (const auto& [output, sinks] : config_.outputs) {
     for (const SinkConfig& sink : sinks) {
+      if (durable_ != nullptr && DurableJob::IsDurable(output, sink)) {
+        RETURN_IF_ERROR(OpenDurableSink(output, sink));
+        continue;
+      }
       ASSIGN_OR_RETURN(std::unique_ptr<alerts::Sink> opened, OpenSink(sink));
       alerts::SinkQueueOptions options;
       options.name = config_.name + "/" + output + "/" + sink.name;
@@ -99,6 +115,42 @@ Status LiveEngine::OpenSinks() {
     }
   }
   return absl::OkStatus();
+}
+
+Status LiveEngine::OpenDurableSink(const std::string& output, const SinkConfig& sink) {
+  if (sink.kind != SinkConfig::Kind::kKafka) {
+    ASSIGN_OR_RETURN(std::unique_ptr<alerts::Sink> plain, OpenSink(sink));
+    durable_->AddSink(output, sink, std::move(plain), nullptr);
+    return absl::OkStatus();
+  }
+  alerts::ExactKafkaSinkOptions options;
+  options.name = config_.name + "/" + output + "/" + sink.name;
+  KafkaAccess access = AccessOf(sink);
+  options.brokers = std::move(access.brokers);
+  options.properties = std::move(access.properties);
+  options.topic = sink.topic;
+  options.log = [log = log_](int level, const std::string& text) { log->WriteSyslog(level, text); };
+  ASSIGN_OR_RETURN(std::unique_ptr<alerts::ExactKafkaSink> exact,
+                   alerts::ExactKafkaSink::Create(std::move(options)));
+  durable_->AddSink(output, sink, nullptr, std::move(exact));
+  return absl::OkStatus();
+}
+
+// The sink's brokers and properties; else those of the first source, and how it gets to them.
+LiveEngine::KafkaAccess LiveEngine::AccessOf(const SinkConfig& sink) const {
+  KafkaAccess access{sink.brokers, sink.properties};
+  if (!access.brokers.empty()) return access;
+  for (const SourceConfig& source : config_.sources) {
+    if (!source.kafka) continue;
+    access.brokers = source.kafka->brokers;
+    for (const auto& [name, value] : source.kafka->properties) {
+      const bool is_access = name.rfind("security.", 0) == 0 || name.rfind("sasl.", 0) == 0 ||
+                             name.rfind("ssl.", 0) == 0;
+      if (is_access) access.properties.emplace(name, value);
+    }
+    break;
+  }
+  return access;
 }
 
 StatusOr<std::unique_ptr<alerts::Sink>> LiveEngine::OpenSink(const SinkConfig& sink) {
@@ -114,21 +166,9 @@ StatusOr<std::unique_ptr<alerts::Sink>> LiveEngine::OpenSink(const SinkConfig& s
     return file;
   }
   alerts::KafkaSinkOptions options;
-  options.brokers = sink.brokers;
-  options.properties = sink.properties;
-  if (options.brokers.empty()) {
-    // Those of the first source, and how it gets to them.
-    for (const SourceConfig& source : config_.sources) {
-      if (!source.kafka) continue;
-      options.brokers = source.kafka->brokers;
-      for (const auto& [name, value] : source.kafka->properties) {
-        const bool is_access = name.rfind("security.", 0) == 0 || name.rfind("sasl.", 0) == 0 ||
-                               name.rfind("ssl.", 0) == 0;
-        if (is_access) options.properties.emplace(name, value);
-      }
-      break;
-    }
-  }
+  KafkaAccess access = AccessOf(sink);
+  options.brokers = std::move(access.brokers);
+  options.properties = std::move(access.properties);
   options.topic = sink.topic;
   options.boot = boot_;
   options.log = [log = log_](int level, const std::string& text) { log->WriteSyslog(level, text); };
@@ -166,8 +206,20 @@ Status LiveEngine::Start() {
   callbacks.output = [this](const std::vector<cep::Record>& records) {
     return router_->Write(records);
   };
-  callbacks.on_commit = [this](const cep::CommitPoint& point) { return OnCommit(point); };
-  callbacks.has_room = [this] { return !is_paused_ && delivery_->HasRoom(); };
+  callbacks.on_commit = [this](const cep::CommitPoint& point,
+                               std::vector<cep::ShardChanges> changes) {
+    return OnCommit(point, std::move(changes));
+  };
+  callbacks.has_room = [this] {
+    return !is_paused_ && delivery_->HasRoom() && (durable_ == nullptr || durable_->HasRoom());
+  };
+  if (durable_ != nullptr) {
+    RETURN_IF_ERROR(CheckSeekable(inputs));
+    ASSIGN_OR_RETURN(options.resume, durable_->Resume(*rules_));
+    options.make_packer = durable_->MakePackers();
+    callbacks.is_commit_due = [this](int64_t since_ms) { return durable_->IsCommitDue(since_ms); };
+    callbacks.may_commit = [this] { return durable_->MayCommit(); };
+  }
   callbacks.on_time_event = [this](const cep::TimeEvent& event, const cep::Partition& partition) {
     OnTimeEvent(event, partition);
   };
@@ -176,7 +228,24 @@ Status LiveEngine::Start() {
       [remake = rules_->Remake()] { return remake(nullptr); }, rules_->MakeBuilders(),
       rejects_.get(), std::move(callbacks), clock_, &wakeup_);
   Audit("start", {{"rule_set", rules_->rules->version}, {"boot", boot_}});
-  return job_->Start();
+  RETURN_IF_ERROR(job_->Start());
+  if (durable_ != nullptr) durable_->Start([this] { job_->AskForBarrier(); });
+  return absl::OkStatus();
+}
+
+Status LiveEngine::CheckSeekable(const std::vector<cep::LiveInput>& inputs) const {
+  for (const cep::LiveInput& input : inputs) {
+    if (input.source->can_seek()) continue;
+    return absl::InvalidArgumentError("source " + input.name +
+                                      " cannot be read again after a crash, which `state` needs");
+  }
+  return absl::OkStatus();
+}
+
+std::map<std::string, alerts::SinkCounters> LiveEngine::sinks() const {
+  std::map<std::string, alerts::SinkCounters> counters = delivery_->counters();
+  if (durable_ != nullptr) counters.merge(durable_->sinks());
+  return counters;
 }
 
 std::shared_ptr<const RunningRules> LiveEngine::rules() const {
@@ -253,6 +322,7 @@ Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRu
   }
   // What comes from here on is the new rules'.
   SetRules(next);
+  if (durable_ != nullptr) durable_->SetRules(*next, job->watermark());
   RETURN_IF_ERROR(job->Swap(std::move(rules)));
   Audit("rules", {{"rule_set", next->rules->version}, {"watermark", TimeText(job->watermark())}});
   return absl::OkStatus();
@@ -260,8 +330,7 @@ Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRu
 
 void LiveEngine::SetRules(std::shared_ptr<const RunningRules> next) {
   alerts_ = alerts_by_rule();
-  router_ = std::make_unique<alerts::Router>(next->context,
-                                             static_cast<alerts::RecordWriter*>(delivery_.get()));
+  router_ = std::make_unique<alerts::Router>(next->context, writer());
   delivery_->SetContext(next->context);
   const std::lock_guard lock(mutex_);
   rules_ = std::move(next);
@@ -317,11 +386,13 @@ std::shared_ptr<const JobCounters> LiveEngine::Counters() {
 }
 
 Status LiveEngine::Run(const std::function<void()>& after_round) {
-  const Status status = job_->Run([&] {
+  Status status = job_->Run([&] {
     last_round_ms_ = clock_->SteadyMs();
     PublishDelivered();
+    if (durable_ != nullptr && !durable_->status().ok()) job_->Stop();
     after_round();
   });
+  if (status.ok() && durable_ != nullptr) status = durable_->status();
   has_ended_ = true;
   if (const auto point = job_->status()) WriteMetrics(*point);
   Audit("stop", {{"reason", status.ok() ? (job_->is_done() ? "end" : "asked for")
@@ -336,20 +407,27 @@ bool LiveEngine::Drain(std::chrono::milliseconds limit,
   while (!is_drained && std::chrono::steady_clock::now() < deadline) {
     const auto next = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
     is_drained = delivery_->Drain(std::min(next, deadline));
+    if (durable_ != nullptr) {
+      is_drained &= durable_->Drain(std::min(next, deadline));
+      if (!durable_->status().ok()) break;
+    }
     while_waiting();
   }
   PublishDelivered();
   return is_drained;
 }
 
-Status LiveEngine::OnCommit(const cep::CommitPoint& point) {
+Status LiveEngine::OnCommit(const cep::CommitPoint& point, std::vector<cep::ShardChanges> changes) {
   const cep::Ledger total = point.total();
   if (!total.IsClosed() || total.processed > total.read) {
     log_->Error("the ledger does not close",
                 {{"read", std::to_string(total.read)}, {"waiting", std::to_string(total.waiting)}});
   }
-  unpublished_.push_back(
-      {delivery_->next_sequence(), std::make_shared<const cep::CommitPoint>(point)});
+  if (durable_ != nullptr) {
+    RETURN_IF_ERROR(durable_->Submit(job_->status(), std::move(changes)));
+  } else {
+    unpublished_.push_back({delivery_->next_sequence(), job_->status()});
+  }
   const int64_t now = clock_->SteadyMs();
   if (now - last_metrics_ms_ >= kMetricsEveryMs) {
     last_metrics_ms_ = now;
@@ -360,6 +438,13 @@ Status LiveEngine::OnCommit(const cep::CommitPoint& point) {
 
 // Publishes the newest offsets that every record before them has been delivered for.
 void LiveEngine::PublishDelivered() {
+  if (durable_ != nullptr) {
+    std::shared_ptr<const cep::CommitPoint> committed = durable_->Committed();
+    if (committed == nullptr || committed == published_) return;
+    Publish(*committed);
+    published_ = std::move(committed);
+    return;
+  }
   if (unpublished_.empty()) return;
   const uint64_t done = delivery_->DoneBefore();
   std::shared_ptr<const cep::CommitPoint> newest;
@@ -367,10 +452,13 @@ void LiveEngine::PublishDelivered() {
     newest = std::move(unpublished_.front().point);
     unpublished_.pop_front();
   }
-  if (newest == nullptr) return;
+  if (newest != nullptr) Publish(*newest);
+}
+
+void LiveEngine::Publish(const cep::CommitPoint& point) {
   const std::vector<cep::LiveInput>& inputs = job_->inputs();
   std::vector<std::vector<uint64_t>> offsets(inputs.size());
-  for (const cep::PartitionPoint& partition : newest->partitions) {
+  for (const cep::PartitionPoint& partition : point.partitions) {
     offsets[partition.input].push_back(partition.next_offset);
   }
   for (size_t i = 0; i < inputs.size(); ++i) inputs[i].source->Publish(offsets[i]);
@@ -449,7 +537,7 @@ void LiveEngine::WriteMetrics(const cep::CommitPoint& point) {
   }
   line.append("],\"sinks\":{");
   bool is_first = true;
-  for (const auto& [name, counters] : delivery_->counters()) {
+  for (const auto& [name, counters] : sinks()) {
     if (!std::exchange(is_first, false)) line.push_back(',');
     alerts::AppendJsonString(name, &line);
     line.append(":{\"accepted\":");

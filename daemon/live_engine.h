@@ -3,8 +3,9 @@
 //
 // The job's thread is the caller's. Records go to alerts::Delivery, whose sinks have threads of
 // their own; while a sink that blocks has no room, the job reads nothing. At each commit point the
-// offsets that everything is delivered for are published to the consumer group.
-// Tests: tests/integration/run_test.cc.
+// offsets that everything is delivered for are published to the consumer group. With `state` a
+// DurableJob writes the commit points, sinks deliver what is durable, and offsets are published
+// once they are. Tests: tests/integration/run_test.cc.
 #pragma once
 
 #include <atomic>
@@ -26,6 +27,7 @@
 #include "cep/base/wakeup.h"
 #include "cep/runtime/live_job.h"
 #include "daemon/config.h"
+#include "daemon/durable_job.h"
 #include "daemon/formats.h"
 #include "daemon/job_view.h"
 #include "daemon/live_sources.h"
@@ -37,14 +39,15 @@ namespace vigil::daemon {
 
 class LiveEngine : public RuleTarget, public JobView {
  public:
-  // Opens the outputs. `log` and `clock` are borrowed.
-  // Errors: INVALID_ARGUMENT for what is wrong with properties, others for files.
+  // Opens the state, if there is to be one, and the outputs. `log` and `clock` are borrowed.
+  // Errors: INVALID_ARGUMENT for what is wrong with properties, others for files and the state.
   static StatusOr<std::unique_ptr<LiveEngine>> Create(const Config& config,
                                                       std::shared_ptr<const rules::RuleSet> rules,
-                                                      Log* log, const Clock* clock);
+                                                      Log* log, const Clock* clock,
+                                                      DurableJobOptions durable = {});
   ~LiveEngine() override;
 
-  // Makes the sources and begins to connect.
+  // Takes back state, makes the sources and begins to connect.
   Status Start();
   // Runs until the sources have ended or Stop() was called. `after_round` is called on this thread,
   // at least every 50 ms unless a sink's records are being made.
@@ -62,9 +65,9 @@ class LiveEngine : public RuleTarget, public JobView {
   std::string name() const override { return config_.name; }
   std::shared_ptr<const cep::CommitPoint> status() const override { return job_->status(); }
   std::shared_ptr<const JobCounters> Counters() override;
-  std::map<std::string, alerts::SinkCounters> sinks() const override {
-    return delivery_->counters();
-  }
+  std::map<std::string, alerts::SinkCounters> sinks() const override;
+  // Null without state.
+  DurableJob* durable() const { return durable_.get(); }
   bool is_alive() const override;
   bool is_paused() const override { return is_paused_; }
   void Pause(bool is_paused) override;
@@ -90,15 +93,24 @@ class LiveEngine : public RuleTarget, public JobView {
   LiveEngine(const Config& config, Log* log, const Clock* clock)
       : config_(config), log_(log), clock_(clock), source_log_(log) {}
   Status OpenSinks();
+  struct KafkaAccess {
+    std::string brokers;
+    io::KafkaProperties properties;
+  };
   StatusOr<std::unique_ptr<alerts::Sink>> OpenSink(const SinkConfig& sink);
+  KafkaAccess AccessOf(const SinkConfig& sink) const;
+  Status OpenDurableSink(const std::string& output, const SinkConfig& sink);
+  Status CheckSeekable(const std::vector<cep::LiveInput>& inputs) const;
+  alerts::RecordWriter* writer() const;
   bool IdleAdvance(const RunningRules& running) const;
   Status Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
               std::vector<std::unique_ptr<ingest::Codec>>* codecs);
   std::shared_ptr<const JobCounters> Count(const cep::LiveJob& job) const;
   void SetRules(std::shared_ptr<const RunningRules> next);
-  Status OnCommit(const cep::CommitPoint& point);
+  Status OnCommit(const cep::CommitPoint& point, std::vector<cep::ShardChanges> changes);
   void OnTimeEvent(const cep::TimeEvent& event, const cep::Partition& partition);
   void PublishDelivered();
+  void Publish(const cep::CommitPoint& point);
   void Audit(std::string_view what, const std::vector<LogField>& fields);
   void WriteMetrics(const cep::CommitPoint& point);
 
@@ -122,8 +134,10 @@ class LiveEngine : public RuleTarget, public JobView {
   std::unique_ptr<alerts::Rejects> rejects_;
   std::unique_ptr<alerts::Router> router_;
   std::deque<Unpublished> unpublished_;
+  std::shared_ptr<const cep::CommitPoint> published_;  // with state
   int64_t last_metrics_ms_ = 0;
-  std::unique_ptr<cep::LiveJob> job_;  // goes first
+  std::unique_ptr<DurableJob> durable_;  // null without state
+  std::unique_ptr<cep::LiveJob> job_;    // goes first
 };
 
 }  // namespace vigil::daemon

@@ -99,6 +99,7 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
   for (const SourceConfig& source : config.sources) {
     const KafkaSourceConfig& kafka = *source.kafka;
     cep::LiveInput input;
+    input.name = source.name;
     const WatermarkConfig& watermark = source.watermark;
     input.time.bound_ms = watermark.bound_ms;
     input.time.idle_after_ms = watermark.idle_after_ms;

@@ -92,6 +92,7 @@ StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
   const size_t count = rules->rules.size();
   const std::vector<uint32_t> kept = KeptSlots(*rules->layout);
   next->captured.assign(count, kept);
+  next->incarnations.resize(count);
   std::map<std::string_view, uint32_t> old_index;
   std::vector<uint32_t> index_after;
   if (before != nullptr) {
@@ -100,21 +101,28 @@ StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
     }
     index_after.assign(old_index.size(), kRetired);
     next->next_generation = before->next_generation;
+    next->next_incarnation = before->next_incarnation;
   }
   std::vector<bool> goes_on(count);
   for (uint32_t i = 0; i < count; ++i) {
     const CompiledRule& rule = rules->rules[i];
     const auto old = old_index.find(rule.info.id);
     if (old == old_index.end()) {
+      next->incarnations[i] = next->next_incarnation++;
       next->verdicts.push_back({rule.info.id, Verdict::kNew, ""});
       continue;
     }
     const std::vector<uint32_t>& captured = before->captured[old->second];
     next->verdicts.push_back(Judge(before->rules->rules[old->second], rule, captured, kept));
+    const uint32_t from = old->second;
     old_index.erase(old);
-    if (next->verdicts.back().verdict == Verdict::kReset) continue;
+    if (next->verdicts.back().verdict == Verdict::kReset) {
+      next->incarnations[i] = next->next_incarnation++;
+      continue;
+    }
     goes_on[i] = true;
-    index_after[old->second] = i;
+    index_after[from] = i;
+    next->incarnations[i] = before->incarnations[from];
     next->captured[i].clear();
     std::set_intersection(captured.begin(), captured.end(), kept.begin(), kept.end(),
                           std::back_inserter(next->captured[i]));
@@ -131,8 +139,9 @@ StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
   Generation added;
   added.index_now.assign(count, kRetired);
   std::vector<patterns::PatternRule> compiled;
-  for (const patterns::PatternRule& rule : rules::PatternRules(*rules)) {
+  for (patterns::PatternRule& rule : rules::PatternRules(*rules)) {
     if (goes_on[rule.id]) continue;
+    rule.incarnation = next->incarnations[rule.id];
     compiled.push_back(rule);
     added.index_now[rule.id] = rule.id;
   }
@@ -143,6 +152,7 @@ StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
     next->key_exprs = added.patterns->key_exprs;
     running->generations.push_back(std::move(added));
   }
+  running->layout = rules->layout;
   next->rule_keys.resize(count);
   for (const Generation& generation : running->generations) {
     AddRuleKeys(generation, &next->rule_keys);

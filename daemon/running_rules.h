@@ -42,6 +42,9 @@ struct RunningRules {
   std::vector<std::vector<uint32_t>> rule_keys;  // cep/runtime/key_usage.h
   // By rule: the slots that all events which its partial matches hold have been captured with.
   std::vector<std::vector<uint32_t>> captured;
+  // By rule: a number that no other rule has or had, and that goes on with its partial matches.
+  std::vector<uint64_t> incarnations;
+  uint64_t next_incarnation = 1;
   uint64_t next_generation = 0;
   std::vector<RuleVerdict> verdicts;  // how it follows its predecessor, by rule id
 

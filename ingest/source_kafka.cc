@@ -10,6 +10,7 @@
 #include <re2/re2.h>
 #include <simdjson.h>
 
+#include "ingest/kafka_resume.h"
 #include "ingest/line_reader.h"
 
 namespace vigil::ingest {
@@ -123,6 +124,12 @@ KafkaSource::~KafkaSource() {
   if (client_ != nullptr) rd_kafka_consumer_close(client_.get());
 }
 
+void KafkaSource::Resume(std::vector<cep::ResumeFrom> partitions, bool accepts_loss) {
+  is_resumed_ = true;
+  accepts_loss_ = accepts_loss;
+  resumed_ = std::move(partitions);
+}
+
 Status KafkaSource::Start(Wakeup* wakeup) {
   wakeup_ = wakeup;
   thread_ = std::thread([this] { Discover(); });
@@ -215,7 +222,7 @@ bool KafkaSource::Look(bool at_start) {
   StatusOr<std::vector<Found>> found = FindNew();
   Status status = found.status();
   if (status.ok()) status = Resolve(&*found, at_start);
-  if (absl::IsNotFound(status)) {
+  if (absl::IsNotFound(status) || absl::IsFailedPrecondition(status)) {
     const std::lock_guard lock(mutex_);
     failure_ = status;
     is_stopping_ = true;
@@ -308,7 +315,13 @@ StatusOr<std::vector<KafkaSource::Found>> KafkaSource::FindNew() {
 
 // Finds where the partitions begin and end.
 Status KafkaSource::Resolve(std::vector<Found>* found, bool at_start) {
-  if (!at_start || found->empty()) return absl::OkStatus();
+  if (!at_start) return absl::OkStatus();
+  if (is_resumed_) {
+    RETURN_IF_ERROR(ResolveResumed(found));
+    for (Found& f : *found) RETURN_IF_ERROR(ResolveStart(&f));
+    return absl::OkStatus();
+  }
+  if (found->empty()) return absl::OkStatus();
   using Kind = KafkaStart::Kind;
   const Kind kind = options_.start.kind;
   if (kind == Kind::kCommitted || kind == Kind::kTimestamp) {
@@ -337,9 +350,54 @@ Status KafkaSource::Resolve(std::vector<Found>* found, bool at_start) {
   return absl::OkStatus();
 }
 
+// Partitions that a former run read go on where it stood; others are read from their beginning.
+Status KafkaSource::ResolveResumed(std::vector<Found>* found) {
+  std::vector<cep::ResumeFrom> there;
+  std::vector<Found*> places;
+  std::string absent;
+  for (const cep::ResumeFrom& resumed : resumed_) {
+    const auto place = std::find_if(found->begin(), found->end(), [&resumed](const Found& f) {
+      return f.topic == resumed.topic && f.number == static_cast<int32_t>(resumed.number);
+    });
+    if (place == found->end()) {
+      absl::StrAppend(&absent, " ", resumed.topic, "/", resumed.number);
+      continue;
+    }
+    there.push_back(resumed);
+    places.push_back(&*place);
+  }
+  if (!absent.empty()) {
+    const std::string text =
+        absl::StrCat("source ", options_.name, ": what was read before is not there:", absent);
+    if (!accepts_loss_) {
+      return absl::FailedPreconditionError(text + "; --accept-loss gives it up and goes on");
+    }
+    Say(4, text + "; accepted as lost");
+  }
+  const KafkaResumeOptions options{.source = options_.name,
+                                   .defaults = Defaults(),
+                                   .properties = options_.properties,
+                                   .forced = Forced(options_),
+                                   .request_ms = kRequestMs,
+                                   .accepts_loss = accepts_loss_,
+                                   .is_stopping =
+                                       [this] {
+                                         const std::lock_guard lock(mutex_);
+                                         return is_stopping_;
+                                       },
+                                   .warn = [this](const std::string& text) { Say(4, text); }};
+  std::vector<bool> replaced;
+  RETURN_IF_ERROR(CheckResume(client_.get(), options, &there, &replaced));
+  for (size_t i = 0; i < there.size(); ++i) {
+    places[i]->start = static_cast<int64_t>(there[i].from);
+    places[i]->is_replaced = replaced[i];
+  }
+  return absl::OkStatus();
+}
+
 // Turns logical offsets into numbers, where the start or a bounded run needs them.
 Status KafkaSource::ResolveStart(Found* found) {
-  const bool is_latest = options_.start.kind == KafkaStart::Kind::kLatest;
+  const bool is_latest = options_.start.kind == KafkaStart::Kind::kLatest && !is_resumed_;
   if (!options_.stop_at_end && !is_latest && found->start != RD_KAFKA_OFFSET_END) {
     return absl::OkStatus();
   }
@@ -409,6 +467,7 @@ void KafkaSource::AddFound() {
     live.at_start = f.at_start;
     live.next_offset = static_cast<uint64_t>(state.next_offset);
     live.end_offset = f.stop;
+    live.is_replaced = f.is_replaced;
     // Off the common queue before it is assigned, so that nothing ever goes there.
     state.queue.reset(rd_kafka_queue_get_partition(client_.get(), f.topic.c_str(), f.number));
     rd_kafka_queue_forward(state.queue.get(), nullptr);
@@ -527,7 +586,9 @@ size_t KafkaSource::Read(size_t partition, size_t max, cep::Batch* batch) {
     if (state.pending != nullptr) NotePending(&state);
   }
   if (count > 0) {
-    state.next_offset = state.messages[begin + count - 1]->offset + 1;
+    const rd_kafka_message_t& last = *state.messages[begin + count - 1];
+    state.next_offset = last.offset + 1;
+    live.last = {true, static_cast<uint64_t>(last.offset), FingerprintOf(last)};
     live.next_offset = static_cast<uint64_t>(state.next_offset);
     for (size_t i = begin; i < begin + count; ++i) rd_kafka_message_destroy(state.messages[i]);
     state.next += count;

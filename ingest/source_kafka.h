@@ -86,6 +86,8 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
                                                        KafkaSourceLog* log);
   ~KafkaSource() override;
 
+  bool can_seek() const override { return true; }
+  void Resume(std::vector<cep::ResumeFrom> partitions, bool accepts_loss) override;
   Status Start(Wakeup* wakeup) override;
   Status Serve() override;
   bool has_started() const override { return has_started_; }
@@ -124,6 +126,7 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
     bool at_start = false;
     int64_t start = 0;
     int64_t stop = -1;
+    bool is_replaced = false;
   };
   struct TopicPattern;
 
@@ -140,6 +143,7 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   StatusOr<std::vector<Found>> FindNew();
   StatusOr<std::vector<std::pair<std::string, int>>> ListTopics();
   Status Resolve(std::vector<Found>* found, bool at_start);
+  Status ResolveResumed(std::vector<Found>* found);
   Status ResolveStart(Found* found);
   bool Sleep(int64_t ms);
 
@@ -172,6 +176,10 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   std::vector<RawRecord> records_;
   std::vector<int64_t> append_times_;
   int64_t last_poll_all_ms_ = 0;
+
+  bool is_resumed_ = false;  // set before the discovering thread starts, as the following
+  bool accepts_loss_ = false;
+  std::vector<cep::ResumeFrom> resumed_;
 
   std::thread thread_;
   std::mutex mutex_;

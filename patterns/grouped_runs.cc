@@ -53,6 +53,14 @@ void GroupedRuns::AddTo(const Run& run, std::vector<Run>* groups) {
   groups->push_back(run);
 }
 
+void GroupedRuns::Resume(const Counts& added, const Counts& stored) {
+  gone_nodes_ += stored.size - added.size;
+  gone_accepted_ += stored.accepted - added.accepted;
+  accepted_ += stored.accepted - added.accepted;
+  swept_size_ += stored.swept_size;
+  sweep_at_ = std::max(kFirstSweep, 2 * swept_size_);
+}
+
 void GroupedRuns::Sweep(int64_t floor) {
   // A node is reached from later ones only: one pass from the last to the first finds all.
   std::vector<uint32_t> place(nodes_.size(), kNoNode);
@@ -95,6 +103,8 @@ void GroupedRuns::Sweep(int64_t floor) {
     nodes_[kept++] = node;
   }
   nodes_.resize(kept);
+  accepted_ -= gone_accepted_;
+  gone_nodes_ = gone_accepted_ = 0;
   for (Run& group : groups_) group.node = place[group.node];
   sweep_at_ = std::max(kFirstSweep, 2 * kept);
   swept_size_ = kept;

@@ -23,6 +23,25 @@ namespace vigil::patterns {
 
 class GroupedRuns {
  public:
+  static constexpr uint32_t kIsUnion = UINT32_MAX;
+  // One accepted event before `b`'s paths, or, with stage kIsUnion, the paths of `a` and of `b`,
+  // those of `a` with the latest start.
+  struct Node {
+    int64_t latest_start;
+    uint64_t paths;  // saturating
+    uint32_t a;      // the event; a node
+    uint32_t b;      // a node, or kNoNode
+    uint32_t stage;
+    bool is_union() const { return stage == kIsUnion; }
+  };
+
+  // How far a graph is from being swept.
+  struct Counts {
+    uint64_t accepted = 0;    // accepted()
+    uint64_t size = 0;        // nodes, also those out of reach
+    uint64_t swept_size = 0;  // nodes after the last sweep
+  };
+
   // `store` holds the events and outlives this.
   explicit GroupedRuns(MatchStore* store) : store_(store) {}
   GroupedRuns(const GroupedRuns&) = delete;
@@ -52,12 +71,21 @@ class GroupedRuns {
   // Sweeps if it is time to. Paths that started at or before `floor` are over. Renumbers the nodes
   // of groups().
   void SweepIfDue(int64_t floor, size_t most_accepted) {
-    if (nodes_.size() >= sweep_at_ ||
-        (accepted_ > most_accepted && nodes_.size() - swept_size_ > most_accepted / 8)) {
+    if (size() >= sweep_at_ ||
+        (accepted_ > most_accepted && size() - swept_size_ > most_accepted / 8)) {
       Sweep(floor);
     }
   }
   void Sweep(int64_t floor);
+
+  // The nodes, those that one refers to before it.
+  const std::vector<Node>& nodes() const { return nodes_; }
+  Counts counts() const { return {accepted_, size(), swept_size_}; }
+  // A part of the graph has come back from storage, as `added`: it is swept when what it comes from
+  // would have been, as `stored` says.
+  void Resume(const Counts& added, const Counts& stored);
+  // The paths of both, `a` with the latest start, in a node of their own.
+  uint32_t AddUnion(uint32_t a, uint32_t b) { return Add(UnionOf(a, b)); }
 
   // How many paths the node has, with those that are over as far as they have not been swept;
   // saturates.
@@ -70,20 +98,9 @@ class GroupedRuns {
   uint64_t ForEachPath(uint32_t node, int64_t floor, uint32_t longest, F f) const;
 
  private:
-  static constexpr uint32_t kIsUnion = UINT32_MAX;
   static constexpr size_t kFirstSweep = 256;
 
-  // One accepted event before `b`'s paths, or, with stage kIsUnion, the paths of `a` and of `b`,
-  // those of `a` with the latest start.
-  struct Node {
-    int64_t latest_start;
-    uint64_t paths;  // saturating
-    uint32_t a;      // the event; a node
-    uint32_t b;      // a node, or kNoNode
-    uint32_t stage;
-    bool is_union() const { return stage == kIsUnion; }
-  };
-
+  size_t size() const { return nodes_.size() + gone_nodes_; }
   uint32_t Add(const Node& node);
   Node UnionOf(uint32_t a, uint32_t b) const;
 
@@ -93,6 +110,10 @@ class GroupedRuns {
   size_t accepted_ = 0;
   size_t sweep_at_ = kFirstSweep;
   size_t swept_size_ = 0;  // of nodes_ after the last sweep
+  // Nodes out of reach that were not stored, and those of them that stand for accepted events: they
+  // count until the next sweep.
+  size_t gone_nodes_ = 0;
+  size_t gone_accepted_ = 0;
 };
 
 template <typename F>

@@ -66,6 +66,7 @@ void KeyTable::Erase(KeyEntry* entry) {
   slots_[i] = Slot();
   SetTag(i, 0);
   entry->blocks.clear();
+  entry->stored = kNothingStored;
   free_.push_back(entry);
   --count_;
 }

@@ -25,6 +25,7 @@
 namespace vigil::patterns {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+inline constexpr uint32_t kNothingStored = UINT32_MAX;
 
 // What few keys need.
 struct RareState {
@@ -38,6 +39,7 @@ struct RareState {
 struct BlockState {
   int64_t min_due = kNever;  // no run falls due earlier
   uint32_t block = 0;
+  bool is_dirty = false;  // changed since the last snapshot
   RunList runs;
   std::unique_ptr<RareState> rare;  // null if there is nothing in it
 
@@ -51,6 +53,10 @@ struct alignas(64) KeyEntry {
   absl::InlinedVector<BlockState, 1> blocks;
   absl::InlinedVector<char, 16> bytes;
   uint64_t hash = 0;
+  // While snapshots are made: what is stored of the key, in PatternOperator's list; whether it is
+  // among those that have changed, which goes on when the entry becomes another key's.
+  uint32_t stored = kNothingStored;
+  bool is_dirty = false;
 
   std::string_view key() const { return {bytes.data(), bytes.size()}; }  // typed bytes
 

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <new>
 
+#include "cep/base/encoding.h"
+
 namespace vigil::patterns {
 namespace {
 
@@ -118,7 +120,6 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
   }
   size += Aligned(kept * sizeof(Value));
   char* memory = static_cast<char*>(memory_.Allocate(size));
-  event_bytes_ += size;
   auto* event = new (memory) CapturedEvent();
   char* to = memory + Aligned(sizeof(CapturedEvent));
   auto* values = reinterpret_cast<Value*>(to);
@@ -131,9 +132,14 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
   event->values = values;
   event->value_count = kept;
   event->ts = rows.ts[row];
-  event->seq = rows.first_sequence + row;
+  event->seq = kFirstSequence + rows.first_sequence + row;
   event->partition = ref.batch->partitions[ref.row];
   event->offset = ref.batch->offsets[ref.row];
+  return AddEvent(event, size);
+}
+
+uint32_t MatchStore::AddEvent(CapturedEvent* event, size_t size) {
+  event_bytes_ += size;
   uint32_t id;
   if (free_events_.empty()) {
     id = static_cast<uint32_t>(events_.size());
@@ -144,6 +150,35 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
   }
   events_[id] = {event, 1, static_cast<uint32_t>(size)};
   return id;
+}
+
+uint32_t MatchStore::Adopt(const CapturedEvent& from) {
+  size_t size = Aligned(sizeof(CapturedEvent)) + Aligned(from.json.size()) +
+                Aligned(from.value_count * sizeof(Value));
+  for (uint32_t s = 0; s < from.value_count; ++s) size += DeepSize(from.values[s]);
+  char* memory = static_cast<char*>(memory_.Allocate(size));
+  auto* event = new (memory) CapturedEvent(from);
+  char* to = memory + Aligned(sizeof(CapturedEvent));
+  auto* values = reinterpret_cast<Value*>(to);
+  to += Aligned(from.value_count * sizeof(Value));
+  for (uint32_t s = 0; s < from.value_count; ++s) {
+    new (&values[s]) Value(DeepCopy(from.values[s], &to));
+  }
+  if (!from.json.empty()) std::memcpy(to, from.json.data(), from.json.size());
+  event->json = {to, from.json.size()};
+  event->values = values;
+  return AddEvent(event, size);
+}
+
+const cep::Partition* MatchStore::Intern(const cep::Partition& partition) {
+  std::string key;
+  for (const std::string& name : {partition.source, partition.topic, partition.place}) {
+    PutBytes(name, &key);
+  }
+  PutVarint(partition.number, &key);
+  std::unique_ptr<cep::Partition>& known = partitions_[key];
+  if (known == nullptr) known = std::make_unique<cep::Partition>(partition);
+  return known.get();
 }
 
 }  // namespace vigil::patterns

@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,9 @@ namespace vigil::patterns {
 
 inline constexpr uint32_t kNoNode = UINT32_MAX;
 inline constexpr uint32_t kNoEvent = UINT32_MAX;
+// Sequence numbers of events start here; those below are given to events that come back from
+// storage, so that every later event is behind them.
+inline constexpr uint64_t kFirstSequence = uint64_t{1} << 40;
 
 inline constexpr uint32_t kRunOperands = 2;
 
@@ -83,6 +88,13 @@ class MatchStore {
   // Copies the row, with one reference, the caller's. Returns kNoEvent if the record is not valid
   // as a whole; then `why` says where.
   uint32_t Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why);
+  // An event from storage, with one reference, the caller's: a copy of `from`, whose sequence
+  // number is below kFirstSequence and whose partition is one of Intern().
+  uint32_t Adopt(const cep::CapturedEvent& from);
+  // A partition with these names that lives as long as the store.
+  const cep::Partition* Intern(const cep::Partition& partition);
+  // Gives an event from storage another number below kFirstSequence.
+  void SetSequence(uint32_t event, uint64_t seq) { events_[event].event->seq = seq; }
   // Adds a reference.
   void Keep(uint32_t event) { ++events_[event].refs; }
   // Drops a reference; kNoEvent is fine.
@@ -92,9 +104,14 @@ class MatchStore {
   // Memory for lists of runs; outlives them.
   BlockAllocator* memory() { return &memory_; }
 
+  // All nodes and events, with those that are free: their ids are below.
+  size_t node_count() const { return nodes_.size(); }
+  size_t event_count() const { return events_.size(); }
   size_t live_nodes() const { return nodes_.size() - free_nodes_.size(); }
 
  private:
+  uint32_t AddEvent(cep::CapturedEvent* event, size_t size);
+
   struct EventSlot {
     cep::CapturedEvent* event = nullptr;
     uint32_t refs = 0;
@@ -108,6 +125,8 @@ class MatchStore {
   BlockAllocator memory_;  // of the events and the lists of runs
   size_t event_bytes_ = 0;
   std::string json_;  // scratch of Capture()
+  // Partitions of events that came back from storage; a source's own are its.
+  std::map<std::string, std::unique_ptr<cep::Partition>> partitions_;
 };
 
 }  // namespace vigil::patterns

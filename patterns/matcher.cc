@@ -193,7 +193,8 @@ void Matcher::Split(BlockState* from, std::vector<BlockState>* states) {
   states->clear();
   states->resize(members_.size());
   for (size_t m = 0; m < members_.size(); ++m) {
-    const uint64_t all = members_[m]->block_.all;
+    const uint64_t all = members_[m]->live_;
+    if (all == 0) continue;
     const auto share = [&](Run run) {
       CEP_DCHECK(run.rules == block_.all);
       run.rules = all;
@@ -962,8 +963,17 @@ void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state)
 }
 
 // Removes the runs that stand for no rule any more.
-void Matcher::DropRetired(BlockState* state) {
-  if (GroupedRuns* grouped = state->grouped()) {
+bool Matcher::DropRetired(BlockState* state) {
+  const auto is_retired = [this](const Run& run) { return (run.rules & ~live_) != 0; };
+  GroupedRuns* grouped = state->grouped();
+  const bool has_retired =
+      grouped != nullptr
+          ? std::any_of(grouped->groups().begin(), grouped->groups().end(), is_retired)
+          : std::any_of(state->runs.begin(), state->runs.end(), is_retired) ||
+                (state->has_held() &&
+                 std::any_of(state->rare->held.begin(), state->rare->held.end(), is_retired));
+  if (!has_retired) return false;
+  if (grouped != nullptr) {
     std::vector<Run> groups;
     for (Run group : grouped->groups()) {
       group.rules &= live_;
@@ -971,13 +981,14 @@ void Matcher::DropRetired(BlockState* state) {
     }
     grouped->groups() = std::move(groups);
     UpdateGroupedDue(state);
-    return;
+    return true;
   }
   for (Run& run : state->runs) run.rules &= live_;
   if (state->rare == nullptr) state->rare = std::make_unique<RareState>();
   for (Run& run : state->rare->held) run.rules &= live_;
   RemoveUnused(state);
   UpdateDue(state);
+  return true;
 }
 
 void Matcher::RemoveUnused(BlockState* state) {

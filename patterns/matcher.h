@@ -9,8 +9,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cep/base/arena.h"
@@ -91,7 +94,24 @@ class Matcher {
 
   // The rules start no partial match any more; what they have is dropped by DropRetired().
   void Retire(uint64_t rules) { live_ &= ~rules; }
-  void DropRetired(BlockState* state);
+  // Returns false if there were none, and nothing has changed.
+  bool DropRetired(BlockState* state);
+  uint64_t live() const { return live_; }
+
+  // Whether the last ProcessRow() changed the key's partial matches.
+  bool has_changed() const { return !changes_.empty(); }
+
+  // State that comes back from storage (matcher_state.cc).
+  // The state that a partial match may wait in, by its stage's index and its role; -1: there is
+  // none.
+  int FindState(uint32_t stage, std::string_view role);
+  // Makes whole what units have put into `state`, whose events have got their final numbers: sets
+  // what follows from runs' paths, orders them, keeps them grouped if some are.
+  void Settle(BlockState* state);
+  // Appends the times at which something in `state` may fall due.
+  void AppendDueTimes(const BlockState& state, std::vector<int64_t>* times) const;
+  // As AdvanceTime(), for what fell due before it came back: all of it now, together.
+  void ExpireOverdue(int64_t now, std::string_view key, BlockState* state, cep::MatchSink* out);
 
   // When the run falls due: kNever without any `within`.
   int64_t DueOf(const Run& run) const;
@@ -136,7 +156,7 @@ class Matcher {
   void ForEachRule(uint64_t rules, F f) {
     if (members_.empty()) return ForEachBit(rules, [&](uint32_t bit) { f(*this, bit); });
     for (Matcher* member : members_) {
-      ForEachBit(member->block_.all, [&](uint32_t bit) { f(*member, bit); });
+      ForEachBit(member->live_, [&](uint32_t bit) { f(*member, bit); });
     }
   }
   void BeginFamilyRows();
@@ -243,6 +263,8 @@ class Matcher {
   cep::RowBits start_rows_;
   cep::RowBits touched_rows_;
   std::vector<Matcher*> members_;  // of a family
+  // FindState()'s, filled at its first call.
+  std::map<std::pair<uint32_t, std::string_view>, uint16_t> states_by_role_;
   cep::RowBits split_rows_;
   std::vector<RuleCounters> counters_;
 

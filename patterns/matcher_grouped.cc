@@ -25,7 +25,9 @@ int64_t Matcher::FloorAt(int64_t now) const {
 
 // Changes a key over from its runs.
 void Matcher::Group(BlockState* state) {
-  auto grouped = std::make_unique<GroupedRuns>(store_);
+  std::unique_ptr<GroupedRuns> grouped;
+  if (state->rare != nullptr) grouped = std::move(state->rare->grouped);
+  if (grouped == nullptr) grouped = std::make_unique<GroupedRuns>(store_);
   // Paths of runs share their beginnings; their nodes are made once.
   std::vector<std::pair<uint32_t, uint32_t>> made;  // node of the store, node of the graph; sorted
   std::vector<uint32_t> path;

@@ -52,6 +52,13 @@ PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> pattern
                                                   *patterns_->predicates, results_, &store_));
     matchers_.back()->StandFor(std::move(members));
   }
+  for (uint32_t b = 0; b < patterns_->blocks.size(); ++b) {
+    const std::vector<BlockRule>& names = patterns_->blocks[b].names;
+    for (uint32_t bit = 0; bit < names.size(); ++bit) {
+      by_incarnation_.emplace_back(names[bit].incarnation, RuleRef(b, bit));
+    }
+  }
+  std::sort(by_incarnation_.begin(), by_incarnation_.end());
   spaces_ = std::vector<Space>(patterns_->key_spaces.size());
   for (size_t s = 0; s < spaces_.size(); ++s) {
     Space& space = spaces_[s];
@@ -79,7 +86,8 @@ PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> pattern
       }
     }
     space.durations.assign(durations.begin(), durations.end());
-    space.due.resize(space.durations.size());
+    space.due.resize(space.durations.size() + 1);
+    space.key_fields = patterns_->key_exprs[space.keys->variants[0]].size();
   }
 }
 
@@ -154,7 +162,9 @@ void PatternOperator::RemoveEmpty(KeyEntry* entry, Space* space) {
   const auto kept = std::remove_if(entry->blocks.begin(), entry->blocks.end(),
                                    [](const BlockState& state) { return state.empty(); });
   entry->blocks.erase(kept, entry->blocks.end());
-  if (entry->blocks.empty()) space->table.Erase(entry);
+  if (!entry->blocks.empty()) return;
+  if (entry->stored != kNothingStored) ForgetKey(entry, space);
+  space->table.Erase(entry);
 }
 
 void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* space,
@@ -164,11 +174,13 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   const bool starts = matcher.start_rows().Test(context->row);
   if (state == nullptr && !starts) return;
   if (state != nullptr && state->min_due <= context->ts) {
+    Touch(*entry, state, space);
     matcher.AdvanceTime(context->ts, (*entry)->key(), state, out);
   }
   if (!matcher.touched_rows().Test(context->row)) return;
   if (state != nullptr) {
     if (matcher.ProcessRow(context, (*entry)->key(), state, out)) QueueDue(*entry, space);
+    if (matcher.has_changed()) Touch(*entry, state, space);
     return;
   }
   std::string key;
@@ -182,6 +194,7 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   if (*entry == nullptr) *entry = space->table.Insert(keyed.hash, key);
   (*entry)->blocks.push_back(std::move(fresh_));
   fresh_ = BlockState();
+  Touch(*entry, &(*entry)->blocks.back(), space);
   if (may_fall_due) QueueDue(*entry, space);
 }
 
@@ -197,7 +210,7 @@ void PatternOperator::ProcessFamily(const SpaceFamily& family, Space* space, Key
     if (state->min_due <= context_.ts) {
       matcher.AdvanceTime(context_.ts, (*entry)->key(), state, out);
     }
-    SplitFamily(family, *entry);
+    SplitFamily(family, *entry, space);
   } else if (!splits) {
     const bool is_split =
         state == nullptr && *entry != nullptr &&
@@ -208,7 +221,7 @@ void PatternOperator::ProcessFamily(const SpaceFamily& family, Space* space, Key
       state = *entry == nullptr ? nullptr : (*entry)->Find(family.matcher);
       // Many partial matches are grouped, which is each block's business.
       if (state != nullptr && state->runs.size() > matcher.block().group_above) {
-        SplitFamily(family, *entry);
+        SplitFamily(family, *entry, space);
       }
       return;
     }
@@ -252,8 +265,9 @@ void PatternOperator::FindStarters(SpaceFamily* family) const {
   }
 }
 
-void PatternOperator::SplitFamily(const SpaceFamily& family, KeyEntry* entry) {
+void PatternOperator::SplitFamily(const SpaceFamily& family, KeyEntry* entry, Space* space) {
   BlockState* state = entry->Find(family.matcher);
+  Touch(entry, state, space);
   matchers_[family.matcher]->Split(state, &split_);
   *state = std::move(entry->blocks.back());
   entry->blocks.pop_back();
@@ -261,6 +275,7 @@ void PatternOperator::SplitFamily(const SpaceFamily& family, KeyEntry* entry) {
     if (split_[i].empty()) continue;
     split_[i].block = family.first + i;
     entry->blocks.push_back(std::move(split_[i]));
+    Touch(entry, &entry->blocks.back(), space);
   }
   split_.clear();
 }
@@ -279,6 +294,7 @@ void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const Keyed
     ProcessFamily(family, space, &entry, keyed, out);
   }
   if (entry == nullptr) return;
+  if (entry->blocks.empty()) return RemoveEmpty(entry, space);  // split, and nothing was left
   for (const BlockState& state : entry->blocks) {
     if (state.empty()) return RemoveEmpty(entry, space);
   }
@@ -308,6 +324,7 @@ inline void PatternOperator::PrefetchEvent(const KeyEntry* entry) const {
 
 void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) {
   if (rows.rows == 0) return;
+  if (!restored_.empty()) SettleRestored(out);
   results_.Evaluate(rows);
   for (const std::unique_ptr<Matcher>& matcher : matchers_) matcher->BeginRows(rows.rows);
   for (Space& space : spaces_) {
@@ -332,7 +349,7 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
       }
       context_.row = keyed.row;
       context_.ts = rows.ts[keyed.row];
-      context_.seq = rows.first_sequence + keyed.row;
+      context_.seq = kFirstSequence + rows.first_sequence + keyed.row;
       ProcessKeyedRow(rows, keyed, &space, out);
     }
     store_.Release(context_.captured);
@@ -357,6 +374,7 @@ void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, KeyedRow* keyed
 }
 
 void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
+  if (!restored_.empty()) SettleRestored(out);
   for (Space& space : spaces_) {
     for (std::deque<Due>& queue : space.due) {
       while (!queue.empty() && queue.front().at <= watermark) {
@@ -371,6 +389,7 @@ void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
         bool has_empty = false;
         for (BlockState& state : entry->blocks) {
           if (state.min_due <= watermark) {
+            Touch(entry, &state, &space);
             matchers_[state.block]->AdvanceTime(watermark, entry->key(), &state, out);
           }
           has_empty |= state.empty();
@@ -383,20 +402,30 @@ void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
 
 void PatternOperator::Retire(const std::vector<uint32_t>& rules) {
   bool is_any = false;
-  for (const std::unique_ptr<Matcher>& matcher : matchers_) {
-    const std::vector<uint32_t>& of_block = matcher->block().rules;
+  const size_t blocks = patterns_->blocks.size();
+  for (size_t b = 0; b < blocks; ++b) {
+    const std::vector<uint32_t>& of_block = patterns_->blocks[b].rules;
     for (size_t bit = 0; bit < of_block.size(); ++bit) {
       if (std::find(rules.begin(), rules.end(), of_block[bit]) == rules.end()) continue;
-      matcher->Retire(uint64_t{1} << bit);
+      matchers_[b]->Retire(uint64_t{1} << bit);
       is_any = true;
     }
   }
   if (!is_any) return;
+  // What stands for all blocks of a family goes with the last of its rules.
+  for (size_t f = 0; f < patterns_->families.size(); ++f) {
+    const Family& family = patterns_->families[f];
+    bool is_live = false;
+    for (uint32_t i = 0; i < family.size; ++i) {
+      is_live |= matchers_[family.first + i]->live() != 0;
+    }
+    if (!is_live) matchers_[blocks + f]->Retire(~uint64_t{0});
+  }
   for (Space& space : spaces_) {
     space.table.ForEach([&](KeyEntry* entry) {
       bool has_empty = false;
       for (BlockState& state : entry->blocks) {
-        matchers_[state.block]->DropRetired(&state);
+        if (matchers_[state.block]->DropRetired(&state)) Touch(entry, &state, &space);
         has_empty |= state.empty();
       }
       if (has_empty) RemoveEmpty(entry, &space);

@@ -8,16 +8,44 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include <absl/container/inlined_vector.h>
+
+#include "cep/base/arena.h"
 #include "cep/runtime/operator.h"
 #include "patterns/key_table.h"
 #include "patterns/match_store.h"
 #include "patterns/matcher.h"
 #include "patterns/rule_block.h"
+#include "patterns/state_encoder.h"
+#include "patterns/stored_state.h"
 
 namespace vigil::patterns {
+
+// A unit that is stored and that nobody keeps any more: it is to be removed.
+struct StrayUnit {
+  StrayUnit() = default;
+  explicit StrayUnit(const cep::RestoredUnit& unit)
+      : key_group(unit.name.key_group),
+        key_expression(unit.name.key_expression),
+        key_values(unit.name.key_values),
+        owner(unit.name.owner),
+        stored(unit.stored) {}
+
+  uint32_t key_group = 0;
+  std::string key_expression;
+  std::string key_values;
+  std::string owner;
+  cep::StoredParts stored;
+
+  cep::UnitName name() const { return {key_group, key_expression, key_values, owner}; }
+};
 
 class PatternOperator : public cep::Operator {
  public:
@@ -25,6 +53,38 @@ class PatternOperator : public cep::Operator {
 
   void ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) override;
   void AdvanceTime(int64_t watermark, cep::MatchSink* out) override;
+
+  // State as units (cep/runtime/state_unit.h): what a key's partial matches for one block of rules
+  // are. Its owner is the rule for which they stand, of several the first one, and only rules that
+  // have some are in it; so a rule has a unit of its own where it shares nothing. An event that
+  // several units hold is stored in each of them.
+  //
+  // Of fields, units know names: those of `layout`, which must be that of the rows to come. Before
+  // anything below, and again when rows get another layout.
+  void UseLayout(std::shared_ptr<const cep::Layout> layout);
+  // From here on what changes is remembered for Snapshot(). Until then nothing is, and a snapshot
+  // is empty. Before the first row.
+  void KeepChanges() { keeps_changes_ = true; }
+  Status Snapshot(cep::UnitWriter* out) override;
+  // Snapshot() in two steps, for several operators that hand state to each other: all remove what
+  // they do not keep before any writes what it does.
+  Status RemoveUnits(cep::UnitWriter* out);
+  Status PutUnits(cep::UnitWriter* out);
+  // Takes what the unit holds for rules that are matched here, by their incarnations; what is left
+  // of the unit when nobody takes it is removed by the next snapshot.
+  Status Restore(const cep::RestoredUnit& unit) override;
+  // Whether something was taken, also for the unit's owner: then what is stored is known here.
+  enum class Taken : uint8_t { kNothing, kSome, kWithOwner };
+  StatusOr<Taken> Take(const cep::RestoredUnit& unit);
+  // Whether a rule of this incarnation is matched here.
+  bool Matches(uint64_t incarnation) const;
+  // What was restored is as of this watermark: what falls due at or before it under rules that have
+  // changed meanwhile does so now, dated by it.
+  void ResumeAt(int64_t watermark) { resumed_at_ = watermark; }
+  // Writes what these rules have, by index in the rule set, whether it has changed or not.
+  Status ExportUnits(const std::vector<uint32_t>& rules, cep::UnitWriter* out);
+  // Appends all units that are stored, which this operator will not touch any more.
+  void AbandonUnits(std::vector<StrayUnit>* out);
 
   // The rules, by index in the rule set, start no partial match any more, and theirs are dropped.
   // Cost: one look at each key with state.
@@ -58,6 +118,18 @@ class PatternOperator : public cep::Operator {
 
     bool Has(uint32_t block) const { return block - first < size; }
   };
+  // A unit as it is stored, named by its owner.
+  struct KnownUnit {
+    uint32_t rule = 0;  // RuleRef
+    cep::StoredParts stored;
+  };
+  using KnownUnits = absl::InlinedVector<KnownUnit, 1>;
+  // A key that has lost its entry and still has units stored.
+  struct GoneKey {
+    uint64_t hash = 0;
+    std::string bytes;
+    KnownUnits units;
+  };
   struct Space {
     const KeySpace* keys = nullptr;
     std::vector<uint32_t> blocks;
@@ -66,7 +138,13 @@ class PatternOperator : public cep::Operator {
     KeyTable table;
     // By distinct `within` duration of the space's blocks.
     std::vector<int64_t> durations;
-    std::vector<std::deque<Due>> due;
+    std::vector<std::deque<Due>> due;  // by duration; the last one: of what was restored
+    std::string key_name;              // canonical key expression
+    size_t key_fields = 0;
+    std::vector<KeyEntry*> dirty;  // changed since the last snapshot
+    std::vector<KnownUnits> known;
+    std::vector<uint32_t> free_known;
+    std::vector<GoneKey> gone;
   };
   // A row under one of its keys.
   struct KeyedRow {
@@ -95,9 +173,59 @@ class PatternOperator : public cep::Operator {
   // Offers the row to those of the family's blocks that have state or may start a match.
   void ProcessMembers(const SpaceFamily& family, bool splits, Space* space, KeyEntry** entry,
                       const KeyedRow& keyed, cep::MatchSink* out);
-  void SplitFamily(const SpaceFamily& family, KeyEntry* entry);
+  void SplitFamily(const SpaceFamily& family, KeyEntry* entry, Space* space);
   const cep::KeyExpr& ExprOf(const Space& space, uint32_t variants) const;
   void QueueDue(KeyEntry* entry, Space* space);
+  // Remembers that the state has changed.
+  void Touch(KeyEntry* entry, BlockState* state, Space* space) {
+    if (!keeps_changes_) return;
+    state->is_dirty = true;
+    if (entry->is_dirty) return;
+    entry->is_dirty = true;
+    space->dirty.push_back(entry);
+  }
+
+  // --- state as units (pattern_operator_state.cc, pattern_operator_restore.cc)
+  // A rule by its place: block * 64 + bit.
+  static uint32_t RuleRef(uint32_t block, uint32_t bit) { return block * kRulesPerBlock + bit; }
+  static constexpr uint32_t kNoRule = UINT32_MAX;
+  const BlockRule& NameOf(uint32_t rule) const {
+    return patterns_->blocks[rule / kRulesPerBlock].names[rule % kRulesPerBlock];
+  }
+  void NameSpaces(const cep::Layout& layout);
+  const SpaceFamily* FamilyOf(uint32_t block, const Space& space) const;
+  // The key's state that holds the rule's partial matches, or null.
+  BlockState* StateOf(uint32_t rule, KeyEntry* entry, const Space& space);
+  uint64_t RulesIn(const BlockState& state) const;
+  uint32_t OwnerOf(const BlockState& state, const Space& space) const;
+  cep::UnitName NameOf(const KeyEntry& entry, const Space& space, uint32_t rule) const;
+  void ForgetKey(KeyEntry* entry, Space* space);
+  KnownUnits& KnownOf(KeyEntry* entry, Space* space);
+  Status RemoveGone(Space* space, cep::UnitWriter* out);
+  Status RemoveUnowned(KeyEntry* entry, Space* space, cep::UnitWriter* out);
+  Status PutKey(KeyEntry* entry, Space* space, cep::UnitWriter* out);
+  // What of a state is written: rules of its block, or of each of its family's blocks.
+  struct Share {
+    uint32_t first = 0;  // block
+    std::vector<uint64_t> masks;
+  };
+  Share WholeOf(const BlockState& state, const Space& space) const;
+  const ListedRules& RulesOf(const BlockState& state, const Share& share);
+  Status PutUnit(const KeyEntry& entry, const Space& space, const BlockState& state,
+                 const Share& share, cep::StoredParts* stored, cep::UnitWriter* out);
+
+  // A rule of a unit that is matched here.
+  struct Target {
+    uint32_t rule = 0;   // RuleRef
+    uint64_t place = 0;  // among the unit's rules
+  };
+  class UnitRestorer;
+  Status FindTargets(const StoredState& unit, std::vector<Target>* targets);
+  void NumberEvents(KeyEntry* entry);
+  // Makes what was restored whole, before anything else happens to it. Without `out` what is
+  // overdue waits.
+  void SettleRestored(cep::MatchSink* out);
+
   void RemoveEmpty(KeyEntry* entry, Space* space);
 
   std::shared_ptr<const CompiledPatterns> patterns_;
@@ -115,6 +243,24 @@ class PatternOperator : public cep::Operator {
   BlockState fresh_;  // stands in for the state of a key without any
   std::vector<BlockState> split_;
   std::vector<uint64_t> members_;  // a bit for each block of a family
+
+  bool keeps_changes_ = false;
+  StateEncoder encoder_{&store_};
+  // By matcher: the rules that were listed last, most often those of the next key.
+  std::vector<std::pair<std::vector<uint64_t>, ListedRules>> listed_;
+  std::vector<StrayUnit> strays_;
+  // Of restoring.
+  std::shared_ptr<const cep::Layout> layout_;
+  std::vector<std::pair<uint64_t, uint32_t>> by_incarnation_;  // and RuleRef; ascending
+  std::vector<std::pair<Space*, KeyEntry*>> restored_;
+  bool is_settled_ = true;
+  int64_t resumed_at_ = INT64_MIN;
+  StoredState unit_;
+  Arena unit_arena_;
+  // Events that the last key's units have brought, by position.
+  KeyEntry* events_of_ = nullptr;
+  std::vector<std::string> events_fields_;
+  std::map<std::pair<const cep::Partition*, uint64_t>, uint32_t> known_events_;
 };
 
 }  // namespace vigil::patterns

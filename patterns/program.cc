@@ -27,6 +27,12 @@ std::string FormulaText(const Program& program, uint32_t id) {
 
 }  // namespace
 
+std::string_view RoleOf(const State& state) {
+  const std::string_view name = state.name;
+  const size_t colon = name.find(':');
+  return colon == std::string_view::npos ? std::string_view() : name.substr(colon);
+}
+
 bool Program::HoldsUnmatched(uint32_t formula) const {
   const Formula& f = formulas[formula];
   switch (f.op) {

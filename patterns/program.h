@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "patterns/pattern.h"
@@ -68,6 +69,9 @@ struct State {
       0;  // ms since the last accepted event until this state times out; 0 without
   std::vector<Edge> edges;
 };
+
+// Which of its stage's states it is: what its name has behind the stage's.
+std::string_view RoleOf(const State& state);
 
 struct Program {
   std::vector<State> states;

@@ -296,6 +296,19 @@ std::string WhyExplicit(const RuleBlock& block) {
   return "";
 }
 
+// The place of what the pattern calls its stages among the block's lists, added when new.
+uint32_t StageNames(const Pattern& pattern, RuleBlock* block) {
+  std::vector<std::string> names;
+  for (const Stage* stage : FlattenStages(pattern)) {
+    if (!stage->is_group()) names.push_back(stage->name);
+  }
+  std::vector<std::vector<std::string>>& lists = block->stage_names;
+  const auto known = std::find(lists.begin(), lists.end(), names);
+  const auto place = static_cast<uint32_t>(known - lists.begin());
+  if (known == lists.end()) lists.push_back(std::move(names));
+  return place;
+}
+
 class PatternsCompiler {
  public:
   PatternsCompiler(uint32_t group_above, const std::vector<cep::KeyExpr>& known_keys)
@@ -367,7 +380,10 @@ RuleBlock PatternsCompiler::MakeBlock(const Program& program,
   const Pattern& pattern = *rules[0]->pattern;
   RuleBlock block;
   block.program = program;
-  for (const PatternRule* rule : rules) block.rules.push_back(rule->id);
+  for (const PatternRule* rule : rules) {
+    block.rules.push_back(rule->id);
+    block.names.push_back({rule->name, rule->incarnation, StageNames(*rule->pattern, &block)});
+  }
   block.all = rules.size() == 64 ? ~uint64_t{0} : (uint64_t{1} << rules.size()) - 1;
   block.key_space = KeySpaceIndex(*rules[0]);
   for (const Leaf& leaf : program.leaves) {

@@ -36,6 +36,10 @@ struct PatternRule {
   uint32_t id = 0;
   const Pattern* pattern = nullptr;
   cep::KeyExpr key;
+  // What its stored partial matches are known by: the rule's name, and a number that is given to no
+  // other rule and, after a reset, not to this one again.
+  std::string name;
+  uint64_t incarnation = 0;
 };
 
 // What a leaf of the program means for the rules of a block, as far as the current event alone
@@ -65,10 +69,20 @@ struct LeafPredicate {
   uint32_t variant = 0;  // which of the key space's expressions the stage's own key is
 };
 
+// A rule of a block, as its stored partial matches name it.
+struct BlockRule {
+  std::string name;
+  uint64_t incarnation = 0;
+  uint32_t stage_names = 0;  // in RuleBlock::stage_names
+};
+
 struct RuleBlock {
   Program program;
-  std::vector<uint32_t> rules;         // rule set index by bit
-  uint64_t all = 0;                    // a bit for each rule
+  std::vector<uint32_t> rules;   // rule set index by bit
+  uint64_t all = 0;              // a bit for each rule
+  std::vector<BlockRule> names;  // by bit
+  // What the rules call their stages, by the index in the rule; one list unless they differ.
+  std::vector<std::vector<std::string>> stage_names;
   std::vector<LeafPredicate> leaves;   // by the program's leaf index
   std::vector<uint32_t> start_leaves;  // leaves on which it depends whether an event starts a match
   bool starts_always = false;  // ... and an event may start one even if all of those are false

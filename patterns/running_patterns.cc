@@ -1,6 +1,10 @@
 #include "patterns/running_patterns.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
+
+#include "cep/base/check.h"
 
 namespace vigil::patterns {
 namespace {
@@ -30,28 +34,116 @@ class IndexedSink : public cep::MatchSink {
   cep::MatchSink* out_;
 };
 
+// Gives units to operators instead of a store.
+class HandOverWriter : public cep::UnitWriter {
+ public:
+  explicit HandOverWriter(const std::vector<PatternOperator*>& to) : to_(to) {}
+
+  Status Put(const cep::UnitName& name, const cep::UnitKind& kind,
+             std::span<const std::string_view> segments, cep::StoredParts*) override {
+    body_.clear();
+    for (const std::string_view segment : segments) body_ += segment;
+    for (PatternOperator* op : to_) {
+      RETURN_IF_ERROR(op->Take({name, kind, body_, {}}).status());
+    }
+    return absl::OkStatus();
+  }
+  Status Remove(const cep::UnitName&, cep::StoredParts*) override { return absl::OkStatus(); }
+
+ private:
+  const std::vector<PatternOperator*>& to_;
+  std::string body_;
+};
+
 }  // namespace
 
 RunningOperator::RunningOperator(std::shared_ptr<const RunningPatterns> running,
                                  RunningOperator* before)
     : running_(std::move(running)) {
+  std::vector<PatternOperator*> old_operators;
+  if (before != nullptr) {
+    keeps_changes_ = before->keeps_changes_;
+    watermark_ = before->watermark_;
+    strays_ = std::move(before->strays_);
+    for (const auto& op : before->operators_) old_operators.push_back(op.get());
+  }
+  std::vector<PatternOperator*> added;
+  std::vector<const Generation*> now(old_operators.size());
   for (const Generation& generation : running_->generations) {
     std::unique_ptr<PatternOperator>& op = operators_.emplace_back();
-    const Generation* old = nullptr;
-    for (size_t i = 0; before != nullptr && i < before->operators_.size(); ++i) {
+    for (size_t i = 0; i < old_operators.size(); ++i) {
       if (before->running_->generations[i].number != generation.number) continue;
-      old = &before->running_->generations[i];
       op = std::move(before->operators_[i]);
+      now[i] = &generation;
     }
-    if (op == nullptr) op = std::make_unique<PatternOperator>(generation.patterns);
-    // Those that were retired before have nothing left to drop.
-    std::vector<uint32_t> retired;
-    for (uint32_t rule = 0; rule < generation.index_now.size(); ++rule) {
-      const bool was_retired = old != nullptr && old->index_now[rule] == kRetired;
-      if (generation.index_now[rule] == kRetired && !was_retired) retired.push_back(rule);
+    if (op == nullptr) {
+      op = std::make_unique<PatternOperator>(generation.patterns);
+      op->ResumeAt(watermark_);
+      added.push_back(op.get());
     }
-    op->Retire(retired);
+    if (running_->layout != nullptr) op->UseLayout(running_->layout);
+    if (keeps_changes_) op->KeepChanges();
   }
+  for (size_t i = 0; i < old_operators.size(); ++i) {
+    HandOver(before->running_->generations[i], now[i], old_operators[i], added);
+  }
+}
+
+void RunningOperator::HandOver(const Generation& old, const Generation* now, PatternOperator* op,
+                               const std::vector<PatternOperator*>& added) {
+  std::vector<uint32_t> retired;
+  std::vector<uint32_t> handed_over;
+  for (const RuleBlock& block : old.patterns->blocks) {
+    for (size_t bit = 0; bit < block.rules.size(); ++bit) {
+      const uint32_t rule = block.rules[bit];
+      // What was retired before has nothing left to drop.
+      if (old.index_now[rule] == kRetired) continue;
+      if (now != nullptr && now->index_now[rule] != kRetired) continue;
+      retired.push_back(rule);
+      const auto knows = [&](const PatternOperator* other) {
+        return other->Matches(block.names[bit].incarnation);
+      };
+      if (std::any_of(added.begin(), added.end(), knows)) handed_over.push_back(rule);
+    }
+  }
+  if (!handed_over.empty()) {
+    HandOverWriter writer(added);
+    const Status status = op->ExportUnits(handed_over, &writer);
+    CEP_CHECK(status.ok());  // what one operator writes, another one reads
+  }
+  if (now != nullptr) {
+    op->Retire(retired);
+  } else if (keeps_changes_) {
+    op->AbandonUnits(&strays_);
+  }
+}
+
+void RunningOperator::KeepChanges() {
+  keeps_changes_ = true;
+  for (const auto& op : operators_) op->KeepChanges();
+}
+
+Status RunningOperator::Snapshot(cep::UnitWriter* out) {
+  for (StrayUnit& stray : strays_) RETURN_IF_ERROR(out->Remove(stray.name(), &stray.stored));
+  strays_.clear();
+  for (const auto& op : operators_) RETURN_IF_ERROR(op->RemoveUnits(out));
+  for (const auto& op : operators_) RETURN_IF_ERROR(op->PutUnits(out));
+  return absl::OkStatus();
+}
+
+Status RunningOperator::Restore(const cep::RestoredUnit& unit) {
+  bool has_owner = false;
+  for (const auto& op : operators_) {
+    ASSIGN_OR_RETURN(const PatternOperator::Taken taken, op->Take(unit));
+    has_owner |= taken == PatternOperator::Taken::kWithOwner;
+  }
+  if (!has_owner) strays_.emplace_back(unit);
+  return absl::OkStatus();
+}
+
+void RunningOperator::ResumeAt(int64_t watermark) {
+  watermark_ = watermark;
+  for (const auto& op : operators_) op->ResumeAt(watermark);
 }
 
 void RunningOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) {
@@ -62,6 +154,7 @@ void RunningOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
 }
 
 void RunningOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
+  watermark_ = std::max(watermark_, watermark);
   for (size_t i = 0; i < operators_.size(); ++i) {
     IndexedSink sink(running_->generations[i].index_now, out);
     operators_[i]->AdvanceTime(watermark, &sink);

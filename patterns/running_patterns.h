@@ -3,9 +3,10 @@
 //
 // A rule that an edit leaves alone stays with the operator that holds its partial matches, under
 // the index that it has in the new rule set; what an edit replaces or takes away is retired there.
-// An operator whose rules are all retired goes. So an operator costs what its generation's rules
-// cost, and there are at most as many as there are rules.
-// Tests: tests/daemon/running_rules_test.cc.
+// A rule whose edit is compatible comes with the edit under its old incarnation: what it has is
+// handed over, as units of state. An operator whose rules are all retired goes. So an operator
+// costs what its generation's rules cost, and there are at most as many as there are rules. Tests:
+// tests/daemon/running_rules_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +33,7 @@ struct Generation {
 // Immutable once made; all shards share it.
 struct RunningPatterns {
   std::vector<Generation> generations;
+  std::shared_ptr<const cep::Layout> layout;  // of the rows to come
 };
 
 // Thread safety: one thread per instance.
@@ -44,14 +46,28 @@ class RunningOperator : public cep::Operator {
   void ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) override;
   void AdvanceTime(int64_t watermark, cep::MatchSink* out) override;
 
+  // As PatternOperator's; what is said once goes for the operators that follow this one, too.
+  void KeepChanges();
+  Status Snapshot(cep::UnitWriter* out) override;
+  Status Restore(const cep::RestoredUnit& unit) override;
+  void ResumeAt(int64_t watermark);
+
   // As PatternOperator's, by the rules' indices now.
   void AddCounters(std::vector<RuleCounters>* by_rule) const;
   size_t live_keys() const;
   size_t live_nodes() const;
 
  private:
+  // Retires the rules of an earlier operator, which `now` (null: nothing) is left of, that the edit
+  // has changed. Those of `added` that are of the same incarnation take over what they have.
+  void HandOver(const Generation& old, const Generation* now, PatternOperator* op,
+                const std::vector<PatternOperator*>& added);
+
   std::shared_ptr<const RunningPatterns> running_;
   std::vector<std::unique_ptr<PatternOperator>> operators_;  // by generation
+  bool keeps_changes_ = false;
+  std::vector<StrayUnit> strays_;  // of operators that have gone, or that nobody took
+  int64_t watermark_ = INT64_MIN;
 };
 
 }  // namespace vigil::patterns

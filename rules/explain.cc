@@ -248,7 +248,8 @@ std::string ExplainRule(const RuleSet& set, const patterns::CompiledPatterns& co
 std::vector<patterns::PatternRule> PatternRules(const RuleSet& set) {
   std::vector<patterns::PatternRule> rules;
   for (uint32_t i = 0; i < set.rules.size(); ++i) {
-    rules.push_back({i, &set.rules[i].pattern, set.rules[i].key_slots});
+    const CompiledRule& rule = set.rules[i];
+    rules.push_back({i, &rule.pattern, rule.key_slots, rule.info.id, uint64_t{i} + 1});
   }
   return rules;
 }

@@ -15,7 +15,8 @@ enum class ExplainFormat : uint8_t { kText, kDot, kMermaid };
 std::string ExplainRule(const RuleSet& set, const patterns::CompiledPatterns& compiled,
                         size_t index, ExplainFormat format);
 
-// The patterns of a rule set as CompilePatterns() wants them; they point into `set`.
+// The patterns of a rule set as CompilePatterns() wants them; they point into `set`. Incarnations
+// are those of a set that follows none.
 std::vector<patterns::PatternRule> PatternRules(const RuleSet& set);
 
 }  // namespace vigil::rules

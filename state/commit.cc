@@ -43,7 +43,10 @@ void PutPosition(const PartitionPosition& position, std::string* out) {
   PutBytes(position.watermark_state, out);
   out->push_back(position.is_idle ? 1 : 0);
   out->push_back(position.fingerprint.has_value() ? 1 : 0);
-  if (position.fingerprint.has_value()) PutHash(*position.fingerprint, out);
+  if (position.fingerprint.has_value()) {
+    PutHash(*position.fingerprint, out);
+    PutSigned(position.fingerprint_offset, out);
+  }
   const PartitionLedger& ledger = position.ledger;
   for (const uint64_t n : {ledger.read, ledger.processed, ledger.late, ledger.quarantined,
                            ledger.rate_limited, ledger.lost}) {
@@ -61,7 +64,10 @@ PartitionPosition ReadPosition(ByteReader& reader) {
   position.watermark = ReadOptional(reader);
   position.watermark_state = reader.Bytes();
   position.is_idle = reader.Bool();
-  if (reader.Bool()) position.fingerprint = ReadHash(reader);
+  if (reader.Bool()) {
+    position.fingerprint = ReadHash(reader);
+    position.fingerprint_offset = reader.Signed();
+  }
   PartitionLedger& ledger = position.ledger;
   for (uint64_t* n : {&ledger.read, &ledger.processed, &ledger.late, &ledger.quarantined,
                       &ledger.rate_limited, &ledger.lost}) {
@@ -159,6 +165,7 @@ std::string EncodeHead(const CommitHead& head) {
   PutVarint(kHeadFormat, &out);
   PutVarint(head.number, &out);
   PutOptional(head.watermark, &out);
+  PutOptional(head.newest_ts, &out);
   out.push_back(head.is_drained ? 1 : 0);
   PutBytes(head.rule_set_version, &out);
   PutVarint(head.positions.size(), &out);
@@ -194,6 +201,7 @@ StatusOr<CommitHead> DecodeHead(std::string_view bytes) {
   CommitHead head;
   head.number = reader.Varint();
   head.watermark = ReadOptional(reader);
+  head.newest_ts = ReadOptional(reader);
   head.is_drained = reader.Bool();
   head.rule_set_version = reader.Bytes();
   for (size_t left = reader.Count(16); left > 0 && reader.ok(); --left) {

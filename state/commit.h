@@ -71,6 +71,7 @@ struct PartitionPosition {
   std::string watermark_state;       // the generator's own, at U
   bool is_idle = false;
   std::optional<Hash128> fingerprint;  // of the last record read
+  int64_t fingerprint_offset = 0;      // of that record; counts only with it
   PartitionLedger ledger;
 
   // R: from where to read again.
@@ -109,6 +110,7 @@ struct SinkCursor {
 struct CommitHead {
   uint64_t number = 0;
   std::optional<int64_t> watermark;  // E, ms since the epoch
+  std::optional<int64_t> newest_ts;  // of all rows that were in time
   bool is_drained = false;           // a bounded run ended time: no pattern is open
   std::string rule_set_version;
   std::vector<PartitionPosition> positions;

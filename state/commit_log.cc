@@ -34,10 +34,14 @@ uint64_t EndOfBoot(const CommitHead& head, size_t boot) {
   return boot + 1 < head.boots.size() ? head.boots[boot + 1].first_sequence : head.outbox_end;
 }
 
-// Boots that no cursor and no stored record is in are forgotten, but for the last.
+// So many of the last boots are kept in any case: a sink's target may stand in one of which a crash
+// left nothing else.
+constexpr size_t kBootsKept = 16;
+
+// Older boots that no cursor and no stored record is in are forgotten.
 void TrimBoots(CommitHead& head) {
   size_t dead = 0;
-  while (dead + 1 < head.boots.size()) {
+  while (dead + kBootsKept < head.boots.size()) {
     const uint64_t id = head.boots[dead].id;
     const bool is_named =
         std::any_of(head.cursors.begin(), head.cursors.end(),
@@ -145,6 +149,7 @@ StatusOr<uint64_t> CommitLog::Commit(const struct Commit& commit) {
   CommitHead head = head_;
   ++head.number;
   head.watermark = commit.watermark;
+  head.newest_ts = commit.newest_ts;
   head.is_drained = commit.is_drained;
   StoreBatch batch;
   RETURN_IF_ERROR(AddPositions(commit, head, batch));

@@ -56,6 +56,7 @@ struct RuleSetText {
 
 struct Commit {
   std::optional<int64_t> watermark;  // E
+  std::optional<int64_t> newest_ts;
   bool is_drained = false;
   std::vector<PartitionPosition> positions;  // all partitions
   std::vector<ShardChunks> shards;           // each shard once
@@ -95,6 +96,8 @@ class CommitLog {
   // The last commit.
   const CommitHead& head() const { return head_; }
   uint64_t folded() const { return folded_; }
+  // A write has failed: the log takes no more.
+  bool has_failed() const { return has_failed_; }
 
   // Begins the boot with the random number `id`: sequences from here on are its own. Durable when
   // it returns. Once per start, before the first Commit().

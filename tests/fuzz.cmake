@@ -5,7 +5,7 @@ file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/*.cc)
 list(REMOVE_ITEM files ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/replay_main.cc)
 set(matcher_support)  # the engine and the reference matcher over made-up cases
 foreach(name compare_case engine_run pattern_case random_case reference_matcher reference_places
-        reference_run)
+        reference_run snapshot_run)
   list(APPEND matcher_support ${CMAKE_CURRENT_SOURCE_DIR}/support/${name}.cc)
 endforeach()
 
@@ -16,7 +16,7 @@ foreach(file ${files})
   add_executable(${target} ${file})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE vigil::daemon)
-  if(name STREQUAL "matcher")
+  if(name MATCHES "^(matcher|unit)$")
     target_sources(${target} PRIVATE ${matcher_support})
     target_link_libraries(${target} PRIVATE simdjson::simdjson fmt::fmt)
   endif()

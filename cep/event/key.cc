@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "cep/event/key_bytes.h"
+
 namespace vigil::cep {
 namespace {
 
@@ -106,7 +108,54 @@ void HashColumn(const Column& column, uint32_t rows, uint64_t* out) {
   for (uint32_t r = 0; r < rows; ++r) out[r] = HashValue(column.Get(r), &scratch);
 }
 
+// Bytes that the first value of `bytes` takes; 0 if there is no whole one.
+size_t ValueSize(std::string_view bytes) {
+  if (bytes.empty()) return 0;
+  size_t size = 9;
+  switch (static_cast<KeyTag>(bytes[0])) {
+    case KeyTag::kBool:
+    case KeyTag::kInt:
+    case KeyTag::kDouble:
+      break;
+    case KeyTag::kTime:
+    case KeyTag::kDuration:
+      size = 18;
+      break;
+    case KeyTag::kString:
+    case KeyTag::kBytes: {
+      if (bytes.size() < 5) return 0;
+      size_t length = 0;
+      for (size_t i = 1; i < 5; ++i) length = length << 8 | static_cast<uint8_t>(bytes[i]);
+      size = 5 + length;
+      break;
+    }
+    default:
+      return 0;
+  }
+  return size <= bytes.size() ? size : 0;
+}
+
+uint64_t Combine(uint64_t hash, uint64_t next) {
+  return Finish(Mix64(hash + 0x9e3779b97f4a7c15ULL * (next | 1)));
+}
+
 }  // namespace
+
+std::optional<uint64_t> HashKeyBytes(std::string_view bytes, size_t fields) {
+  uint64_t hash = kNoKey;
+  for (size_t f = 0; f < fields; ++f) {
+    const size_t size = ValueSize(bytes);
+    if (size == 0) return std::nullopt;
+    const std::string_view value = bytes.substr(0, size);
+    const uint64_t next = static_cast<KeyTag>(value[0]) == KeyTag::kString
+                              ? HashText(value.substr(5))
+                              : Finish(Mix64(Hash64(value, kBytesSeed)));
+    hash = f == 0 ? next : Combine(hash, next);
+    bytes.remove_prefix(size);
+  }
+  if (fields == 0 || !bytes.empty()) return std::nullopt;
+  return hash;
+}
 
 void HashKeys(const ColumnBlock& block, const KeyExpr& expr, uint64_t* out) {
   HashColumn(block.columns[expr[0]], block.rows, out);
@@ -115,9 +164,7 @@ void HashKeys(const ColumnBlock& block, const KeyExpr& expr, uint64_t* out) {
   for (size_t f = 1; f < expr.size(); ++f) {
     HashColumn(block.columns[expr[f]], block.rows, next);
     for (uint32_t r = 0; r < block.rows; ++r) {
-      out[r] = out[r] == kNoKey || next[r] == kNoKey
-                   ? kNoKey
-                   : Finish(Mix64(out[r] + 0x9e3779b97f4a7c15ULL * (next[r] | 1)));
+      out[r] = out[r] == kNoKey || next[r] == kNoKey ? kNoKey : Combine(out[r], next[r]);
     }
   }
 }

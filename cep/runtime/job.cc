@@ -29,7 +29,7 @@ Job::Job(JobOptions options, std::vector<JobSource> sources, const MakeOperator&
   // A replay has no barriers.
   shards_ = std::make_unique<ShardGroup>(
       shards, make_operator, make_sink, std::move(output),
-      [](uint64_t, const std::vector<WaitingPosition>&) { return absl::OkStatus(); });
+      [](uint64_t, const ShardGroup::AtBarrier&) { return absl::OkStatus(); });
 }
 
 BoundedWatermark Job::NewWatermark(const std::string& source) const {

@@ -71,18 +71,39 @@ LiveJob::LiveJob(LiveJobOptions options, std::vector<LiveInput> inputs,
                              .disorder_ms = widest,
                              .layout = options_.layout,
                              .key_exprs = options_.key_exprs.size(),
-                             .on_result = [wakeup] { wakeup->Notify(); }};
-  shards_ = std::make_unique<ShardGroup>(
-      shards, make_operator, make_sink, callbacks_.output,
-      [this](uint64_t barrier, const std::vector<WaitingPosition>& waiting) {
-        return FinishBarrier(barrier, waiting);
-      });
+                             .on_result = [wakeup] { wakeup->Notify(); },
+                             .make_packer = options_.make_packer};
+  shards_ = std::make_unique<ShardGroup>(shards, make_operator, make_sink, callbacks_.output,
+                                         [this](uint64_t barrier, ShardGroup::AtBarrier at) {
+                                           return FinishBarrier(barrier, std::move(at));
+                                         });
   NewOpenBatch();
 }
 
 LiveJob::~LiveJob() { shards_->Stop(); }
 
 Status LiveJob::Start() {
+  if (options_.resume) {
+    const JobResume& resume = *options_.resume;
+    uint64_t processed = 0;
+    for (const ResumedPartition& partition : resume.partitions) {
+      processed += partition.ledger.processed;
+    }
+    RETURN_IF_ERROR(shards_->Restore(resume.read_units, processed));
+    options_.resume->read_units = nullptr;
+    time_.Resume(resume.watermark);
+    sent_engine_ = resume.watermark;
+    newest_ts_ = std::max(newest_ts_, resume.newest_ts);
+    for (LiveInput& input : inputs_) {
+      std::vector<ResumeFrom> from;
+      for (const ResumedPartition& p : resume.partitions) {
+        if (p.source != input.name) continue;
+        const uint64_t first = p.waiting.empty() ? p.next_offset : p.waiting.front();
+        from.push_back({p.topic, p.number, first, p.next_offset, p.last});
+      }
+      input.source->Resume(std::move(from), resume.accepts_loss);
+    }
+  }
   for (LiveInput& input : inputs_) RETURN_IF_ERROR(input.source->Start(wakeup_));
   last_barrier_ms_ = clock_->SteadyMs();
   return absl::OkStatus();
@@ -99,6 +120,17 @@ void LiveJob::AtBarrier(std::function<Status(LiveJob*)> change) {
     changes_.push_back(std::move(change));
   }
   wakeup_->Notify();
+}
+
+void LiveJob::AskForBarrier() {
+  is_barrier_asked_for_ = true;
+  wakeup_->Notify();
+}
+
+// Not while what waits has not been read again in whole, nor before all partitions are known.
+bool LiveJob::MayCommit() const {
+  if (time_.is_any_behind() || (options_.make_packer && !is_started_)) return false;
+  return !callbacks_.may_commit || callbacks_.may_commit();
 }
 
 std::shared_ptr<const CommitPoint> LiveJob::status() const {
@@ -130,6 +162,7 @@ Status LiveJob::Step(bool* more) {
   RETURN_IF_ERROR(ServeSources());
   RETURN_IF_ERROR(shards_->MergeReady(false));
   if (!is_started_) return absl::OkStatus();
+  RETURN_IF_ERROR(NoteCaughtUp());
   Listen(now);
   could_listen_ = false;
   // One batch a round at most, so that the sources are served in between.
@@ -143,8 +176,9 @@ Status LiveJob::Step(bool* more) {
   const bool have_ended = std::all_of(inputs_.begin(), inputs_.end(), [](const LiveInput& input) {
     return input.source->has_ended();
   });
-  if (have_ended && std::all_of(partitions_.begin(), partitions_.end(),
-                                [](const PartitionState& p) { return p.has_ended; })) {
+  if (have_ended && MayCommit() &&
+      std::all_of(partitions_.begin(), partitions_.end(),
+                  [](const PartitionState& p) { return p.has_ended; })) {
     const bool drains = std::all_of(inputs_.begin(), inputs_.end(),
                                     [](const LiveInput& input) { return input.drains; });
     // What is open must not be overtaken by the end of time.
@@ -153,8 +187,11 @@ Status LiveJob::Step(bool* more) {
     is_done_ = true;
     return Finish();
   }
-  const bool is_barrier_due =
-      has_changed_ && now - last_barrier_ms_ >= options_.commit_interval_ms && shards_->HasRoom();
+  if (is_barrier_asked_for_.exchange(false)) has_changed_ = true;
+  const int64_t since_ms = now - last_barrier_ms_;
+  const bool is_barrier_due = has_changed_ && MayCommit() && shards_->HasRoom() &&
+                              (callbacks_.is_commit_due ? callbacks_.is_commit_due(since_ms)
+                                                        : since_ms >= options_.commit_interval_ms);
   if (is_barrier_due || (IsFlushDue(now) && shards_->HasRoom())) return Flush(is_barrier_due);
   return absl::OkStatus();
 }
@@ -177,11 +214,60 @@ void LiveJob::AddPartitions() {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const std::vector<LivePartition>& found = inputs_[i].source->partitions();
     for (size_t index = numbers_[i].size(); index < found.size(); ++index) {
-      partitions_.push_back({i, index, {}, false, last_step_ms_});
-      numbers_[i].push_back(time_.Add(inputs_[i].time, found[index].at_start));
+      partitions_.push_back({i, index, {}, false, last_step_ms_, {}, 0});
+      AddPartition(i, found[index]);
       has_changed_ = true;
     }
   }
+}
+
+void LiveJob::AddPartition(size_t input, const LivePartition& found) {
+  const Partition& id = *found.partition;
+  if (options_.resume) {
+    for (ResumedPartition& resumed : options_.resume->partitions) {
+      if (resumed.source != id.source || resumed.topic != id.topic || resumed.number != id.number) {
+        continue;
+      }
+      if (found.is_replaced) {
+        resumed.ledger.lost += std::exchange(resumed.waiting, {}).size();
+        resumed.next_offset = 0;
+        resumed.last = {};
+      }
+      const bool is_behind = !resumed.waiting.empty();
+      numbers_[input].push_back(
+          time_.AddResumed(inputs_[input].time, resumed.watermark, resumed.is_idle, is_behind));
+      partitions_.back().ledger = resumed.ledger;
+      partitions_.back().resumed = std::move(resumed);
+      return;
+    }
+  }
+  // One that no former run knew joins where E stands, however early it is found.
+  const bool at_start = found.at_start && time_.engine() == kMinTime;
+  numbers_[input].push_back(time_.Add(inputs_[input].time, at_start));
+}
+
+// Partitions that have been read up to where the former run stood: what waited and did not come is
+// gone.
+Status LiveJob::NoteCaughtUp() {
+  if (!time_.is_any_behind()) return absl::OkStatus();
+  for (uint32_t p = 0; p < partitions_.size(); ++p) {
+    PartitionState& state = partitions_[p];
+    if (!time_.is_behind(p)) continue;
+    const LivePartition& live = Of(state);
+    const size_t lost = state.resumed->waiting.size() - state.read_again;
+    const bool is_read = live.next_offset >= state.resumed->next_offset || live.has_ended;
+    if (lost > 0 && !is_read) continue;
+    if (lost > 0 && !options_.resume->accepts_loss) {
+      return absl::FailedPreconditionError(live.partition->place + ": " + std::to_string(lost) +
+                                           " records that waited for time are gone, of offsets " +
+                                           std::to_string(state.resumed->waiting.front()) + " to " +
+                                           std::to_string(state.resumed->waiting.back()) +
+                                           "; --accept-loss counts them as lost and goes on");
+    }
+    state.ledger.lost += lost;
+    time_.CatchUp(p);
+  }
+  return absl::OkStatus();
 }
 
 // Counts silence up to where it is proven: the last answer of whoever holds the partition.
@@ -227,6 +313,10 @@ int LiveJob::NextPartition() const {
   for (uint32_t p = 0; p < partitions_.size(); ++p) {
     const LivePartition& live = Of(partitions_[p]);
     if (!live.has_rows) continue;
+    if (time_.is_any_behind()) {
+      if (time_.is_behind(p)) return static_cast<int>(p);
+      continue;
+    }
     int64_t own = time_.watermark(p);
     if (time_.is_idle(p)) own = std::max(own, time_.engine());
     if (time_.IsAhead(p, slowest) || (is_full && own > slowest)) continue;
@@ -285,14 +375,40 @@ size_t LiveJob::ReadFrom(uint32_t partition, int64_t now_ms) {
   return count;
 }
 
+// What a former run has read: only what waited then is used, as it was judged then.
+void LiveJob::TakeAgain(uint32_t partition, uint32_t* row, size_t* rejected) {
+  PartitionState& state = partitions_[partition];
+  const Batch& batch = *open_.batch;
+  const std::vector<uint64_t>& waiting = state.resumed->waiting;
+  const auto waited = [&](uint64_t offset) {
+    --state.ledger.read;
+    if (!std::binary_search(waiting.begin(), waiting.end(), offset)) return false;
+    ++state.read_again;
+    return true;
+  };
+  const uint64_t end = state.resumed->next_offset;
+  for (; *row < batch.rows && batch.offsets[*row] < end; ++*row) {
+    if (!waited(batch.offsets[*row])) continue;
+    open_.routed.in_time.Set(*row);
+    open_.newest_ts = std::max(open_.newest_ts, batch.ts[*row]);
+  }
+  // One that waited and does not decode any more.
+  for (; *rejected < batch.rejected.size() && batch.rejected[*rejected].offset < end; ++*rejected) {
+    if (waited(batch.rejected[*rejected].offset)) TurnAway(batch.rejected[*rejected], partition);
+  }
+}
+
 // Judges what was read of a partition, in the order in which it was read.
 void LiveJob::Judge(uint32_t partition, uint32_t first_row, size_t first_rejected) {
   const Batch& batch = *open_.batch;
-  time_.Join(partition);
   const std::vector<int64_t>& append_times =
       inputs_[partitions_[partition].input].source->append_times();
+  uint32_t row = first_row;
   size_t rejected = first_rejected;
-  for (uint32_t row = first_row; row <= batch.rows; ++row) {
+  if (partitions_[partition].resumed) TakeAgain(partition, &row, &rejected);
+  if (row == batch.rows && rejected == batch.rejected.size()) return;
+  time_.Join(partition);
+  for (; row <= batch.rows; ++row) {
     while (rejected < batch.rejected.size() && batch.rejected[rejected].before_row <= row) {
       TurnAway(batch.rejected[rejected++], partition);
     }
@@ -367,21 +483,34 @@ Status LiveJob::Flush(bool with_barrier) {
     point.newest_ts = newest_ts_;
     point.holder = time_.holder();
     point.is_final = is_done_ || is_stopping_;
-    for (uint32_t p = 0; p < partitions_.size(); ++p) {
-      const LivePartition& live = Of(partitions_[p]);
-      point.partitions.push_back({.input = partitions_[p].input,
-                                  .index = partitions_[p].index,
-                                  .partition = live.partition,
-                                  .next_offset = live.next_offset,
-                                  .waiting_from = live.next_offset,
-                                  .waiting = {},
-                                  .watermark = time_.watermark(p),
-                                  .is_idle = time_.is_idle(p),
-                                  .end_offset = live.end_offset,
-                                  .ledger = partitions_[p].ledger});
-    }
+    for (uint32_t p = 0; p < partitions_.size(); ++p) point.partitions.push_back(PointOf(p));
+    point.time_events = std::exchange(time_events_, {});
   }
   return shards_->Dispatch(std::move(open.routed), std::move(open.turned_away));
+}
+
+// As far as the driving thread knows it.
+PartitionPoint LiveJob::PointOf(uint32_t partition) const {
+  const PartitionState& state = partitions_[partition];
+  const LivePartition& live = Of(state);
+  PartitionPoint point{.input = state.input,
+                       .index = state.index,
+                       .partition = live.partition,
+                       .next_offset = live.next_offset,
+                       .waiting_from = live.next_offset,
+                       .waiting = {},
+                       .watermark = time_.watermark(partition),
+                       .is_idle = time_.is_idle(partition),
+                       .end_offset = live.end_offset,
+                       .last = live.last,
+                       .ledger = state.ledger};
+  // A source that went back further than it had to has not come to where we stand.
+  if (state.resumed && live.next_offset < state.resumed->next_offset) {
+    point.next_offset = point.waiting_from = state.resumed->next_offset;
+    point.last = state.resumed->last;
+  }
+  if (state.resumed && !point.last.is_known) point.last = state.resumed->last;
+  return point;
 }
 
 // Batches whose last row the engine's watermark has passed take no memory any more.
@@ -392,7 +521,8 @@ void LiveJob::ForgetApplied() {
   }
 }
 
-Status LiveJob::FinishBarrier(uint64_t barrier, const std::vector<WaitingPosition>& waiting) {
+Status LiveJob::FinishBarrier(uint64_t barrier, ShardGroup::AtBarrier at) {
+  const std::vector<WaitingPosition>& waiting = at.waiting;
   CommitPoint point = std::move(points_.front());
   points_.pop_front();
   CEP_CHECK(point.number == barrier);
@@ -405,18 +535,19 @@ Status LiveJob::FinishBarrier(uint64_t barrier, const std::vector<WaitingPositio
     if (!partition.waiting.empty()) partition.waiting_from = partition.waiting.front();
     Ledger& ledger = partition.ledger;
     ledger.waiting = partition.waiting.size();
-    ledger.processed =
-        ledger.read - ledger.late - ledger.quarantined - ledger.rate_limited - ledger.waiting;
+    ledger.processed = ledger.read - ledger.late - ledger.quarantined - ledger.rate_limited -
+                       ledger.waiting - ledger.lost;
   }
   const auto shared = std::make_shared<const CommitPoint>(std::move(point));
   {
     const std::lock_guard lock(mutex_);
     status_ = shared;
   }
-  return callbacks_.on_commit(*shared);
+  return callbacks_.on_commit(*shared, std::move(at.changes));
 }
 
 Status LiveJob::RunChanges() {
+  if (!MayCommit()) return absl::OkStatus();
   std::vector<std::function<Status(LiveJob*)>> changes;
   {
     const std::lock_guard lock(mutex_);
@@ -489,6 +620,12 @@ Status LiveJob::SendAgain(const std::vector<HeldRow>& rows) {
 
 // The last barrier; everything that was read has passed when it returns.
 Status LiveJob::Finish() {
+  // The former commit stays the last one.
+  if (!MayCommit()) {
+    RETURN_IF_ERROR(Flush(false));
+    is_done_ = true;
+    return shards_->MergeReady(true);
+  }
   RETURN_IF_ERROR(Flush(true));
   RETURN_IF_ERROR(shards_->MergeReady(true));
   is_done_ = true;
@@ -499,6 +636,7 @@ void LiveJob::TellTimeEvents() {
   for (const TimeEvent& event : time_.TakeEvents()) {
     if (event.kind == TimeEvent::Kind::kIdle) has_changed_ = true;
     callbacks_.on_time_event(event, *Of(partitions_[event.partition]).partition);
+    time_events_.push_back(event);
   }
 }
 

@@ -6,9 +6,11 @@
 // `commit_interval_ms` a barrier follows; when it has passed all shards, a CommitPoint says exactly
 // where the job stands. Nothing is queued without a limit: where shards or outputs have no room,
 // or accepted rows take too much memory, records stay with their sources.
-// Thread safety: Stop(), AtBarrier() and status() may be called by any thread; all else belongs to
-// the thread that drives the job.
-// Tests: tests/cep/live_job_test.cc.
+// A job that goes on from a commit (JobResume) first reads again what waited then, and nothing
+// else: those rows are used as they were judged, without being judged, counted or heard again, and
+// E stands still meanwhile. No barrier comes before that is done.
+// Thread safety: Stop(), AtBarrier(), AskForBarrier() and status() may be called by any thread; all
+// else belongs to the thread that drives the job. Tests: tests/cep/live_job_test.cc.
 #pragma once
 
 #include <atomic>
@@ -17,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <queue>
 #include <string>
 #include <utility>
@@ -40,6 +43,7 @@ struct LiveInput {
   PartitionTimeOptions time;
   int64_t max_future_ms = 60'000;
   bool drains = true;  // once all of it has ended, time may move to its end
+  std::string name;    // of the source; needed where a job may go on from a commit
 };
 
 // Where a partition stands at a barrier.
@@ -53,6 +57,7 @@ struct PartitionPoint {
   int64_t watermark = kMinTime;   // W
   bool is_idle = false;
   int64_t end_offset = -1;
+  RecordMark last;  // the last one that was read
   Ledger ledger;
 };
 
@@ -64,12 +69,36 @@ struct CommitPoint {
   int holder = -1;  // the partition that holds E, in `partitions`; -1: none
   bool is_final = false;
   std::vector<PartitionPoint> partitions;
+  // Since the barrier before; TimeEvent::partition is an index in `partitions`.
+  std::vector<TimeEvent> time_events;
 
   Ledger total() const {
     Ledger sum;
     for (const PartitionPoint& point : partitions) sum.Add(point.ledger);
     return sum;
   }
+};
+
+// Where a partition stood at the commit from which a job goes on.
+struct ResumedPartition {
+  std::string source;
+  std::string topic;
+  uint32_t number = 0;
+  uint64_t next_offset = 0;       // U
+  std::vector<uint64_t> waiting;  // ascending, below U
+  int64_t watermark = kMinTime;   // W
+  bool is_idle = false;
+  RecordMark last;
+  Ledger ledger;
+};
+
+// The commit from which a job goes on.
+struct JobResume {
+  int64_t watermark = kMinTime;  // E
+  int64_t newest_ts = kMinTime;
+  std::vector<ResumedPartition> partitions;
+  bool accepts_loss = false;  // what cannot be read again is counted as lost
+  ReadUnits read_units;
 };
 
 struct LiveJobOptions {
@@ -81,6 +110,8 @@ struct LiveJobOptions {
   int64_t commit_interval_ms = 200;
   // Accepted rows that wait may take so many bytes before only the slowest partition is read on.
   size_t waiting_bytes_max = size_t{256} << 20;
+  std::optional<JobResume> resume;
+  MakeUnitPacker make_packer;  // where state is kept; may be empty
 };
 
 // What a job runs from a swap on.
@@ -96,8 +127,14 @@ struct LiveRules {
 // Whom a job tells. All are called by the thread that drives it.
 struct LiveJobCallbacks {
   ShardGroup::Output output;
-  // A barrier has passed.
-  std::function<Status(const CommitPoint&)> on_commit;
+  // A barrier has passed; with what the shards changed since the one before.
+  std::function<Status(const CommitPoint&, std::vector<ShardChanges>)> on_commit;
+  // Whether a barrier is due, so many milliseconds after the one before; empty: after
+  // `commit_interval_ms`.
+  std::function<bool(int64_t since_ms)> is_commit_due;
+  // Whether a barrier may come at all now; empty: always. Changes and the end of the job wait for
+  // it, but for Stop(), which then ends without a last one.
+  std::function<bool()> may_commit;
   // False: outputs have no room, so nothing more is read.
   std::function<bool()> has_room;
   // Something happened to a partition's time; the partition is named with its input's source.
@@ -111,7 +148,8 @@ class LiveJob {
           RejectRenderer* rejects, LiveJobCallbacks callbacks, const Clock* clock, Wakeup* wakeup);
   ~LiveJob();
 
-  // Connects the sources. Errors: those of LiveSource::Start().
+  // Takes back state, then connects the sources. Errors: those of LiveSource::Start(), and what
+  // state could not be taken back for.
   Status Start();
   // One round. `more`: there may be more to do at once. Errors: of a source, the output, on_commit.
   Status Step(bool* more);
@@ -126,6 +164,8 @@ class LiveJob {
   // `change` is called by the driving thread while all shards stand at one barrier and nothing is
   // under way: the place to swap what they run.
   void AtBarrier(std::function<Status(LiveJob*)> change);
+  // Thread safe. A barrier is to come when it may, although nothing has been read.
+  void AskForBarrier();
 
   // Whether the rows that wait could stay as they are when these rules come.
   bool KeepsRows(const LiveRules& rules) const;
@@ -148,6 +188,10 @@ class LiveJob {
     Ledger ledger;
     bool has_ended = false;
     int64_t heard_ms = 0;  // silence before this has been counted
+    // Of a partition that goes on from a commit: what is below `next_offset` has been read before,
+    // and is used if and only if it is in `waiting`.
+    std::optional<ResumedPartition> resumed;
+    size_t read_again = 0;  // of resumed->waiting
   };
   struct OpenBatch {
     std::shared_ptr<Batch> batch;
@@ -165,18 +209,23 @@ class LiveJob {
   }
   Status ServeSources();
   void AddPartitions();
+  void AddPartition(size_t input, const LivePartition& found);
+  Status NoteCaughtUp();
   void Listen(int64_t now_ms);
   void NoteEnds();
   bool Fill(int64_t now_ms);
   int NextPartition() const;
   void ReleaseStuck();
   size_t ReadFrom(uint32_t partition, int64_t now_ms);
+  void TakeAgain(uint32_t partition, uint32_t* row, size_t* rejected);
   void Judge(uint32_t partition, uint32_t first_row, size_t first_rejected);
   void JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms);
   void TurnAway(const Rejected& rejected, uint32_t partition);
   bool IsFlushDue(int64_t now_ms) const;
   Status Flush(bool with_barrier);
-  Status FinishBarrier(uint64_t barrier, const std::vector<WaitingPosition>& waiting);
+  bool MayCommit() const;
+  PartitionPoint PointOf(uint32_t partition) const;
+  Status FinishBarrier(uint64_t barrier, ShardGroup::AtBarrier at);
   Status RunChanges();
   Status SendAgain(const std::vector<HeldRow>& rows);
   Status Finish();
@@ -215,8 +264,10 @@ class LiveJob {
   bool is_started_ = false;
   bool is_done_ = false;
   uint64_t barriers_ = 0;
-  std::deque<CommitPoint> points_;  // sent, not yet passed
+  std::deque<CommitPoint> points_;      // sent, not yet passed
+  std::vector<TimeEvent> time_events_;  // since the last barrier
   std::atomic<bool> is_stopping_ = false;
+  std::atomic<bool> is_barrier_asked_for_ = false;
   mutable std::mutex mutex_;
   std::vector<std::function<Status(LiveJob*)>> changes_;  // guarded by mutex_
   std::shared_ptr<const CommitPoint> status_;             // guarded by mutex_

@@ -9,12 +9,25 @@
 namespace vigil::cep {
 
 Shard::Shard(const ShardOptions& options, std::unique_ptr<Operator> op,
-             std::unique_ptr<RecordSink> sink)
+             std::unique_ptr<RecordSink> sink, std::unique_ptr<UnitPacker> packer)
     : options_(options),
       operator_(std::move(op)),
       sink_(std::move(sink)),
+      packer_(std::move(packer)),
       reorder_(options.disorder_ms),
       block_(options.layout, options.key_exprs) {}
+
+Status Shard::Restore(const ReadUnits& read, uint64_t first_sequence) {
+  sequence_ = first_sequence;
+  return read(GroupsOf(options_.index, options_.count), packer_.get(),
+              [this](const RestoredUnit& unit) { return operator_->Restore(unit); });
+}
+
+StatusOr<std::vector<std::string>> Shard::TakeChanges() {
+  if (packer_ == nullptr) return std::vector<std::string>();
+  RETURN_IF_ERROR(operator_->Snapshot(packer_.get()));
+  return packer_->Take();
+}
 
 // The rows in time that have a key here.
 RowBits Shard::OwnedRows(const RoutedBatch& routed) const {

@@ -15,6 +15,7 @@
 #include "cep/event/expression.h"
 #include "cep/event/record.h"
 #include "cep/runtime/operator.h"
+#include "cep/runtime/shard_state.h"
 #include "cep/time/reorder_buffer.h"
 
 namespace vigil::cep {
@@ -67,8 +68,15 @@ struct ShardOptions {
 
 class Shard {
  public:
-  Shard(const ShardOptions& options, std::unique_ptr<Operator> op,
-        std::unique_ptr<RecordSink> sink);
+  // `packer`: null where no state is kept.
+  Shard(const ShardOptions& options, std::unique_ptr<Operator> op, std::unique_ptr<RecordSink> sink,
+        std::unique_ptr<UnitPacker> packer = nullptr);
+
+  // Takes back the state of its key groups, before the first row. `first_sequence` is above that of
+  // every row before. Errors: the reader's and the operator's.
+  Status Restore(const ReadUnits& read, uint64_t first_sequence);
+  // What has changed since the last call; nothing where no state is kept.
+  StatusOr<std::vector<std::string>> TakeChanges();
 
   // Takes the rows of `routed` whose keys it owns, moves time to its watermark, and returns what
   // that brought about, in the order of results.
@@ -106,6 +114,7 @@ class Shard {
   ShardOptions options_;
   std::unique_ptr<Operator> operator_;
   std::unique_ptr<RecordSink> sink_;
+  std::unique_ptr<UnitPacker> packer_;
   ReorderBuffer reorder_;
   OrderedBlock block_;
   std::vector<RowSpan> released_;

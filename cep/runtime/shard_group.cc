@@ -40,8 +40,13 @@ ShardGroup::ShardGroup(const Options& options, const MakeOperator& make_operator
   for (uint32_t i = 0; i < options.shards; ++i) {
     const ShardOptions shard{i, options.shards, options.disorder_ms, options.layout,
                              options.key_exprs};
+    std::unique_ptr<UnitPacker> packer;
+    if (options.make_packer) packer = options.make_packer(i);
     shards_.push_back(
-        {std::make_unique<Shard>(shard, make_operator(), make_sink()), nullptr, nullptr, {}});
+        {std::make_unique<Shard>(shard, make_operator(), make_sink(), std::move(packer)),
+         nullptr,
+         nullptr,
+         {}});
   }
   if (options.shards == 1) return;
   for (ShardThread& shard : shards_) {
@@ -75,10 +80,27 @@ void ShardGroup::Stop() {
   }
 }
 
+// The shards' threads wait for their first batch; what is written here they see with it.
+Status ShardGroup::Restore(const ReadUnits& read, uint64_t first_sequence) {
+  std::vector<Status> statuses(shards_.size());
+  std::vector<std::thread> threads;
+  for (size_t s = 1; s < shards_.size(); ++s) {
+    threads.emplace_back([this, s, &statuses, &read, first_sequence] {
+      statuses[s] = shards_[s].shard->Restore(read, first_sequence);
+    });
+  }
+  statuses[0] = shards_[0].shard->Restore(read, first_sequence);
+  for (std::thread& thread : threads) thread.join();
+  for (const Status& status : statuses) RETURN_IF_ERROR(status);
+  return absl::OkStatus();
+}
+
 ShardGroup::Answer ShardGroup::Apply(Shard* shard, const RoutedBatch& routed) {
   Answer answer;
   answer.records = shard->Apply(routed);
-  if (routed.barrier != 0) shard->AppendWaiting(&answer.waiting);
+  if (routed.barrier == 0) return answer;
+  shard->AppendWaiting(&answer.waiting);
+  answer.changes = shard->TakeChanges();
   return answer;
 }
 
@@ -125,18 +147,22 @@ Status ShardGroup::MergeReady(bool wait_for_all) {
 // One batch has passed all shards.
 Status ShardGroup::Finish(std::vector<Answer> answers, UnderWay under_way) {
   std::vector<std::vector<Record>> streams;
-  std::vector<WaitingPosition> waiting;
-  for (Answer& answer : answers) {
+  AtBarrier at;
+  for (size_t s = 0; s < answers.size(); ++s) {
+    Answer& answer = answers[s];
+    RETURN_IF_ERROR(answer.changes.status());
     streams.push_back(std::move(answer.records));
-    waiting.insert(waiting.end(), answer.waiting.begin(), answer.waiting.end());
+    at.waiting.insert(at.waiting.end(), answer.waiting.begin(), answer.waiting.end());
+    if (answer.changes->empty()) continue;
+    at.changes.push_back({static_cast<uint32_t>(s), *std::move(answer.changes)});
   }
   streams.push_back(std::move(under_way.turned_away));
   RETURN_IF_ERROR(Emit(std::move(streams)));
   if (under_way.barrier == 0) return absl::OkStatus();
   // A row whose keys belong to several shards waits in each of them.
-  std::sort(waiting.begin(), waiting.end());
-  waiting.erase(std::unique(waiting.begin(), waiting.end()), waiting.end());
-  return on_barrier_(under_way.barrier, std::move(waiting));
+  std::sort(at.waiting.begin(), at.waiting.end());
+  at.waiting.erase(std::unique(at.waiting.begin(), at.waiting.end()), at.waiting.end());
+  return on_barrier_(under_way.barrier, std::move(at));
 }
 
 // Merges streams that are each in order.

@@ -28,8 +28,14 @@ class ShardGroup {
   using MakeSink = std::function<std::unique_ptr<RecordSink>()>;
   // Receives records in their final order. An error ends the job.
   using Output = std::function<Status(std::vector<Record>)>;
-  // All shards have passed the barrier. `waiting` is in order and each row is in it once.
-  using OnBarrier = std::function<Status(uint64_t barrier, std::vector<WaitingPosition> waiting)>;
+  // What all shards gave at one barrier: the rows that wait, in order and each once, and what has
+  // changed since the barrier before.
+  struct AtBarrier {
+    std::vector<WaitingPosition> waiting;
+    std::vector<ShardChanges> changes;
+  };
+  // All shards have passed the barrier.
+  using OnBarrier = std::function<Status(uint64_t barrier, AtBarrier at)>;
 
   struct Options {
     uint32_t shards = 1;
@@ -38,11 +44,16 @@ class ShardGroup {
     size_t key_exprs = 0;
     // Called on a shard's thread when it has results; may be empty.
     std::function<void()> on_result;
+    // Where state is kept; may be empty.
+    MakeUnitPacker make_packer;
   };
 
   ShardGroup(const Options& options, const MakeOperator& make_operator, const MakeSink& make_sink,
              Output output, OnBarrier on_barrier);
   ~ShardGroup();
+
+  // As Shard::Restore(), of all shards at a time, before the first batch.
+  Status Restore(const ReadUnits& read, uint64_t first_sequence);
 
   // True if Dispatch() would not wait for a shard.
   bool HasRoom() const;
@@ -68,7 +79,8 @@ class ShardGroup {
  private:
   struct Answer {
     std::vector<Record> records;
-    std::vector<WaitingPosition> waiting;
+    std::vector<WaitingPosition> waiting;  // at a barrier, as the following
+    StatusOr<std::vector<std::string>> changes = std::vector<std::string>();
   };
   struct ShardThread {
     std::unique_ptr<Shard> shard;

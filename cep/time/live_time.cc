@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace vigil::cep {
+namespace {
+
+constexpr uint64_t kLongestMs = uint64_t{1} << 62;  // with room for what elapses
+
+}  // namespace
 
 uint32_t LiveTime::Add(const PartitionTimeOptions& options, bool at_start) {
   partitions_.push_back({options, BoundedWatermark(options.bound_ms)});
@@ -11,6 +16,21 @@ uint32_t LiveTime::Add(const PartitionTimeOptions& options, bool at_start) {
   partitions_.back().watermark.Join(engine_);
   Tell(TimeEvent::Kind::kJoined, partition);
   return partition;
+}
+
+uint32_t LiveTime::AddResumed(const PartitionTimeOptions& options, int64_t watermark, bool is_idle,
+                              bool is_behind) {
+  State& state = partitions_.emplace_back(State{options, BoundedWatermark(options.bound_ms)});
+  state.watermark.Join(watermark);
+  state.is_active = !is_idle;
+  state.is_behind = is_behind;
+  behind_ += is_behind ? 1 : 0;
+  return static_cast<uint32_t>(partitions_.size() - 1);
+}
+
+void LiveTime::CatchUp(uint32_t partition) {
+  if (!std::exchange(partitions_[partition].is_behind, false)) return;
+  --behind_;
 }
 
 void LiveTime::Join(uint32_t partition) {
@@ -44,6 +64,7 @@ void LiveTime::Tell(TimeEvent::Kind kind, uint32_t partition) {
 
 void LiveTime::Listen(uint32_t partition, int64_t elapsed_ms, bool is_silent) {
   State& state = partitions_[partition];
+  if (state.is_behind) is_silent = false;
   state.is_silent = is_silent;
   state.silent_ms = is_silent ? state.silent_ms + elapsed_ms : 0;
   if (state.is_active && !state.has_ended && state.silent_ms >= state.options.idle_after_ms) {
@@ -52,7 +73,7 @@ void LiveTime::Listen(uint32_t partition, int64_t elapsed_ms, bool is_silent) {
 }
 
 void LiveTime::AdvanceIdle(int64_t elapsed_ms) {
-  if (!idle_advance_ || partitions_.empty()) return;
+  if (!idle_advance_ || partitions_.empty() || behind_ > 0) return;
   int64_t newest = kMinTime;
   for (const State& state : partitions_) {
     if (state.is_active) all_idle_ms_ = 0;
@@ -60,11 +81,17 @@ void LiveTime::AdvanceIdle(int64_t elapsed_ms) {
     newest = std::max(newest, state.watermark.watermark());
   }
   if (newest == kMinTime) return;  // there is no event to count from
+  // Only the clock moves E past every W: a former run's has come so far.
+  if (engine_ > newest) {
+    const uint64_t passed = static_cast<uint64_t>(engine_) - static_cast<uint64_t>(newest);
+    all_idle_ms_ = std::max(all_idle_ms_, static_cast<int64_t>(std::min(passed, kLongestMs)));
+  }
   all_idle_ms_ += elapsed_ms;
   engine_ = std::max(engine_, newest + all_idle_ms_);
 }
 
 void LiveTime::UpdateEngine() {
+  if (behind_ > 0) return;
   int64_t minimum = kMaxTime;
   for (const State& state : partitions_) {
     if (state.is_active) minimum = std::min(minimum, state.watermark.watermark());

@@ -51,6 +51,16 @@ class LiveTime {
   // back until its first row; one that is found later stands where E does.
   uint32_t Add(const PartitionTimeOptions& options, bool at_start);
 
+  // E as a former run left it.
+  void Resume(int64_t engine) { engine_ = engine; }
+  // A partition as a former run left it, with its W. `is_behind`: rows that waited then are to be
+  // read again, and E stands still until CatchUp() of all such partitions.
+  uint32_t AddResumed(const PartitionTimeOptions& options, int64_t watermark, bool is_idle,
+                      bool is_behind);
+  void CatchUp(uint32_t partition);
+  bool is_behind(uint32_t partition) const { return partitions_[partition].is_behind; }
+  bool is_any_behind() const { return behind_ > 0; }
+
   // Rows of the partition are about to be judged: it is active from here on.
   void Join(uint32_t partition);
   // Judges a row of an active partition: false if it is late. Its effect on W comes after.
@@ -95,6 +105,7 @@ class LiveTime {
     PartitionTimeOptions options;
     BoundedWatermark watermark;
     bool is_active = true;   // takes part in the minimum
+    bool is_behind = false;  // takes part in it with E
     bool has_ended = false;  // holds nobody back by IsAhead()
     bool is_silent = false;  // when last listened to
     int64_t silent_ms = 0;   // heard nothing for so long
@@ -105,6 +116,7 @@ class LiveTime {
 
   bool idle_advance_;
   std::vector<State> partitions_;
+  size_t behind_ = 0;  // partitions that are
   std::vector<TimeEvent> events_;
   int64_t engine_ = kMinTime;
   int64_t all_idle_ms_ = 0;  // every partition has been idle and silent for so long

@@ -5,6 +5,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "cep/event/key_bytes.h"
+
 namespace vigil::cep {
 namespace {
 
@@ -26,7 +28,15 @@ std::string KeyOf(const Value& a, const Value& b, uint64_t* hash) {
   std::string bytes;
   const bool has_key = AppendKey(block, 0, {0, 1}, &bytes);
   CHECK(has_key == (hashes[0] != kNoKey));
-  if (has_key) CHECK(KeyEquals(block, 0, {0, 1}, bytes));
+  if (has_key) {
+    CHECK(KeyEquals(block, 0, {0, 1}, bytes));
+    CHECK(HashKeyBytes(bytes, 2) == hashes[0]);
+    CHECK_FALSE(HashKeyBytes(bytes, 1).has_value());
+    CHECK_FALSE(HashKeyBytes(bytes, 3).has_value());
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      CHECK_FALSE(HashKeyBytes(bytes.substr(0, size), 2).has_value());
+    }
+  }
   return bytes;
 }
 

@@ -129,12 +129,18 @@ TEST_CASE("Outbox: cursors, boots and limits", "[state][unit]") {
   REQUIRE(*log->Commit(commit) == 3);  // the sink still says 0: not counted again
   REQUIRE(log->head().cursors[0].dropped == 2);
 
-  // Trimmed up to the smallest cursor; a boot that nothing is in is forgotten.
+  // Trimmed up to the smallest cursor. Boots that nothing is in are forgotten, but for the last.
   commit.cursors = {{"a", {200, 6}}, {"b", {200, 7}}};
   REQUIRE(*log->Commit(commit) == 4);
   REQUIRE(log->head().outbox_begin == 6);
   REQUIRE(log->ReadOutbox(0, 1000)->size() == 2);
-  REQUIRE(log->head().boots.size() == 1);
+  REQUIRE(log->head().boots.size() == 2);
+  for (uint64_t id = 300; id < 330; ++id) REQUIRE(log->StartBoot(id).ok());
+  REQUIRE(log->head().boots.size() == 31);  // sink `a` is named in that of 200
+  commit.cursors = {{"a", {329, 8}}, {"b", {329, 8}}};
+  REQUIRE(*log->Commit(commit) == 5);
+  REQUIRE(log->head().boots.size() == 16);
+  REQUIRE(log->head().boots.front().id == 314);
   commit.cursors = {{"a", {200, 9}}};
   REQUIRE(absl::IsInvalidArgument(log->Commit(commit).status()));
   REQUIRE(CommitLog::Open(OpenMemoryStore(disk), options).ok());

@@ -30,6 +30,7 @@ struct Commit FullCommit(UnitWriter& writer) {
   position.watermark_state = "w";
   position.is_idle = true;
   position.fingerprint = Hash128{1, 2};
+  position.fingerprint_offset = 6;
   position.ledger = {100, 90, 3, 2, 1, 1};
   commit.positions.push_back(position);
   commit.rows = {{"http", "in", 3, 91, "row"}, {"http", "in", 3, 95, ""}};

@@ -152,11 +152,18 @@ Results EngineResults(const LoadedCase& loaded, const std::vector<CaseEvent>& ev
   return results;
 }
 
-LiveState StateAt(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
-                  int64_t watermark) {
+std::unique_ptr<cep::RecordSink> MakeTextSink(const rules::RuleSet& rules,
+                                              const std::vector<CaseEvent>& events) {
+  return std::make_unique<TextSink>(rules, events);
+}
+
+const cep::Partition& CasePartition() { return kPartition; }
+
+cep::RoutedBatch RouteEvents(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
+                             size_t first, size_t end, int64_t watermark) {
   auto batch = std::make_shared<cep::Batch>(loaded.rules->layout);
   cep::RoutedBatch routed;
-  for (size_t i = 0; i < events.size(); ++i) {
+  for (size_t i = first; i < end; ++i) {
     routed.in_time.Set(batch->rows);
     AppendRow(events[i], i, kPartition, batch.get());
   }
@@ -166,8 +173,13 @@ LiveState StateAt(const LoadedCase& loaded, const std::vector<CaseEvent>& events
   }
   routed.batch = batch;
   routed.watermark = watermark;
-  routed.newest_ts = events.back().ts;
+  routed.newest_ts = events.empty() ? 0 : events.back().ts;
+  return routed;
+}
 
+LiveState StateAt(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
+                  int64_t watermark) {
+  const cep::RoutedBatch routed = RouteEvents(loaded, events, 0, events.size(), watermark);
   cep::ShardOptions options;
   options.layout = loaded.rules->layout;
   options.key_exprs = loaded.patterns->key_exprs.size();

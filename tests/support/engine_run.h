@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "cep/runtime/shard.h"
 #include "tests/support/pattern_case.h"
 
 namespace vigil::testing {
@@ -24,6 +26,16 @@ std::vector<std::string> RunEngine(const LoadedCase& loaded, const std::vector<C
 // and matches that the rules' limits cost.
 Results EngineResults(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
                       uint64_t* dropped = nullptr);
+
+// Makes records whose heads are results' texts; `rules` and `events`, whose places are the rows'
+// offsets, outlive it.
+std::unique_ptr<cep::RecordSink> MakeTextSink(const rules::RuleSet& rules,
+                                              const std::vector<CaseEvent>& events);
+// The partition that cases' events are in.
+const cep::Partition& CasePartition();
+// A batch of events `first` to `end`, which are in time, with their keys' hashes.
+cep::RoutedBatch RouteEvents(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
+                             size_t first, size_t end, int64_t watermark);
 
 // What the operator still holds when time has come to `watermark` after the events, which are in
 // order of time and at most one batch.

@@ -95,6 +95,42 @@ Broker::~Broker() {
 std::string Broker::CreateTopic(const std::string& name, int partitions) {
   static std::atomic<int> count = 0;
   const std::string topic = name + "-" + std::to_string(++count);
+  MakeTopic(topic, partitions);
+  return topic;
+}
+
+void Broker::Recreate(const std::string& topic, int partitions) {
+  {
+    const Client client(address_);
+    rd_kafka_DeleteTopic_t* wanted = rd_kafka_DeleteTopic_new(topic.c_str());
+    rd_kafka_DeleteTopics(client.handle, &wanted, 1, nullptr, client.queue);
+    rd_kafka_event_t* event = rd_kafka_queue_poll(client.queue, kWaitMs);
+    Check(event != nullptr, "topic is not deleted");
+    rd_kafka_event_destroy(event);
+    rd_kafka_DeleteTopic_destroy(wanted);
+  }
+  // Until then making it anew may find the old one.
+  for (int i = 0; i < 300; ++i) {
+    if (Kcat({"-b", address_, "-L"}).find("topic \"" + topic + "\"") == std::string::npos) break;
+  }
+  MakeTopic(topic, partitions);
+}
+
+void Broker::DeleteRecords(const std::string& topic, int partition, int64_t offset) {
+  const Client client(address_);
+  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = offset;
+  rd_kafka_DeleteRecords_t* wanted = rd_kafka_DeleteRecords_new(list);
+  rd_kafka_DeleteRecords(client.handle, &wanted, 1, nullptr, client.queue);
+  rd_kafka_event_t* event = rd_kafka_queue_poll(client.queue, kWaitMs);
+  Check(event != nullptr && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR,
+        "records are not deleted");
+  rd_kafka_event_destroy(event);
+  rd_kafka_DeleteRecords_destroy(wanted);
+  rd_kafka_topic_partition_list_destroy(list);
+}
+
+void Broker::MakeTopic(const std::string& topic, int partitions) {
   const Client client(address_);
   char why[256];
   rd_kafka_NewTopic_t* wanted =
@@ -110,7 +146,6 @@ std::string Broker::CreateTopic(const std::string& name, int partitions) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
-  return topic;
 }
 
 void Broker::Grow(const std::string& topic, int partitions) {

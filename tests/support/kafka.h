@@ -32,6 +32,10 @@ class Broker {
 
   // A topic of a name that no other test has, beginning with `name`.
   std::string CreateTopic(const std::string& name, int partitions);
+  // Deletes it and makes another one of the same name.
+  void Recreate(const std::string& topic, int partitions);
+  // Deletes a partition's records before `offset`.
+  void DeleteRecords(const std::string& topic, int partition, int64_t offset);
   void Grow(const std::string& topic, int partitions);
   // Produces records to the partitions that they name, in order within each.
   void Produce(const std::string& topic, const std::vector<KafkaRecord>& records);
@@ -53,6 +57,7 @@ class Broker {
  private:
   Broker() = default;
   bool Up();
+  void MakeTopic(const std::string& topic, int partitions);
 
   TempDir dir_;
   std::string address_;

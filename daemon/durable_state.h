@@ -1,0 +1,188 @@
+// The state of a live job on disk: commits, folded and copied in the background, and the outbox
+// that sinks read.
+//
+// The job's thread collects what a commit is to hold and hands it over at each barrier (Submit());
+// a thread of its own writes it, so that the job goes on meanwhile; at most one commit is under
+// way, and the interval stretches while commits take long (time-and-state rules: to 2 s, then
+// back-pressure). Nothing leaves before its commit is synced: sinks see records up to end(), and
+// Committed() names the newest point that is durable. Another thread folds.
+// Tests: tests/daemon/durable_state_test.cc, tests/integration/state_test.cc.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "cep/base/clock.h"
+#include "cep/base/status.h"
+#include "cep/runtime/live_job.h"
+#include "daemon/config.h"
+#include "daemon/log.h"
+#include "state/commit_log.h"
+
+namespace vigil::daemon {
+
+// Where a sink stands, as the next commit is to note it.
+struct SinkPlace {
+  std::string sink;
+  state::OutboxPosition position;
+  bool may_drop = false;  // rather than holding the job back
+};
+
+// Kinds of state::JournalEntry. The body of the first three: source, topic (strings), partition,
+// next offset, watermark (signed); of the last: the rule set's version.
+enum class JournalKind : uint64_t { kJoined = 1, kIdle = 2, kReturned = 3, kRules = 4 };
+
+struct DurableStateOptions {
+  StateConfig config;
+  state::CommitLogOptions log;
+  // Of all configured sinks; called by the committing thread.
+  std::function<std::vector<SinkPlace>()> places;
+  // A commit is done, or failed; called by the committing thread.
+  std::function<void()> on_commit;
+};
+
+class DurableState {
+ public:
+  // Opens what `store` holds and begins a boot.
+  static StatusOr<std::unique_ptr<DurableState>> Open(std::unique_ptr<state::Store> store,
+                                                      DurableStateOptions options, Log* log,
+                                                      const Clock* clock);
+  // Ends the threads; what was submitted is written.
+  ~DurableState();
+
+  // As it was found, before this boot.
+  const state::CommitHead& found() const { return found_; }
+  uint64_t boot() const { return boot_; }
+  // For reading units back; before Start().
+  state::CommitLog& log() { return *log_; }
+  // Starts the threads: from here on the log is theirs.
+  void Start();
+
+  // Where a sink begins, before Start(): where it stands by its target, else by the state, else at
+  // the outbox's end. Errors: FAILED_PRECONDITION where it cannot go on from there.
+  StatusOr<state::OutboxPosition> PlaceOf(const std::string& sink,
+                                          const std::optional<state::OutboxPosition>& target) const;
+  // Whether the state knows the sink.
+  std::optional<state::OutboxPosition> KnownPlace(const std::string& sink) const;
+
+  // ---- The job's thread ----
+  void Add(state::OutboxRecord record);
+  void AddJournal(JournalKind kind, int64_t watermark, std::string body);
+  void SetRuleSet(state::RuleSetText rules) { rules_ = std::move(rules); }
+  // Hands over what was added since the last call, with where the job stands. Waits only if another
+  // commit is still to begin. Errors: what an earlier commit failed with.
+  Status Submit(std::shared_ptr<const cep::CommitPoint> point,
+                std::vector<cep::ShardChanges> changes);
+  // Whether a barrier is due, so long after the last one.
+  bool IsCommitDue(int64_t since_ms) const;
+  // False while too much waits to become durable.
+  bool HasRoom() const;
+
+  // ---- Any thread ----
+  // A record that is to go with the next commit; returns its number among such.
+  uint64_t AddFromOutside(state::OutboxRecord record);
+  // So many of those are durable.
+  uint64_t durable_from_outside() const { return outside_durable_; }
+  bool HasFromOutside() const;
+  // The newest durable point that this boot wrote; null before the first.
+  std::shared_ptr<const cep::CommitPoint> Committed() const;
+  // Waits until all that was submitted is durable or has failed.
+  Status Flush();
+  // Writes the places of sinks once more, with all else as it stands. After Flush(), with the job
+  // at its end.
+  Status CommitPlaces();
+  Status status() const;
+  // Sequences below it are durable.
+  uint64_t end() const { return end_; }
+  // Waits until end() is above `sequence`, at most `ms`, or until `is_giving_up`'s owner calls
+  // WakeReaders().
+  bool WaitPast(uint64_t sequence, int64_t ms);
+  void WakeReaders() { changed_.notify_all(); }
+  // Up to `max_bytes` of durable records from `sequence` on.
+  StatusOr<std::vector<std::pair<uint64_t, state::OutboxRecord>>> ReadOutbox(
+      uint64_t sequence, size_t max_bytes) const;
+  // The boot that gave `sequence`, or will give it.
+  uint64_t BootOf(uint64_t sequence) const;
+  // A checkpoint now, which is kept as those of the interval are; returns its path. Waits.
+  StatusOr<std::string> CheckpointNow();
+
+  struct Counters {
+    uint64_t commits = 0;
+    int64_t last_commit_ms = 0;
+    uint64_t last_commit_number = 0;
+    uint64_t outbox_bytes = 0;
+    uint64_t checkpoints = 0;
+  };
+  Counters counters() const;
+
+ private:
+  struct Pending {
+    std::shared_ptr<const cep::CommitPoint> point;
+    state::Commit commit;
+    uint64_t outside = 0;  // up to which record from outside it holds
+  };
+
+  DurableState(DurableStateOptions options, Log* log, const Clock* clock)
+      : options_(std::move(options)), logger_(log), clock_(clock) {}
+  void Work();
+  void FoldInBackground();
+  Status Write(Pending* pending);
+  void TakeFromOutside(Pending* pending);
+  void AddPlaces(state::Commit* commit) const;
+  Status MakeCheckpoint(std::string* path);
+  void Fail(Status status);
+
+  const DurableStateOptions options_;
+  Log* logger_;
+  const Clock* clock_;
+  std::unique_ptr<state::CommitLog> log_;
+  state::CommitHead found_;
+  std::vector<state::Boot> boots_;  // as of this boot's begin
+  uint64_t boot_ = 0;
+
+  // The job's thread's: for the next commit.
+  std::vector<state::OutboxRecord> outbox_;
+  size_t outbox_bytes_ = 0;
+  std::vector<state::JournalEntry> journal_;
+  std::optional<state::RuleSetText> rules_;
+
+  // The committing thread's.
+  state::Commit last_;
+  uint64_t journal_from_ = 0;
+  int64_t last_checkpoint_ms_ = 0;
+  size_t chunk_bytes_ = 0;  // since the last fold
+
+  std::atomic<uint64_t> end_ = 0;
+  std::atomic<int64_t> last_commit_ms_ = 0;   // how long it took
+  std::atomic<int64_t> last_commit_end_ = 0;  // on the steady clock
+  std::atomic<bool> has_failed_ = false;
+  std::atomic<uint64_t> outside_durable_ = 0;
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  std::deque<Pending> queue_;  // guarded by mutex_, as all below
+  bool is_writing_ = false;
+  bool is_closing_ = false;
+  bool is_fold_due_ = false;
+  std::vector<std::function<void(StatusOr<std::string>)>> checkpoint_requests_;
+  std::vector<state::OutboxRecord> from_outside_;
+  uint64_t outside_added_ = 0;
+  Status status_;
+  std::shared_ptr<const cep::CommitPoint> committed_;
+  Counters counters_;
+
+  std::thread committing_;
+  std::thread folding_;
+};
+
+}  // namespace vigil::daemon

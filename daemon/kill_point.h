@@ -1,0 +1,16 @@
+// Ends the process at a named point of the state's work, as a power cut would: for crash tests.
+#pragma once
+
+#include <functional>
+
+#include "cep/base/status.h"
+#include "state/commit_log.h"
+
+namespace vigil::daemon {
+
+// As VIGIL_KILL_POINT=NAME:N says: the N-th time at `before_commit`, `after_commit`,
+// `fold_written`, `fold_ingested` or `fold_done`, the process gets SIGKILL. Empty where it says
+// nothing.
+std::function<Status(state::KillPoint)> KillPointOfEnvironment();
+
+}  // namespace vigil::daemon

@@ -1,0 +1,63 @@
+#include "daemon/state_units.h"
+
+#include <string>
+#include <utility>
+
+#include "state/chunk.h"
+
+namespace vigil::daemon {
+namespace {
+
+class UnitsInChunks : public cep::UnitPacker {
+ public:
+  explicit UnitsInChunks(uint64_t seed) : packer_(seed) {}
+
+  Status Put(const cep::UnitName& name, const cep::UnitKind& kind,
+             std::span<const std::string_view> segments, cep::StoredParts* stored) override {
+    return packer_.Put(KeyOf(name), {kind.incarnation, kind.capture_layout}, segments, stored);
+  }
+  Status Remove(const cep::UnitName& name, cep::StoredParts* stored) override {
+    packer_.Remove(KeyOf(name), stored);
+    return absl::OkStatus();
+  }
+  std::vector<std::string> Take() override { return packer_.TakeChunks(); }
+
+ private:
+  const std::string& KeyOf(const cep::UnitName& name) {
+    key_.clear();
+    state::AppendUnitKey({name.key_group, {}, name.key_expression, name.key_values, name.owner},
+                         &key_);
+    return key_;
+  }
+
+  state::ChunkPacker packer_;
+  std::string key_;
+};
+
+}  // namespace
+
+cep::MakeUnitPacker MakeChunkPackers(uint64_t seed) {
+  return [seed](uint32_t) { return std::make_unique<UnitsInChunks>(seed); };
+}
+
+cep::ReadUnits ReadUnitsOf(
+    std::shared_ptr<const state::Restorer> restorer, uint64_t seed,
+    std::function<bool(const cep::UnitName&, const cep::UnitKind&)> is_live) {
+  return [restorer = std::move(restorer), seed, is_live = std::move(is_live)](
+             const cep::KeyGroupRange& groups, cep::UnitPacker* packer,
+             const std::function<Status(const cep::RestoredUnit&)>& take) {
+    const state::ChunkPacker hasher(seed);
+    return restorer->Restore(groups.first, groups.end, [&](const state::StoredUnit& stored) {
+      ASSIGN_OR_RETURN(const state::UnitKey key, state::ParseUnitKey(stored.key));
+      cep::RestoredUnit unit;
+      unit.name = {key.key_group, key.key_expression, key.key_values, key.owner};
+      unit.kind = {stored.head.incarnation, stored.head.capture_layout};
+      unit.body = stored.body;
+      unit.stored = hasher.PartsOf(stored);
+      if (is_live(unit.name, unit.kind)) return take(unit);
+      return packer->Remove(unit.name, &unit.stored);
+    });
+  };
+}
+
+}  // namespace vigil::daemon

@@ -1,0 +1,21 @@
+// Between a shard's operator and the state: units packed into chunks, and read back.
+// Tests: tests/daemon/resume_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "cep/runtime/shard_state.h"
+#include "state/commit_log.h"
+
+namespace vigil::daemon {
+
+// `seed`: ChunkPacker's; the same for all shards and for ReadUnitsOf().
+cep::MakeUnitPacker MakeChunkPackers(uint64_t seed);
+
+// Hands out units for which `is_live` is true; all others are taken out of the state.
+cep::ReadUnits ReadUnitsOf(std::shared_ptr<const state::Restorer> restorer, uint64_t seed,
+                           std::function<bool(const cep::UnitName&, const cep::UnitKind&)> is_live);
+
+}  // namespace vigil::daemon

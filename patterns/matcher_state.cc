@@ -1,0 +1,76 @@
+// What a matcher adds to state that has come back from storage, which holds only what does not
+// follow from the rest.
+#include <algorithm>
+#include <set>
+
+#include "patterns/matcher.h"
+
+namespace vigil::patterns {
+
+int Matcher::FindState(uint32_t stage, std::string_view role) {
+  const std::vector<State>& states = block_.program.states;
+  if (states_by_role_.empty()) {
+    for (uint32_t s = 0; s < states.size(); ++s) {
+      if (states[s].kind == StateKind::kFinal || states[s].kind == StateKind::kStop) continue;
+      states_by_role_.emplace(std::pair(states[s].stage, RoleOf(states[s])),
+                              static_cast<uint16_t>(s));
+    }
+  }
+  const auto found = states_by_role_.find({stage, role});
+  return found == states_by_role_.end() ? -1 : found->second;
+}
+
+void Matcher::Settle(BlockState* state) {
+  const auto find_start = [this](Run* run) {
+    uint32_t node = run->node;
+    while (store_->node(node).parent != kNoNode) node = store_->node(node).parent;
+    const cep::CapturedEvent& first = store_->EventOf(store_->node(node));
+    run->start_ts = first.ts;
+    run->start_seq = first.seq;
+  };
+  const auto is_earlier = [](const Run& a, const Run& b) { return a.start_seq < b.start_seq; };
+  RunList& runs = state->runs;
+  for (Run& run : runs) {
+    find_start(&run);
+    FillOperands(&run);
+  }
+  std::stable_sort(runs.begin(), runs.end(), is_earlier);
+  if (state->has_held()) {
+    std::vector<Run>& held = state->rare->held;
+    for (Run& run : held) find_start(&run);
+    std::stable_sort(held.begin(), held.end(), is_earlier);
+  }
+  if (state->grouped() == nullptr) return UpdateDue(state);
+  if (runs.empty()) return UpdateGroupedDue(state);
+  Group(state);
+}
+
+void Matcher::AppendDueTimes(const BlockState& state, std::vector<int64_t>* times) const {
+  const auto add = [times](int64_t from, int64_t duration) {
+    int64_t at;
+    if (duration > 0 && !__builtin_add_overflow(from, duration, &at)) times->push_back(at);
+  };
+  const int64_t within = block_.program.within;
+  if (const GroupedRuns* grouped = state.grouped()) {
+    for (const GroupedRuns::Node& node : grouped->nodes()) {
+      if (!node.is_union() && node.b == kNoNode) add(node.latest_start, within);
+    }
+    return;
+  }
+  // In whatever state a run may come to wait without another event.
+  std::set<int64_t> steps;
+  for (const State& s : block_.program.states) steps.insert(s.step_within);
+  for (const Run& run : state.runs) {
+    add(run.start_ts, within);
+    for (const int64_t step : steps) add(store_->LastTime(run), step);
+  }
+}
+
+void Matcher::ExpireOverdue(int64_t now, std::string_view key, BlockState* state,
+                            cep::MatchSink* out) {
+  out_ = out;
+  if (state->grouped() != nullptr) return AdvanceGrouped(now, state);
+  ExpireAt(now, now, key, state);
+}
+
+}  // namespace vigil::patterns

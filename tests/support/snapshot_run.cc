@@ -1,0 +1,123 @@
+#include "tests/support/snapshot_run.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "cep/base/check.h"
+#include "cep/base/hash.h"
+#include "cep/event/key.h"
+#include "cep/time/watermark.h"
+#include "tests/support/engine_run.h"
+
+namespace vigil::testing {
+
+uint64_t UnitStore::HashOf(const std::string& part) { return Hash64(part, 77); }
+
+Status UnitStore::Put(const cep::UnitName& name, const cep::UnitKind& kind,
+                      std::span<const std::string_view> segments, cep::StoredParts* stored) {
+  Unit& unit = units_[{name.key_group, std::string(name.key_expression),
+                       std::string(name.key_values), std::string(name.owner)}];
+  // Who writes knows what is stored.
+  CEP_CHECK(stored->size() == unit.parts.size());
+  unit.kind = kind;
+  unit.parts.resize(segments.size());
+  stored->resize(segments.size());
+  for (size_t i = 0; i < segments.size(); ++i) {
+    std::string part(segments[i]);
+    const uint64_t hash = HashOf(part);
+    if ((*stored)[i] == hash) {
+      CEP_CHECK(unit.parts[i] == part);
+      continue;
+    }
+    (*stored)[i] = hash;
+    unit.parts[i] = std::move(part);
+    ++writes_;
+  }
+  return absl::OkStatus();
+}
+
+Status UnitStore::Remove(const cep::UnitName& name, cep::StoredParts* stored) {
+  const auto unit = units_.find({name.key_group, std::string(name.key_expression),
+                                 std::string(name.key_values), std::string(name.owner)});
+  CEP_CHECK(unit != units_.end() && stored->size() == unit->second.parts.size());
+  units_.erase(unit);
+  stored->clear();
+  return absl::OkStatus();
+}
+
+SteppedRun::SteppedRun(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
+                       uint32_t shards)
+    : loaded_(loaded), events_(events) {
+  for (uint32_t i = 0; i < shards; ++i) {
+    auto op = std::make_unique<patterns::PatternOperator>(loaded.patterns);
+    op->UseLayout(loaded.rules->layout);
+    op->KeepChanges();
+    OneShard& shard = shards_.emplace_back();
+    shard.op = op.get();
+    cep::ShardOptions options;
+    options.index = i;
+    options.count = shards;
+    options.layout = loaded.rules->layout;
+    options.key_exprs = loaded.patterns->key_exprs.size();
+    shard.shard =
+        std::make_unique<cep::Shard>(options, std::move(op), MakeTextSink(*loaded.rules, events));
+  }
+}
+
+void SteppedRun::Apply(const cep::RoutedBatch& routed) {
+  for (OneShard& shard : shards_) {
+    for (const cep::Record& record : shard.shard->Apply(routed)) {
+      lines_.push_back(std::to_string(record.instant) + " " + record.head);
+    }
+  }
+}
+
+size_t SteppedRun::Step(size_t first) {
+  size_t end = first;
+  while (end < events_.size() && events_[end].ts == events_[first].ts) ++end;
+  Apply(RouteEvents(loaded_, events_, first, end, events_[first].ts));
+  return end;
+}
+
+void SteppedRun::AdvanceTime(int64_t watermark) {
+  Apply(RouteEvents(loaded_, events_, 0, 0, watermark));
+}
+
+void SteppedRun::Finish() { AdvanceTime(cep::kMaxTime); }
+
+void SteppedRun::Snapshot(UnitStore* store) {
+  for (OneShard& shard : shards_) CEP_CHECK(shard.op->Snapshot(store).ok());
+}
+
+void SteppedRun::Export(UnitStore* store) {
+  std::vector<uint32_t> all(loaded_.rules->rules.size());
+  for (uint32_t i = 0; i < all.size(); ++i) all[i] = i;
+  for (OneShard& shard : shards_) CEP_CHECK(shard.op->ExportUnits(all, store).ok());
+}
+
+void SteppedRun::Restore(const UnitStore& store) {
+  store.ForEach([&](const cep::RestoredUnit& unit) {
+    const Status status = Restore(unit);
+    if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
+    CEP_CHECK(status.ok());
+  });
+}
+
+Status SteppedRun::Restore(const cep::RestoredUnit& unit) {
+  const uint64_t shard = uint64_t{unit.name.key_group} * shards_.size() / cep::kKeyGroups;
+  return shards_[shard].op->Restore(unit);
+}
+
+size_t SteppedRun::live_keys() const {
+  size_t keys = 0;
+  for (const OneShard& shard : shards_) keys += shard.op->live_keys();
+  return keys;
+}
+
+size_t SteppedRun::live_nodes() const {
+  size_t nodes = 0;
+  for (const OneShard& shard : shards_) nodes += shard.op->live_nodes();
+  return nodes;
+}
+
+}  // namespace vigil::testing

@@ -1,0 +1,98 @@
+// The pattern operator over a pattern case, step by step, with its state written and taken back in
+// between.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "cep/runtime/shard.h"
+#include "cep/runtime/state_unit.h"
+#include "patterns/pattern_operator.h"
+#include "tests/support/pattern_case.h"
+
+namespace vigil::testing {
+
+// Units as a store keeps them: parts, of which a write brings only those that have changed.
+class UnitStore : public cep::UnitWriter {
+ public:
+  using Name = std::tuple<uint32_t, std::string, std::string, std::string>;
+  struct Unit {
+    cep::UnitKind kind;
+    std::vector<std::string> parts;
+
+    bool operator==(const Unit&) const = default;
+  };
+
+  Status Put(const cep::UnitName& name, const cep::UnitKind& kind,
+             std::span<const std::string_view> segments, cep::StoredParts* stored) override;
+  Status Remove(const cep::UnitName& name, cep::StoredParts* stored) override;
+
+  const std::map<Name, Unit>& units() const { return units_; }
+  // Calls f(unit) for each of them.
+  template <typename F>
+  void ForEach(F f) const {
+    for (const auto& [name, unit] : units_) {
+      cep::RestoredUnit restored;
+      const auto& [group, expression, values, owner] = name;
+      restored.name = {group, expression, values, owner};
+      restored.kind = unit.kind;
+      std::string body;
+      for (const std::string& part : unit.parts) {
+        body += part;
+        restored.stored.push_back(HashOf(part));
+      }
+      restored.body = body;
+      f(restored);
+    }
+  }
+  size_t writes() const { return writes_; }  // of parts
+
+ private:
+  static uint64_t HashOf(const std::string& part);
+
+  std::map<Name, Unit> units_;
+  size_t writes_ = 0;
+};
+
+// Time steps of a case: events at one time are applied together, then time has passed them.
+class SteppedRun {
+ public:
+  // `loaded` and `events` outlive this.
+  SteppedRun(const LoadedCase& loaded, const std::vector<CaseEvent>& events, uint32_t shards);
+
+  // Applies the events from `first` on that are at one time; returns where the next ones begin.
+  // Results go to lines(): instant and text, in their order in each shard.
+  size_t Step(size_t first);
+  void AdvanceTime(int64_t watermark);
+  // To the end of time.
+  void Finish();
+
+  void Snapshot(UnitStore* store);
+  // All state, whether it has changed or not.
+  void Export(UnitStore* store);
+  void Restore(const UnitStore& store);
+  Status Restore(const cep::RestoredUnit& unit);
+
+  const std::vector<std::string>& lines() const { return lines_; }
+  std::vector<std::string> TakeLines() { return std::move(lines_); }
+  size_t live_keys() const;
+  size_t live_nodes() const;
+
+ private:
+  struct OneShard {
+    patterns::PatternOperator* op = nullptr;  // the shard owns it
+    std::unique_ptr<cep::Shard> shard;
+  };
+  void Apply(const cep::RoutedBatch& routed);
+
+  const LoadedCase& loaded_;
+  const std::vector<CaseEvent>& events_;
+  std::vector<OneShard> shards_;
+  std::vector<std::string> lines_;
+};
+
+}  // namespace vigil::testing
