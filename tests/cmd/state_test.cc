@@ -68,7 +68,7 @@ void Make(const std::string& path) {
   commit.cursors = {{"job/alerts/file", {7, 0}}};
   daemon::RuleRecord rules;
   rules.version = "v1";
-  rules.rules["rule"] = {1, {1, 1}, {2, 2}};
+  rules.rules["rule"] = {1, {1, 1}, {2, 2}, {"amount"}};
   commit.rule_set = state::RuleSetText{"v1", daemon::EncodeRuleRecord(rules)};
   commit.journal = {{1, 5, ""}};
   REQUIRE(log->Commit(commit).ok());
