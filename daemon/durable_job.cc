@@ -29,22 +29,6 @@ StatusOr<std::unique_ptr<state::Store>> OpenStore(const StateConfig& config) {
   return state::OpenRocksDbStore(config.path, options);
 }
 
-// Rules that say the same as before keep their incarnation; `keeps` says which of those that differ
-// do, too.
-RuleRecord Follow(const RuleRecord& before, const rules::RuleSet& rules,
-                  const std::function<bool(const std::string& rule)>& keeps) {
-  RuleRecord next;
-  next.version = rules.version;
-  next.next_incarnation = before.next_incarnation;
-  for (const rules::CompiledRule& rule : rules.rules) {
-    const auto old = before.rules.find(rule.info.id);
-    const bool is_kept = old != before.rules.end() && keeps(rule.info.id);
-    next.rules[rule.info.id] = {is_kept ? old->second.incarnation : next.next_incarnation++,
-                                rule.content, rule.matching};
-  }
-  return next;
-}
-
 }  // namespace
 
 StatusOr<std::unique_ptr<DurableJob>> DurableJob::Open(const Config& config,
@@ -159,6 +143,15 @@ bool DurableJob::Bury(const std::string& sink, const std::string& output,
   return true;
 }
 
+StoredRules DurableJob::Fit(const rules::RuleSet& rules) const {
+  std::vector<std::string> dropped;
+  StoredRules stored = FitRules(rules_, rules, &dropped);
+  for (const std::string& id : dropped) {
+    log_->Warn("what was open of a rule is dropped: it has changed or is gone", {{"rule", id}});
+  }
+  return stored;
+}
+
 StatusOr<std::optional<cep::JobResume>> DurableJob::Resume(const RunningRules& rules) {
   const state::CommitHead& found = state_->found();
   std::vector<std::string> sources;
@@ -169,23 +162,9 @@ StatusOr<std::optional<cep::JobResume>> DurableJob::Resume(const RunningRules& r
   for (const std::string& what : given_up) {
     log_->Warn("given up: the configuration has no such source", {{"position", what}});
   }
-  const RuleRecord before = rules_;
-  rules_ = Follow(before, *rules.rules, [&](const std::string& id) {
-    for (const rules::CompiledRule& rule : rules.rules->rules) {
-      if (rule.info.id == id) return rule.matching == before.rules.at(id).matching;
-    }
-    return false;
-  });
-  for (const auto& [id, rule] : before.rules) {
-    if (rules_.IsLive(id, rule.incarnation)) continue;
-    log_->Warn("what was open of a rule is dropped: it has changed or is gone", {{"rule", id}});
-  }
   ASSIGN_OR_RETURN(std::shared_ptr<const state::Restorer> restorer, state_->log().MakeRestorer());
-  resume.read_units = ReadUnitsOf(
-      std::move(restorer), seed_,
-      [this, is_drained = found.is_drained](const cep::UnitName& name, const cep::UnitKind& kind) {
-        return !is_drained && (name.owner.empty() || rules_.IsLive(name.owner, kind.incarnation));
-      });
+  resume.read_units = ReadUnitsOf(std::move(restorer), seed_, !found.is_drained);
+  const RuleRecord before = std::exchange(rules_, RecordOf(rules));
   if (!(rules_ == before)) state_->SetRuleSet({rules_.version, EncodeRuleRecord(rules_)});
   if (found.number > 0) {
     log_->Info(found.is_drained ? "goes on from a drained state: nothing is open, time is unset"
@@ -221,13 +200,7 @@ void DurableJob::Start(std::function<void()> ask_for_barrier) {
 cep::MakeUnitPacker DurableJob::MakePackers() const { return MakeChunkPackers(seed_); }
 
 void DurableJob::SetRules(const RunningRules& next, int64_t watermark) {
-  rules_ = Follow(rules_, *next.rules, [&next](const std::string& id) {
-    for (const RuleVerdict& verdict : next.verdicts) {
-      if (verdict.rule != id) continue;
-      return verdict.verdict == Verdict::kIdentical || verdict.verdict == Verdict::kCompatible;
-    }
-    return false;
-  });
+  rules_ = RecordOf(next);
   state_->SetRuleSet({rules_.version, EncodeRuleRecord(rules_)});
   state_->AddJournal(JournalKind::kRules, watermark, rules_.version);
 }

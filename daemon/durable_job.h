@@ -58,14 +58,14 @@ class DurableJob : public alerts::RecordWriter {
                std::unique_ptr<alerts::Sink> plain,
                std::unique_ptr<alerts::TransactionalSink> transactional);
 
-  // Fits the stored state to the rules that are to run, and says where the job goes on; none if it
-  // begins. Errors: FAILED_PRECONDITION, DATA_LOSS.
+  // What of the stored rules goes on under those that are to run.
+  StoredRules Fit(const rules::RuleSet& rules) const;
+  // Where the job goes on with `rules`, which follow Fit(); none if it begins. Errors:
+  // FAILED_PRECONDITION, DATA_LOSS.
   StatusOr<std::optional<cep::JobResume>> Resume(const RunningRules& rules);
   cep::MakeUnitPacker MakePackers() const;
   // Once units have been read: the state's threads begin. `ask_for_barrier` is thread safe.
   void Start(std::function<void()> ask_for_barrier);
-  // The running rules' incarnations.
-  const RuleRecord& rule_record() const { return rules_; }
   // Other rules run from here on.
   void SetRules(const RunningRules& next, int64_t watermark);
 

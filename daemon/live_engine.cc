@@ -68,7 +68,7 @@ StatusOr<std::unique_ptr<LiveEngine>> LiveEngine::Create(
     DurableJobOptions durable) {
   std::unique_ptr<LiveEngine> engine(new LiveEngine(config, log, clock));
   ASSIGN_OR_RETURN(engine->rules_, FollowRules(nullptr, std::move(rules)));
-  const auto& context = engine->rules_->context;
+  const auto context = engine->rules_->context;
   engine->boot_ = NewBootId();
   engine->delivery_ = std::make_unique<alerts::Delivery>(
       context, [wakeup = &engine->wakeup_] { wakeup->Notify(); },
@@ -85,6 +85,8 @@ StatusOr<std::unique_ptr<LiveEngine>> LiveEngine::Create(
     ASSIGN_OR_RETURN(engine->durable_,
                      DurableJob::Open(config, std::move(durable), engine->delivery_.get(),
                                       &engine->wakeup_, log, clock));
+    const StoredRules stored = engine->durable_->Fit(*engine->rules_->rules);
+    ASSIGN_OR_RETURN(engine->rules_, FollowRules(nullptr, engine->rules_->rules, &stored));
     engine->boot_ = absl::StrCat(absl::Hex(engine->durable_->state()->boot(), absl::kZeroPad16));
   }
   engine->router_ = std::make_unique<alerts::Router>(context, engine->writer());
@@ -223,10 +225,18 @@ Status LiveEngine::Start() {
   callbacks.on_time_event = [this](const cep::TimeEvent& event, const cep::Partition& partition) {
     OnTimeEvent(event, partition);
   };
-  job_ = std::make_unique<cep::LiveJob>(
-      std::move(options), std::move(inputs),
-      [remake = rules_->Remake()] { return remake(nullptr); }, rules_->MakeBuilders(),
-      rejects_.get(), std::move(callbacks), clock_, &wakeup_);
+  const bool is_durable = durable_ != nullptr;
+  const int64_t resumed_at = options.resume ? options.resume->watermark : cep::kMinTime;
+  const auto make_operator = [remake = rules_->Remake(), is_durable, resumed_at] {
+    std::unique_ptr<cep::Operator> made = remake(nullptr);
+    auto* op = static_cast<patterns::RunningOperator*>(made.get());
+    if (is_durable) op->KeepChanges();
+    if (resumed_at != cep::kMinTime) op->ResumeAt(resumed_at);
+    return made;
+  };
+  job_ = std::make_unique<cep::LiveJob>(std::move(options), std::move(inputs), make_operator,
+                                        rules_->MakeBuilders(), rejects_.get(),
+                                        std::move(callbacks), clock_, &wakeup_);
   Audit("start", {{"rule_set", rules_->rules->version}, {"boot", boot_}});
   RETURN_IF_ERROR(job_->Start());
   if (durable_ != nullptr) durable_->Start([this] { job_->AskForBarrier(); });

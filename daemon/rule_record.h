@@ -1,9 +1,9 @@
 // What the state keeps of the rule set: which incarnation of each rule its partial matches belong
-// to, and what tells whether a rule that comes later still is the same.
+// to, and what tells whether they can go on under a rule that comes later.
 //
 // Bytes (CommitLog's rule set): format version (1) | version of the rule set (string) | the next
 // incarnation | number of rules | for each, by id: id (string), incarnation, hash of its content,
-// hash of what its matches depend on (16 bytes each, CompiledRule).
+// hash of its shape (16 bytes each), names of the fields that its partial matches hold (a list).
 // Tests: tests/daemon/resume_test.cc.
 #pragma once
 
@@ -11,9 +11,11 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cep/base/hash.h"
 #include "cep/base/status.h"
+#include "daemon/running_rules.h"
 #include "rules/rule_set.h"
 
 namespace vigil::daemon {
@@ -21,8 +23,9 @@ namespace vigil::daemon {
 struct RuleRecord {
   struct Rule {
     uint64_t incarnation = 0;
-    Hash128 content;
-    Hash128 matching;
+    Hash128 content;                    // CompiledRule's
+    Hash128 shape;                      // ShapeOf()
+    std::vector<std::string> captured;  // sorted
 
     bool operator==(const Rule&) const = default;
   };
@@ -31,10 +34,18 @@ struct RuleRecord {
   uint64_t next_incarnation = 1;  // was never used
   std::map<std::string, Rule, std::less<>> rules;
 
-  // This record's rule of that id, in that incarnation.
-  bool IsLive(std::string_view rule, uint64_t incarnation) const;
   bool operator==(const RuleRecord&) const = default;
 };
+
+// Equal for rules between which partial matches can go on (daemon/rule_edits.h).
+Hash128 ShapeOf(const rules::CompiledRule& rule, const cep::Layout& layout);
+
+RuleRecord RecordOf(const RunningRules& running);
+
+// What of the record goes on under `rules`; ids of rules whose partial matches do not are appended
+// to `dropped`.
+StoredRules FitRules(const RuleRecord& record, const rules::RuleSet& rules,
+                     std::vector<std::string>* dropped);
 
 std::string EncodeRuleRecord(const RuleRecord& record);
 // DATA_LOSS, or UNIMPLEMENTED for a newer format.

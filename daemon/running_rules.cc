@@ -87,12 +87,14 @@ cep::ShardGroup::MakeSink RunningRules::MakeBuilders() const {
 }
 
 StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
-    const RunningRules* before, std::shared_ptr<const rules::RuleSet> rules) {
+    const RunningRules* before, std::shared_ptr<const rules::RuleSet> rules,
+    const StoredRules* stored) {
   auto next = std::make_shared<RunningRules>();
   const size_t count = rules->rules.size();
   const std::vector<uint32_t> kept = KeptSlots(*rules->layout);
   next->captured.assign(count, kept);
   next->incarnations.resize(count);
+  if (stored != nullptr) next->next_incarnation = stored->next_incarnation;
   std::map<std::string_view, uint32_t> old_index;
   std::vector<uint32_t> index_after;
   if (before != nullptr) {
@@ -108,7 +110,9 @@ StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
     const CompiledRule& rule = rules->rules[i];
     const auto old = old_index.find(rule.info.id);
     if (old == old_index.end()) {
-      next->incarnations[i] = next->next_incarnation++;
+      const bool is_stored = stored != nullptr && stored->incarnations[i] != 0;
+      next->incarnations[i] = is_stored ? stored->incarnations[i] : next->next_incarnation++;
+      if (is_stored) next->captured[i] = stored->captured[i];
       next->verdicts.push_back({rule.info.id, Verdict::kNew, ""});
       continue;
     }

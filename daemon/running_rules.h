@@ -53,9 +53,18 @@ struct RunningRules {
   cep::ShardGroup::MakeSink MakeBuilders() const;
 };
 
-// `rules` must have been loaded with the layout of `before`; null: there is nothing before them.
+// Rules as a former run left them, by index in the rule set that is to follow.
+struct StoredRules {
+  std::vector<uint64_t> incarnations;           // 0: it kept nothing of the rule that can go on
+  std::vector<std::vector<uint32_t>> captured;  // RunningRules::captured
+  uint64_t next_incarnation = 1;
+};
+
+// `rules` must have been loaded with the layout of `before`; null: there is nothing before them but
+// what is `stored`.
 // Errors: INVALID_ARGUMENT for a pattern that has too many states.
 StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
-    const RunningRules* before, std::shared_ptr<const rules::RuleSet> rules);
+    const RunningRules* before, std::shared_ptr<const rules::RuleSet> rules,
+    const StoredRules* stored = nullptr);
 
 }  // namespace vigil::daemon

@@ -40,10 +40,9 @@ cep::MakeUnitPacker MakeChunkPackers(uint64_t seed) {
   return [seed](uint32_t) { return std::make_unique<UnitsInChunks>(seed); };
 }
 
-cep::ReadUnits ReadUnitsOf(
-    std::shared_ptr<const state::Restorer> restorer, uint64_t seed,
-    std::function<bool(const cep::UnitName&, const cep::UnitKind&)> is_live) {
-  return [restorer = std::move(restorer), seed, is_live = std::move(is_live)](
+cep::ReadUnits ReadUnitsOf(std::shared_ptr<const state::Restorer> restorer, uint64_t seed,
+                           bool wanted) {
+  return [restorer = std::move(restorer), seed, wanted](
              const cep::KeyGroupRange& groups, cep::UnitPacker* packer,
              const std::function<Status(const cep::RestoredUnit&)>& take) {
     const state::ChunkPacker hasher(seed);
@@ -54,7 +53,7 @@ cep::ReadUnits ReadUnitsOf(
       unit.kind = {stored.head.incarnation, stored.head.capture_layout};
       unit.body = stored.body;
       unit.stored = hasher.PartsOf(stored);
-      if (is_live(unit.name, unit.kind)) return take(unit);
+      if (wanted) return take(unit);
       return packer->Remove(unit.name, &unit.stored);
     });
   };

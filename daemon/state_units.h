@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 
 #include "cep/runtime/shard_state.h"
@@ -14,8 +13,8 @@ namespace vigil::daemon {
 // `seed`: ChunkPacker's; the same for all shards and for ReadUnitsOf().
 cep::MakeUnitPacker MakeChunkPackers(uint64_t seed);
 
-// Hands out units for which `is_live` is true; all others are taken out of the state.
+// Hands out all units; or takes all out of the state, if they are not `wanted`.
 cep::ReadUnits ReadUnitsOf(std::shared_ptr<const state::Restorer> restorer, uint64_t seed,
-                           std::function<bool(const cep::UnitName&, const cep::UnitKind&)> is_live);
+                           bool wanted);
 
 }  // namespace vigil::daemon

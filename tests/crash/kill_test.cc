@@ -90,10 +90,24 @@ rules:
     key: account
     pattern: [{ begin: one, where: amount > 900 }]
     alert: { to: [alpha, plain], summary: "${one.amount} of ${one.account}" }
-  - rule: small
+  - rule: takeover
     key: account
-    pattern: [{ begin: one, where: amount < 100 }]
+    within: 2s
+    pattern:
+      - begin: login
+        where: type == "login"
+      - followed_by: payment
+        where: type == "payment" && amount > login.amount
     alert: { to: [alpha, beta] }
+    on_timeout: { to: [plain] }
+  - rule: burst
+    key: account
+    after_match: skip_past_last_event
+    pattern:
+      - begin: many
+        where: type == "transfer"
+        times: 3
+    alert: { to: [beta, plain] }
 )");
   }
 
