@@ -61,6 +61,13 @@ TEST_CASE("CEL condition: the unary part becomes atoms, the rest is correlated",
       {"event.flag && event.type == 'x'", "and({flag}, {type == \"x\"})", ""},
       {"type in ['a', 'b']", "{type in [\"a\", \"b\"]}", ""},
       {"type in []", "<type in []>", ""},
+      {"type.startsWith('x')", "{type.startsWith(\"x\")}", ""},
+      {"any.startsWith('x' + 'y')", "{any.startsWith(\"xy\")}", ""},
+      {"!type.startsWith('x')", "not({type.startsWith(\"x\")})", ""},
+      {"type.startsWith(type)", "<type.startsWith(type)>", ""},
+      {"'x'.startsWith(type)", "<\"x\".startsWith(type)>", ""},
+      {"card.brand.startsWith('v')", "<card.brand.startsWith(\"v\")>", ""},
+      {"type.startsWith(login.type)", "true", "type.startsWith(login.type)"},
       {"amount in [1, 2u]", "{amount in [1.0, 2.0]}", ""},
       {"amount == null", "{amount == null}", ""},
       {"amount < double('NaN')", "<amount < double(\"NaN\")>", ""},
@@ -114,6 +121,7 @@ TEST_CASE("CEL condition: equal conditions have equal texts, which read back", "
       {"count > 2", "count >= 2", false},
       {"flag || (flag ? flag : count > 1)", "(flag || flag) ? flag : count > 1", false},
       {"type == 'a\\nb'", "type == '''a\nb'''", true},
+      {"flag && event.type.startsWith('a\\'')", "flag&&type . startsWith(\"a'\")", true},
   };
   for (const Row& row : rows) {
     CelFixture fixture;
