@@ -1,5 +1,7 @@
 #include "cmd/eval_cases.h"
 
+#include <algorithm>
+
 #include <simdjson.h>
 
 #include "cep/base/arena.h"
@@ -77,6 +79,7 @@ void Bind(const std::string& name, const cep::Value& value, EvaluateRequest& req
 
 bool ReadCase(const element& json, Arena& arena, EvaluateRequest& request, std::string* why) {
   request.check = !BoolAt(json, "disable_check");
+  request.check_constants = false;  // CEL has them fail where they are evaluated, if they are
   request.macros = !BoolAt(json, "disable_macros");
   request.evaluate = !BoolAt(json, "check_only");
   request.container = TextAt(json, "container");
@@ -100,6 +103,23 @@ bool ReadCase(const element& json, Arena& arena, EvaluateRequest& request, std::
     Bind(name, value, request);
   }
   return true;
+}
+
+// A type as the suite writes it: `list(google.protobuf.Timestamp)`.
+std::string SuiteType(std::string_view type) {
+  std::string out;
+  while (!type.empty()) {
+    const size_t length = std::min(type.find_first_of("(), "), type.size());
+    const std::string_view name = type.substr(0, length);
+    out += name == "timestamp"  ? "google.protobuf.Timestamp"
+           : name == "duration" ? "google.protobuf.Duration"
+                                : name;
+    type.remove_prefix(length);
+    if (type.empty()) break;
+    out += type.front();
+    type.remove_prefix(1);
+  }
+  return out;
 }
 
 }  // namespace
@@ -127,7 +147,7 @@ std::string AnswerCase(std::string_view line) {
   std::string out;
   if (!request.evaluate) {
     out = "{\"type\":";
-    AppendJsonString(result.type, &out);
+    AppendJsonString(SuiteType(result.type), &out);
     return out + "}";
   }
   if (result.value.is_error()) return Error(result.value.text());

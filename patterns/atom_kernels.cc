@@ -54,12 +54,15 @@ void Compare(const T* values, uint32_t rows, CompareOp op, T c, cep::RowBits* ye
     case CompareOp::kGe:
       return Fill(rows, yes, [=](uint32_t r) { return values[r] >= c; });
     case CompareOp::kIn:
+    case CompareOp::kStartsWith:
       return;
   }
 }
 
 // True if the whole column can be compared with the constant by the typed loop.
-bool IsTyped(ColumnKind kind, const Value& c) {
+bool IsTyped(ColumnKind kind, CompareOp op, const Value& c) {
+  if (op == CompareOp::kIn) return false;
+  if (op == CompareOp::kStartsWith && kind != ColumnKind::kString) return false;
   switch (kind) {
     case ColumnKind::kInt:
       return c.tag == ValueTag::kInt;
@@ -83,28 +86,37 @@ Word Load(const char* p) {
   return word;
 }
 
-// Texts of the constant's length L with sizeof(Word) <= L <= 2 * sizeof(Word): two loads that may
-// overlap.
+// Texts of the constant's length L, or those that begin with it, for sizeof(Word) <= L <= 2 *
+// sizeof(Word): two loads that may overlap.
 template <typename Word>
-void EqualsInTwoLoads(const std::string_view* values, uint32_t rows, std::string_view c,
-                      cep::RowBits* yes) {
+void TestInTwoLoads(const std::string_view* values, uint32_t rows, CompareOp op, std::string_view c,
+                    cep::RowBits* yes) {
   const size_t size = c.size();
   const Word head = Load<Word>(c.data());
   const Word tail = Load<Word>(c.data() + size - sizeof(Word));
-  Fill(rows, yes, [=](uint32_t r) {
-    return values[r].size() == size && Load<Word>(values[r].data()) == head &&
-           Load<Word>(values[r].data() + size - sizeof(Word)) == tail;
-  });
+  const auto same_bytes = [=](std::string_view value) {
+    return Load<Word>(value.data()) == head &&
+           Load<Word>(value.data() + size - sizeof(Word)) == tail;
+  };
+  if (op == CompareOp::kEq) {
+    Fill(rows, yes, [=](uint32_t r) { return values[r].size() == size && same_bytes(values[r]); });
+  } else {
+    Fill(rows, yes, [=](uint32_t r) { return values[r].size() >= size && same_bytes(values[r]); });
+  }
 }
 
 // Equality with a short constant is the most frequent atom of all: length first, then bytes,
 // without a call.
 void CompareStrings(const std::string_view* values, uint32_t rows, CompareOp op, std::string_view c,
                     cep::RowBits* yes) {
-  if (op != CompareOp::kEq) return Compare(values, rows, op, c, yes);
-  if (c.size() >= 8 && c.size() <= 16) return EqualsInTwoLoads<uint64_t>(values, rows, c, yes);
-  if (c.size() >= 4 && c.size() < 8) return EqualsInTwoLoads<uint32_t>(values, rows, c, yes);
-  if (c.size() >= 2 && c.size() < 4) return EqualsInTwoLoads<uint16_t>(values, rows, c, yes);
+  if (op == CompareOp::kEq || op == CompareOp::kStartsWith) {
+    if (c.size() >= 8 && c.size() <= 16) return TestInTwoLoads<uint64_t>(values, rows, op, c, yes);
+    if (c.size() >= 4 && c.size() < 8) return TestInTwoLoads<uint32_t>(values, rows, op, c, yes);
+    if (c.size() >= 2 && c.size() < 4) return TestInTwoLoads<uint16_t>(values, rows, op, c, yes);
+  }
+  if (op == CompareOp::kStartsWith) {
+    return Fill(rows, yes, [=](uint32_t r) { return values[r].starts_with(c); });
+  }
   Compare(values, rows, op, c, yes);
 }
 
@@ -154,6 +166,9 @@ Tri EvaluateAtomOnValue(const Atom& atom, const Value& value) {
         if (EvaluateEquality(value, c) == Tri::kTrue) return Tri::kTrue;
       }
       return Tri::kFalse;
+    case CompareOp::kStartsWith:
+      if (value.tag != ValueTag::kString) return Tri::kError;
+      return FromBool(value.text().starts_with(atom.constants[0].text()));
     default:
       break;
   }
@@ -174,7 +189,7 @@ Tri EvaluateAtomOnValue(const Atom& atom, const Value& value) {
 void EvaluateAtom(const Atom& atom, const ColumnBlock& block, TriBits* out) {
   const Column& column = block.columns[atom.slot];
   const uint32_t rows = block.rows;
-  if (atom.op == CompareOp::kIn || !IsTyped(column.kind(), atom.constants[0])) {
+  if (!IsTyped(column.kind(), atom.op, atom.constants[0])) {
     for (uint32_t r = 0; r < rows; ++r) SetRow(out, r, EvaluateAtomOnValue(atom, column.Get(r)));
     return;
   }

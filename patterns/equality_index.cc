@@ -1,6 +1,5 @@
 #include "patterns/equality_index.h"
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -93,8 +92,8 @@ inline uint32_t EqualityIndex::FindKey(const Key& key, std::string_view text) co
     const Slot& slot = slots_[i];
     if (slot.entry == kNone) return kNone;
     if (slot.tag != static_cast<uint32_t>(hash >> 32)) continue;
-    const Entry& entry = entries_[slot.entry];
-    if (entry.key == key && (text.size() <= kShortText || entry.text == text)) return slot.entry;
+    const KeyedText& found = keys_[slot.entry];
+    if (found.key == key && (text.size() <= kShortText || found.text == text)) return slot.entry;
   }
 }
 
@@ -107,26 +106,30 @@ void EqualityIndex::Place(uint64_t hash, uint32_t entry) {
 
 void EqualityIndex::Grow() {
   slots_.assign(slots_.size() * 2, Slot());
-  for (uint32_t e = 0; e < entries_.size(); ++e) {
-    Place(HashOf(entries_[e].key), e);
-  }
+  for (uint32_t e = 0; e < keys_.size(); ++e) Place(HashOf(keys_[e].key), e);
 }
 
 void EqualityIndex::Add(const Value& constant, uint32_t member, uint32_t bit) {
-  members_ = std::max(members_, member + 1);
+  CountMember(member);
   Key key;
   if (!KeyOf(constant, &key)) return;
   const std::string_view text = TextOf(constant);
   uint32_t entry = FindKey(key, text);
   if (entry == kNone) {
-    if ((entries_.size() + 1) * 2 > slots_.size()) Grow();
-    entry = static_cast<uint32_t>(entries_.size());
-    entries_.push_back({key, std::string(text.size() > kShortText ? text : ""), {}});
+    if ((keys_.size() + 1) * 2 > slots_.size()) Grow();
+    entry = AddEntry();
+    keys_.push_back({key, std::string(text.size() > kShortText ? text : "")});
     Place(HashOf(key), entry);
   }
-  std::vector<Hit>& hits = entries_[entry].hits;
-  if (hits.empty() || hits.back().member != member) hits.push_back({member, 0});
-  hits.back().rules |= uint64_t{1} << bit;
+  AddHit(entry, member, bit);
+}
+
+std::string EqualityIndex::Describe() const {
+  return "in one table of " + std::to_string(size()) + " constants";
+}
+
+bool EqualityIndex::Fails(const Value& value) const {
+  return value.is_absent() || value.is_error();
 }
 
 uint32_t EqualityIndex::Find(const Value& value) const {
@@ -138,12 +141,10 @@ uint32_t EqualityIndex::FindText(std::string_view text) const {
   return FindKey(KeyOfText(text), text);
 }
 
-uint64_t EqualityIndex::RulesOf(uint32_t entry, uint32_t member) const {
-  const std::vector<Hit>& hits = entries_[entry].hits;
-  const auto hit =
-      std::lower_bound(hits.begin(), hits.end(), member,
-                       [](const Hit& h, uint32_t wanted) { return h.member < wanted; });
-  return hit != hits.end() && hit->member == member ? hit->rules : 0;
+void EqualityIndex::FindTexts(const std::string_view* texts, uint32_t rows,
+                              const cep::RowBits& excluded, uint32_t* entries) const {
+  ForEachText(texts, rows, excluded, entries,
+              [this](std::string_view text) { return FindKey(KeyOfText(text), text); });
 }
 
 }  // namespace vigil::patterns

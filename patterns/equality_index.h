@@ -1,55 +1,40 @@
 // The equality constants of many rules on one field, in one hash table.
 //
-// A value is looked up once for all rules; what it finds is the constant's entry, which says for
-// which rules of which block it holds. Immutable once filled; any number of threads may read it.
 // Tests: tests/patterns/equality_index_test.cc.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "cep/event/expression.h"
+#include "patterns/constant_index.h"
 
 namespace vigil::patterns {
 
-class EqualityIndex {
+class EqualityIndex final : public ConstantIndex {
  public:
-  static constexpr uint32_t kNone = UINT32_MAX;
-
-  // `common`: a condition without which no rule's holds; where it is false nothing is looked up.
-  EqualityIndex(uint32_t slot, uint32_t common) : slot_(slot), common_(common) {}
+  using ConstantIndex::ConstantIndex;
 
   // Texts, bools and numbers that a double holds exactly; not null.
   static bool CanHold(const cep::Value& constant);
 
-  // Rule `bit` of block `member` holds for values equal to `constant`. Members come in ascending
-  // order.
-  void Add(const cep::Value& constant, uint32_t member, uint32_t bit);
+  // The rule holds for values equal to `constant`.
+  void Add(const cep::Value& constant, uint32_t member, uint32_t bit) override;
 
-  uint32_t slot() const { return slot_; }
-  uint32_t common() const { return common_; }
-  uint32_t members() const { return members_; }
+  std::string Describe() const override;
   // Number of distinct constants.
-  size_t size() const { return entries_.size(); }
+  size_t size() const { return keys_.size(); }
 
+  // Of an absent field, or one of another type.
+  bool Fails(const cep::Value& value) const override;
   // The entry of the constant that equals the value by CEL's rules, or kNone.
-  uint32_t Find(const cep::Value& value) const;
+  uint32_t Find(const cep::Value& value) const override;
   uint32_t FindText(std::string_view text) const;
-
-  // The rules of the block for which an entry holds. O(log blocks).
-  uint64_t RulesOf(uint32_t entry, uint32_t member) const;
-  // Calls f(member) for each block of which some rule holds.
-  template <typename F>
-  void ForEachMember(uint32_t entry, F f) const {
-    for (const Hit& hit : entries_[entry].hits) f(hit.member);
-  }
+  void FindTexts(const std::string_view* texts, uint32_t rows, const cep::RowBits& excluded,
+                 uint32_t* entries) const override;
 
  private:
-  struct Hit {
-    uint32_t member;
-    uint64_t rules;
-  };
   // A constant as it is compared: numbers by their value as a double; texts of up to 16 bytes by
   // their first and last bytes, which are all of them; longer ones by their hash and then byte by
   // byte.
@@ -59,10 +44,9 @@ class EqualityIndex {
 
     bool operator==(const Key&) const = default;
   };
-  struct Entry {
+  struct KeyedText {
     Key key;
     std::string text;  // of a long text
-    std::vector<Hit> hits;
   };
   struct Slot {
     uint32_t tag = 0;
@@ -82,10 +66,7 @@ class EqualityIndex {
   void Place(uint64_t hash, uint32_t entry);
   void Grow();
 
-  uint32_t slot_;
-  uint32_t common_;
-  uint32_t members_ = 0;
-  std::vector<Entry> entries_;
+  std::vector<KeyedText> keys_;                      // by entry
   std::vector<Slot> slots_ = std::vector<Slot>(16);  // at most half full
 };
 

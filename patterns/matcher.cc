@@ -47,9 +47,9 @@ void OrPossibleRows(const LeafPredicate& leaf, const PredicateResults& results,
         rows->words[w] |=
             ~results.of(leaf.shared).no.words[w] & ~results.of(leaf.loosest).no.words[w];
         break;
-      case LeafPredicate::Kind::kEquality: {
-        const EqualityHits& hits = results.hits(leaf.index);
-        rows->words[w] |= hits.possible[leaf.member].words[w] | hits.absent.words[w];
+      case LeafPredicate::Kind::kIndexed: {
+        const IndexHits& hits = results.hits(leaf.index);
+        rows->words[w] |= hits.possible[leaf.member].words[w] | hits.failed.words[w];
         break;
       }
       case LeafPredicate::Kind::kPerRule:
@@ -260,11 +260,11 @@ Matcher::LeafMask Matcher::ThresholdMask(const LeafPredicate& leaf, uint32_t row
   return common.yes.Test(row) ? LeafMask{holds, 0} : LeafMask{0, holds};
 }
 
-Matcher::LeafMask Matcher::EqualityMask(const LeafPredicate& leaf, uint32_t row) const {
+Matcher::LeafMask Matcher::IndexedMask(const LeafPredicate& leaf, uint32_t row) const {
   const TriBits& common = results_.of(leaf.shared);
   if (common.no.Test(row)) return {};
-  if (results_.hits(leaf.index).absent.Test(row)) return {0, block_.all};
-  const uint64_t holds = results_.EqualRules(leaf.index, leaf.member, row);
+  if (results_.hits(leaf.index).failed.Test(row)) return {0, block_.all};
+  const uint64_t holds = results_.IndexedRules(leaf.index, leaf.member, row);
   return common.yes.Test(row) ? LeafMask{holds, 0} : LeafMask{0, holds};
 }
 
@@ -277,8 +277,8 @@ Matcher::LeafMask Matcher::UnaryMask(const LeafPredicate& leaf, uint32_t row) co
     }
     case LeafPredicate::Kind::kThreshold:
       return ThresholdMask(leaf, row);
-    case LeafPredicate::Kind::kEquality:
-      return EqualityMask(leaf, row);
+    case LeafPredicate::Kind::kIndexed:
+      return IndexedMask(leaf, row);
     case LeafPredicate::Kind::kPerRule:
       break;
   }
@@ -302,9 +302,9 @@ void Matcher::CountErrors(uint32_t leaf_index, uint64_t rules) {
     const uint32_t rule = matcher.block_.rules[bit];
     const uint32_t id =
         leaf.kind == LeafPredicate::Kind::kPerRule ? leaf.per_rule[bit] : leaf.shared;
-    const std::string& text = leaf.correlated != nullptr ? leaf.correlated->text()
-                              : leaf.kind == LeafPredicate::Kind::kEquality ? leaf.texts[bit]
-                                                                            : predicates_.text(id);
+    const std::string& text = leaf.correlated != nullptr                   ? leaf.correlated->text()
+                              : leaf.kind == LeafPredicate::Kind::kIndexed ? leaf.texts[bit]
+                                                                           : predicates_.text(id);
     if (block_.on_error != OnError::kQuarantine && !out_->WantsRuleError(rule, text)) return;
     const cep::OrderedBlock& rows = *context_->rows;
     const uint32_t row = context_->row;
@@ -315,8 +315,8 @@ void Matcher::CountErrors(uint32_t leaf_index, uint64_t rules) {
     } else if (leaf.kind == LeafPredicate::Kind::kThreshold &&
                results_.of(leaf.loosest).IsError(row)) {
       reason = results_.ExplainError(leaf.loosest, rows, row);
-    } else if (leaf.kind == LeafPredicate::Kind::kEquality &&
-               results_.hits(leaf.index).absent.Test(row)) {
+    } else if (leaf.kind == LeafPredicate::Kind::kIndexed &&
+               results_.hits(leaf.index).failed.Test(row)) {
       reason = results_.ExplainIndexError(leaf.index, rows, row);
     } else if (leaf.correlated != nullptr) {
       cep::EvalContext eval{&rows, row, nullptr, stages_.data(), &arena_};
@@ -577,6 +577,7 @@ bool Matcher::IsFalse(const Comparison& comparison, uint64_t operand) {
       case cep::CompareOp::kGe:
         return !(a >= b);
       case cep::CompareOp::kIn:
+      case cep::CompareOp::kStartsWith:
         break;
     }
     return false;

@@ -162,7 +162,7 @@ class Matcher {
   void BeginFamilyRows();
 
   LeafMask UnaryMask(const LeafPredicate& leaf, uint32_t row) const;
-  LeafMask EqualityMask(const LeafPredicate& leaf, uint32_t row) const;
+  LeafMask IndexedMask(const LeafPredicate& leaf, uint32_t row) const;
   LeafMask ThresholdMask(const LeafPredicate& leaf, uint32_t row) const;
   uint64_t LeafYes(uint32_t leaf, const Run& run);
   uint64_t Correlated(const LeafPredicate& leaf, const Run& run, LeafMask unary, uint64_t* errors);

@@ -7,9 +7,6 @@ namespace {
 
 using Kind = cep::Condition::Kind;
 
-// Rows ahead at which a text to be looked up is fetched into the cache.
-constexpr uint32_t kTextAhead = 24;
-
 void EvaluateOpaque(const cep::Expression& expression, const cep::ColumnBlock& block, Arena* arena,
                     TriBits* out) {
   *out = TriBits();
@@ -77,38 +74,33 @@ std::string PredicateResults::ExplainError(uint32_t id, const cep::ColumnBlock& 
 
 std::string PredicateResults::ExplainIndexError(uint32_t index, const cep::ColumnBlock& block,
                                                 uint32_t row) const {
-  return ExplainField(set_->indexes_[index].slot(), block, row);
+  return ExplainField(set_->index(index).slot(), block, row);
 }
 
-void PredicateResults::EvaluateIndex(const EqualityIndex& index, const cep::ColumnBlock& block,
-                                     EqualityHits* out) {
+void PredicateResults::EvaluateIndex(uint32_t id, const cep::ColumnBlock& block) {
+  const ConstantIndex& index = set_->index(id);
   const cep::Column& column = block.columns[index.slot()];
-  const cep::RowBits& excluded = results_[index.common()].no;
-  const bool is_plain_text = column.kind() == cep::ColumnKind::kString && column.all_present();
-  out->absent.Clear();
-  out->any.Clear();
+  const cep::RowBits& excluded = results_[set_->common(id)].no;
+  IndexHits* out = &hits_[id];
+  out->failed.Clear();
   out->possible.assign(index.members(), cep::RowBits());
-  for (uint32_t row = 0; row < block.rows; ++row) {
-    uint32_t& entry = out->entries[row];
-    entry = EqualityIndex::kNone;
-    if (is_plain_text && row + kTextAhead < block.rows) {
-      __builtin_prefetch(column.strings()[row + kTextAhead].data());
-    }
-    if (excluded.Test(row)) continue;
-    if (is_plain_text) {
-      entry = index.FindText(column.strings()[row]);
-    } else {
+  uint32_t* entries = out->entries.data();
+  if (column.kind() == cep::ColumnKind::kString && column.all_present()) {
+    index.FindTexts(column.strings(), block.rows, excluded, entries);
+  } else {
+    for (uint32_t row = 0; row < block.rows; ++row) {
+      entries[row] = ConstantIndex::kNone;
+      if (excluded.Test(row)) continue;
       const cep::Value value = column.Get(row);
-      if (value.is_absent() || value.is_error()) {
-        out->absent.Set(row);
-        out->any.Set(row);
-        continue;
+      if (index.Fails(value)) {
+        out->failed.Set(row);
+      } else {
+        entries[row] = index.Find(value);
       }
-      entry = index.Find(value);
     }
-    if (entry == EqualityIndex::kNone) continue;
-    out->any.Set(row);
-    index.ForEachMember(entry, [&](uint32_t member) { out->possible[member].Set(row); });
+  }
+  for (uint32_t row = 0; row < block.rows; ++row) {
+    index.ForEachMember(entries[row], [&](uint32_t member) { out->possible[member].Set(row); });
   }
 }
 
@@ -151,7 +143,7 @@ void PredicateResults::Evaluate(const cep::ColumnBlock& block) {
       }
     }
   }
-  for (size_t i = 0; i < hits_.size(); ++i) EvaluateIndex(set_->indexes_[i], block, &hits_[i]);
+  for (uint32_t i = 0; i < hits_.size(); ++i) EvaluateIndex(i, block);
 }
 
 }  // namespace vigil::patterns

@@ -15,7 +15,7 @@
 
 #include "cep/base/arena.h"
 #include "cep/event/expression.h"
-#include "patterns/equality_index.h"
+#include "patterns/constant_index.h"
 
 namespace vigil::patterns {
 
@@ -37,13 +37,14 @@ class PredicateSet {
   const std::string& text(uint32_t id) const { return nodes_[id].text; }
   // How often Add() was asked for a node at the root of a condition.
   uint32_t uses(uint32_t id) const { return nodes_[id].uses; }
-  // A new, empty index of equality constants; its number. Not thread safe.
-  uint32_t AddIndex(uint32_t slot, uint32_t common) {
-    indexes_.emplace_back(slot, common);
+  // Takes an index of constants, finished; its number. Nothing is looked up where the node `common`
+  // is false. Not thread safe.
+  uint32_t AddIndex(std::unique_ptr<const ConstantIndex> index, uint32_t common) {
+    indexes_.push_back({std::move(index), common});
     return static_cast<uint32_t>(indexes_.size() - 1);
   }
-  EqualityIndex& index(uint32_t id) { return indexes_[id]; }
-  const EqualityIndex& index(uint32_t id) const { return indexes_[id]; }
+  const ConstantIndex& index(uint32_t id) const { return *indexes_[id].constants; }
+  uint32_t common(uint32_t index) const { return indexes_[index].common; }
   // True for a condition that is always true.
   bool IsTrue(uint32_t id) const { return nodes_[id].kind == cep::Condition::Kind::kTrue; }
 
@@ -58,19 +59,23 @@ class PredicateSet {
     uint32_t uses = 0;
   };
 
+  struct Index {
+    std::unique_ptr<const ConstantIndex> constants;
+    uint32_t common;
+  };
+
   uint32_t AddNode(const cep::Condition& condition);
 
   std::vector<Node> nodes_;  // children before parents
   std::map<std::string, uint32_t> by_text_;
-  std::vector<EqualityIndex> indexes_;
+  std::vector<Index> indexes_;
 };
 
-// What an EqualityIndex finds for the rows of a block, where the common condition is not false.
-struct EqualityHits {
+// What a ConstantIndex finds for the rows of a block, where the common condition is not false.
+struct IndexHits {
   std::vector<uint32_t> entries = std::vector<uint32_t>(cep::kBatchRows);  // by row, or kNone
-  cep::RowBits absent;                 // rows whose field is absent or of another type: an error
-  cep::RowBits any;                    // rows at which some rule's condition may hold or fail
-  std::vector<cep::RowBits> possible;  // ... one of the block's, by member; without `absent`
+  cep::RowBits failed;                 // rows whose field cannot be tested: an error
+  std::vector<cep::RowBits> possible;  // rows at which a rule of the block holds, by member
 };
 
 class PredicateResults {
@@ -86,24 +91,23 @@ class PredicateResults {
   const TriBits& of(uint32_t id) const { return results_[id]; }
 
   // What an index found, for the rows of the last Evaluate().
-  const EqualityHits& hits(uint32_t index) const { return hits_[index]; }
-  // The rules of block `member` whose constant in the index equals the row's value.
-  uint64_t EqualRules(uint32_t index, uint32_t member, uint32_t row) const {
-    const uint32_t entry = hits_[index].entries[row];
-    return entry == EqualityIndex::kNone ? 0 : set_->indexes_[index].RulesOf(entry, member);
+  const IndexHits& hits(uint32_t index) const { return hits_[index]; }
+  // The rules of block `member` whose test by a constant in the index holds for the row's value.
+  uint64_t IndexedRules(uint32_t index, uint32_t member, uint32_t row) const {
+    return set_->index(index).RulesOf(hits_[index].entries[row], member);
   }
 
   // Why node `id` failed on a row of `block`, the block of the last Evaluate(), where it did.
   std::string ExplainError(uint32_t id, const cep::ColumnBlock& block, uint32_t row) const;
-  // Why the index's field could not be compared.
+  // Why the index's field could not be tested.
   std::string ExplainIndexError(uint32_t index, const cep::ColumnBlock& block, uint32_t row) const;
 
  private:
-  void EvaluateIndex(const EqualityIndex& index, const cep::ColumnBlock& block, EqualityHits* out);
+  void EvaluateIndex(uint32_t id, const cep::ColumnBlock& block);
 
   std::shared_ptr<const PredicateSet> set_;
   std::vector<TriBits> results_;
-  std::vector<EqualityHits> hits_;
+  std::vector<IndexHits> hits_;
   Arena arena_;
 };
 

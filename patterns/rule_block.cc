@@ -8,6 +8,8 @@
 #include <set>
 
 #include "patterns/compile.h"
+#include "patterns/equality_index.h"
+#include "patterns/prefix_index.h"
 
 namespace vigil::patterns {
 namespace {
@@ -111,20 +113,51 @@ bool AreThresholds(const std::vector<std::vector<Condition>>& own) {
 // Of fewer rules, comparing whole columns costs less than an index.
 constexpr size_t kLeastIndexed = 8;
 
-// True if each condition is one atom on the same field, == or `in`, with constants that an index
-// can hold.
-bool AreEqualities(const std::vector<std::vector<Condition>>& own) {
-  if (own.size() < kLeastIndexed) return false;
-  for (const std::vector<Condition>& parts : own) {
-    if (parts.size() != 1 || parts[0].kind != Condition::Kind::kAtom) return false;
-    const cep::Atom& atom = parts[0].atom;
-    if (atom.op != cep::CompareOp::kEq && atom.op != cep::CompareOp::kIn) return false;
-    if (atom.slot != own[0][0].atom.slot) return false;
-    if (!std::all_of(atom.constants.begin(), atom.constants.end(), EqualityIndex::CanHold)) {
-      return false;
+// The atoms of which one has to hold; none if the parts are something else.
+std::vector<const cep::Atom*> Alternatives(const std::vector<Condition>& parts) {
+  if (parts.size() != 1) return {};
+  if (parts[0].kind == Condition::Kind::kAtom) return {&parts[0].atom};
+  if (parts[0].kind != Condition::Kind::kOr) return {};
+  std::vector<const cep::Atom*> atoms;
+  for (const Condition& child : parts[0].children) {
+    if (child.kind != Condition::Kind::kAtom) return {};
+    atoms.push_back(&child.atom);
+  }
+  return atoms;
+}
+
+bool IsEquality(const cep::Atom& atom) {
+  return (atom.op == cep::CompareOp::kEq || atom.op == cep::CompareOp::kIn) &&
+         std::all_of(atom.constants.begin(), atom.constants.end(), EqualityIndex::CanHold);
+}
+
+bool IsPrefix(const cep::Atom& atom) { return atom.op == cep::CompareOp::kStartsWith; }
+
+// Conditions of this kind on one field, of all rules, as an index; null if they are not.
+template <typename Index>
+std::unique_ptr<ConstantIndex> TryIndex(const std::vector<std::vector<Condition>>& own,
+                                        bool (*is_indexed)(const cep::Atom&)) {
+  std::unique_ptr<ConstantIndex> index;
+  for (size_t rule = 0; rule < own.size(); ++rule) {
+    const std::vector<const cep::Atom*> atoms = Alternatives(own[rule]);
+    if (atoms.empty()) return nullptr;
+    if (index == nullptr) index = std::make_unique<Index>(atoms[0]->slot);
+    for (const cep::Atom* atom : atoms) {
+      if (!is_indexed(*atom) || atom->slot != index->slot()) return nullptr;
+      for (const cep::Value& constant : atom->constants) {
+        index->Add(constant, static_cast<uint32_t>(rule / kRulesPerBlock), rule % kRulesPerBlock);
+      }
     }
   }
-  return true;
+  index->Finish();
+  return index;
+}
+
+// The index of conditions that each compare one field with constants; null if there is none.
+std::unique_ptr<ConstantIndex> MakeIndex(const std::vector<std::vector<Condition>>& own) {
+  if (own.size() < kLeastIndexed) return nullptr;
+  auto index = TryIndex<EqualityIndex>(own, &IsEquality);
+  return index != nullptr ? std::move(index) : TryIndex<PrefixIndex>(own, &IsPrefix);
 }
 
 // The condition that holds whenever any of the others does.
@@ -160,7 +193,7 @@ struct LeafPlan {
   std::vector<Condition> common;            // what all have
   std::vector<std::vector<Condition>> own;  // what each has besides
   LeafPredicate::Kind kind = LeafPredicate::Kind::kPerRule;
-  uint32_t index = 0;  // kEquality
+  uint32_t index = 0;  // kIndexed
 };
 
 LeafPlan MakePlan(std::vector<const Condition*> conditions, PredicateSet* set) {
@@ -189,9 +222,9 @@ LeafPlan MakePlan(std::vector<const Condition*> conditions, PredicateSet* set) {
     plan.kind = LeafPredicate::Kind::kShared;
   } else if (AreThresholds(plan.own)) {
     plan.kind = LeafPredicate::Kind::kThreshold;
-  } else if (AreEqualities(plan.own)) {
-    plan.kind = LeafPredicate::Kind::kEquality;
-    plan.index = set->AddIndex(plan.own[0][0].atom.slot, set->Add(Conjunction(plan.common)));
+  } else if (std::unique_ptr<const ConstantIndex> index = MakeIndex(plan.own)) {
+    plan.kind = LeafPredicate::Kind::kIndexed;
+    plan.index = set->AddIndex(std::move(index), set->Add(Conjunction(plan.common)));
   }
   return plan;
 }
@@ -221,18 +254,12 @@ void FillUnary(const LeafPlan& plan, size_t first, size_t count, PredicateSet* s
       leaf->loosest = set->Add(Loosest(plan.own));
       SortThresholds({plan.own.begin() + from, plan.own.begin() + to}, leaf);
       break;
-    case Kind::kEquality: {
-      EqualityIndex& index = set->index(plan.index);
-      leaf->shared = index.common();
+    case Kind::kIndexed:
+      leaf->shared = set->common(plan.index);
       leaf->index = plan.index;
-      leaf->member = index.members();
-      for (uint32_t bit = 0; bit < count; ++bit) {
-        leaf->texts.push_back(conditions[bit]->text);
-        const cep::Atom& atom = plan.own[first + bit][0].atom;
-        for (const cep::Value& constant : atom.constants) index.Add(constant, leaf->member, bit);
-      }
+      leaf->member = static_cast<uint32_t>(first / kRulesPerBlock);
+      for (const Condition* condition : conditions) leaf->texts.push_back(condition->text);
       break;
-    }
     case Kind::kPerRule:
       for (const Condition* condition : conditions) leaf->per_rule.push_back(set->Add(*condition));
       break;

@@ -48,18 +48,19 @@ struct LeafPredicate {
   enum class Kind : uint8_t {
     kShared,     // the same condition for all rules
     kThreshold,  // `common && field op c`, with a constant of its own for each rule
-    kEquality,   // `common && field == c`, or `field in [...]`, with constants of its own for each
-    kPerRule,    // a condition of its own for each rule
+    kIndexed,  // `common && field == c`, `field in [...]` or `field.startsWith(c)`, with constants
+               // of its own for each rule
+    kPerRule,  // a condition of its own for each rule
   };
   Kind kind = Kind::kShared;
-  uint32_t shared = 0;             // kShared: the condition; kThreshold, kEquality: the common part
+  uint32_t shared = 0;             // kShared: the condition; kThreshold, kIndexed: the common part
   uint32_t loosest = 0;            // kThreshold: the atom that holds whenever any rule's does
   cep::Atom threshold;             // kThreshold: slot and operator
   std::vector<double> constants;   // kThreshold: ascending
   std::vector<uint64_t> prefix;    // kThreshold: [i] = rules of the i smallest constants
-  uint32_t index = 0;              // kEquality: of the predicate set's indexes
-  uint32_t member = 0;             // kEquality: which of the index's blocks this one is
-  std::vector<std::string> texts;  // kEquality: the whole condition, for each bit
+  uint32_t index = 0;              // kIndexed: of the predicate set's indexes
+  uint32_t member = 0;             // kIndexed: which of the index's blocks this one is
+  std::vector<std::string> texts;  // kIndexed: the whole condition, for each bit
   std::vector<uint32_t> per_rule;  // kPerRule: a condition for each bit
   bool differs = false;            // not the same for all rules of the block's family
   uint32_t stage = 0;              // place in FlattenStages()

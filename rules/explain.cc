@@ -112,9 +112,9 @@ std::string UnaryText(const View& view, const LeafPredicate& leaf) {
       const uint32_t id = leaf.per_rule[view.bit];
       return view.predicates->text(id) + Sharing(view, id);
     }
-    case LeafPredicate::Kind::kEquality:
-      return leaf.texts[view.bit] + "  [found in one table of " +
-             std::to_string(view.predicates->index(leaf.index).size()) + " constants]";
+    case LeafPredicate::Kind::kIndexed:
+      return leaf.texts[view.bit] + "  [found " + view.predicates->index(leaf.index).Describe() +
+             "]";
     case LeafPredicate::Kind::kThreshold:
       break;
   }

@@ -58,7 +58,8 @@ struct EvalContext {
   Arena* arena = nullptr;
 };
 
-enum class CompareOp : uint8_t { kEq, kNe, kLt, kLe, kGt, kGe, kIn };
+// kStartsWith is of atoms only.
+enum class CompareOp : uint8_t { kEq, kNe, kLt, kLe, kGt, kGe, kIn, kStartsWith };
 
 // `field of the current event op field of the one event that an earlier stage accepted`, both held
 // in columns of one kind: numbers, or texts compared by == and !=.
@@ -98,7 +99,7 @@ class Expression {
 
 // `field op constant`. An absent, null or mismatched field is an error (CEL), except that null may
 // be compared by == and !=. Numbers compare by value across int and double. kIn: equal to one of
-// `constants`.
+// `constants`. kStartsWith: a text that begins with the constant's bytes.
 struct Atom {
   uint32_t slot = 0;
   CompareOp op = CompareOp::kEq;

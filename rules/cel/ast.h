@@ -84,9 +84,9 @@ struct Expr {
   ExprKind kind = ExprKind::kError;
   Macro macro = Macro::kAll;
   cep::CompareOp op = cep::CompareOp::kEq;
-  bool is_member = false;  // kCall: written args[0].name(...)
-  bool is_absolute =
-      false;  // kIdent: written .name; a field selected from `event`: its name alone means another
+  bool is_member = false;    // kCall: written args[0].name(...)
+  bool is_absolute = false;  // kIdent, kCall: written .name; a field selected from `event`: its
+                             // name alone means another
   bool is_optional = false;  // kSelect: written args[0].?name; kIndex: args[0][?args[1]]
   Span span;                 // all of it
   Span token;                // what an issue points at: the name or the operator

@@ -208,7 +208,7 @@ void Checker::CheckIn(Expr* expr) {
 }
 
 TypeRef Checker::AsOptional(TypeRef type) {
-  return IsOptional(type) || type->tag == TypeTag::kError ? type : types_.Optional(type);
+  return type->tag == TypeTag::kError ? type : types_.Optional(type);
 }
 
 void Checker::CheckIndex(Expr* expr) {

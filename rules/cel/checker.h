@@ -35,7 +35,8 @@ struct Declarations {
 struct CheckOptions {
   const Declarations* declarations = nullptr;
   bool lenient = false;
-  ParseOptions parse;  // of defines
+  bool constants = true;  // constant patterns, times and addresses must be valid
+  ParseOptions parse;     // of defines
 };
 
 class Checker {
@@ -109,7 +110,13 @@ class Checker {
   void CheckCall(Expr* expr);
   bool TakeNamespace(Expr* expr);
   bool NamesNothing(const Expr* expr) const;
-  const Function* FindFunction(const std::string& name) const;
+  const Function* FindFunction(const std::string& name, bool absolute) const;
+  struct Fit {
+    size_t count = 0;
+    const Overload* only = nullptr;  // of one
+    TypeRef result = nullptr;
+  };
+  Fit FindOverloads(const Expr& expr, const Function& function, bool by_kind);
   void ReportUnknownFunction(Expr* expr);
   void ReportWrongArguments(Expr* expr, const Function& function);
   void CheckPattern(Expr* expr);

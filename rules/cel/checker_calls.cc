@@ -27,6 +27,12 @@ std::string TypesOf(const std::vector<Expr*>& args, size_t first) {
   return out;
 }
 
+// Whether a dotted name is written with a point before it.
+bool StartsAbsolute(const Expr* expr) {
+  while (expr->kind == ExprKind::kSelect) expr = expr->args[0];
+  return expr->is_absolute;
+}
+
 bool IsText(const Expr* expr) {
   return expr->kind == ExprKind::kLiteral && expr->literal.tag == cep::ValueTag::kString;
 }
@@ -37,9 +43,9 @@ bool IsNumberText(const Expr* expr) {
 
 }  // namespace
 
-const Function* Checker::FindFunction(const std::string& name) const {
+const Function* Checker::FindFunction(const std::string& name, bool absolute) const {
   if (options_.declarations != nullptr) {
-    for (const std::string& candidate : Qualified(name, false)) {
+    for (const std::string& candidate : Qualified(name, absolute)) {
       for (const Function& function : options_.declarations->functions) {
         if (function.name == candidate) return &function;
       }
@@ -55,10 +61,11 @@ bool Checker::TakeNamespace(Expr* expr) {
   const std::string space = DottedName(expr->args[0]);
   uint32_t level = 0;
   if (space.empty() || FindLocal(expr->args[0], &level) != nullptr) return false;
-  if (FindFunction(space + "." + expr->name) == nullptr &&
+  if (FindFunction(space + "." + expr->name, StartsAbsolute(expr->args[0])) == nullptr &&
       !(FunctionTable::Get().HasNamespace(space) && NamesNothing(expr->args[0]))) {
     return false;
   }
+  expr->is_absolute = StartsAbsolute(expr->args[0]);
   expr->name = space + "." + expr->name;
   expr->args.erase(expr->args.begin());
   expr->is_member = false;
@@ -79,40 +86,49 @@ void Checker::CheckCall(Expr* expr) {
     // size() counts a stage's events where they are.
     if (expr->name != "size" || arg->type->tag == TypeTag::kEvent) AsValue(arg);
   }
-  const Function* function = FindFunction(expr->name);
+  const Function* function = FindFunction(expr->name, expr->is_absolute);
   if (function == nullptr) return ReportUnknownFunction(expr);
   for (const Expr* arg : expr->args) {
     if (arg->type->tag == TypeTag::kError) return;  // so is the call; the reason is reported
   }
 
-  const bool all_known = std::none_of(expr->args.begin(), expr->args.end(),
-                                      [](const Expr* arg) { return HoldsDynamic(arg->type); });
-  const Overload* only = nullptr;
-  size_t fitting = 0;
-  TypeRef result = nullptr;
-  for (const Overload& overload : function->overloads) {
-    if (overload.is_member != expr->is_member) continue;
-    if (overload.parameters.size() != expr->args.size()) continue;
+  Fit fit = FindOverloads(*expr, *function, /*by_kind=*/false);
+  if (fit.count == 0 && options_.lenient) fit = FindOverloads(*expr, *function, /*by_kind=*/true);
+  if (fit.count == 0) return ReportWrongArguments(expr, *function);
+  expr->type = fit.result;
+  expr->function = function;
+  expr->overload = fit.count == 1 ? fit.only : nullptr;
+  if (options_.lenient || function != FunctionTable::Get().Find(expr->name)) return;
+  CheckFormat(expr);
+  if (!options_.constants) return;
+  CheckPattern(expr);
+  CheckConversion(expr);
+}
+
+// The overloads that the arguments fit; with `by_kind` a list of anything is a list.
+Checker::Fit Checker::FindOverloads(const Expr& expr, const Function& function, bool by_kind) {
+  std::vector<TypeRef> arguments;
+  for (const Expr* arg : expr.args) {
+    arguments.push_back(by_kind ? WithoutParameters(types_, arg->type) : arg->type);
+  }
+  const bool all_known = std::none_of(arguments.begin(), arguments.end(), HoldsDynamic);
+  Fit fit;
+  for (const Overload& overload : function.overloads) {
+    if (overload.is_member != expr.is_member) continue;
+    if (overload.parameters.size() != arguments.size()) continue;
     Bindings bindings;
     bool fits = true;
-    for (size_t i = 0; fits && i < expr->args.size(); ++i) {
-      fits = Assignable(types_, overload.parameters[i], expr->args[i]->type, bindings);
+    for (size_t i = 0; fits && i < arguments.size(); ++i) {
+      fits = Assignable(types_, overload.parameters[i], arguments[i], bindings);
     }
     if (!fits) continue;
-    ++fitting;
-    only = &overload;
+    ++fit.count;
+    fit.only = &overload;
     const TypeRef type = Substitute(types_, overload.result, bindings);
-    result = result == nullptr ? type : Join(types_, result, type);
+    fit.result = fit.result == nullptr ? type : Join(types_, fit.result, type);
     if (all_known) break;  // overloads of one function differ, but for general ones at the end
   }
-  if (fitting == 0) return ReportWrongArguments(expr, *function);
-  expr->type = result;
-  expr->function = function;
-  expr->overload = fitting == 1 ? only : nullptr;
-  if (options_.lenient || function != FunctionTable::Get().Find(expr->name)) return;
-  CheckPattern(expr);
-  CheckFormat(expr);
-  CheckConversion(expr);
+  return fit;
 }
 
 // A constant pattern is compiled now, so that a bad one is an error of the rule.

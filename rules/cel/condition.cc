@@ -158,6 +158,9 @@ class Builder {
         break;
       case ExprKind::kCall:
         if (expr.name == "!_") return Build(*expr.args[0], !negated);
+        if (std::optional<Condition> atom = TryPrefix(expr)) {
+          return negated ? Not(*std::move(atom)) : *std::move(atom);
+        }
         break;
       case ExprKind::kCompare:
         if (std::optional<Condition> atom = TryCompare(expr, negated)) return *std::move(atom);
@@ -256,6 +259,18 @@ class Builder {
     return Not(MakeAtom(*field, op, std::move(constants)));
   }
 
+  // field.startsWith("..."); nothing for others.
+  std::optional<Condition> TryPrefix(const Expr& expr) {
+    if (expr.name != "startsWith" || !expr.is_member || expr.args.size() != 2) return std::nullopt;
+    const Expr& field = SkipInlined(*expr.args[0]);
+    const Expr& prefix = SkipInlined(*expr.args[1]);
+    if (!IsField(field) || prefix.kind != ExprKind::kLiteral) return std::nullopt;
+    const cep::TypeKind kind = layout_.slots()[field.index].type.kind;
+    if (kind != cep::TypeKind::kString && kind != cep::TypeKind::kDyn) return std::nullopt;
+    if (prefix.literal.tag != ValueTag::kString) return std::nullopt;
+    return MakeAtom(field, CompareOp::kStartsWith, {prefix.literal});
+  }
+
   static bool AtomConstants(const Value& literal, CompareOp op, std::vector<Value>* out) {
     if (op != CompareOp::kIn) {
       // null has no order: `x < null` is an error whatever x is.
@@ -283,8 +298,12 @@ class Builder {
       out.atom.constants.push_back(CopyValue(InFieldType(constant, kind), *storage));
     }
     out.atom.storage = std::move(storage);
-    out.text = ToText(field) + " " + std::string(OperatorText(op)) + " ";
     const auto& kept = out.atom.constants;
+    if (op == CompareOp::kStartsWith) {
+      out.text = ToText(field) + ".startsWith(" + FormatLiteral(kept[0]) + ")";
+      return out;
+    }
+    out.text = ToText(field) + " " + std::string(OperatorText(op)) + " ";
     out.text += op == CompareOp::kIn
                     ? FormatLiteral(Value::List(kept.data(), static_cast<uint32_t>(kept.size())))
                     : FormatLiteral(kept[0]);

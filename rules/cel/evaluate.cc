@@ -47,6 +47,7 @@ class Evaluation {
     for (const FunctionDeclaration& function : request_.functions) Declare(function);
     options_.declarations = &declarations_;
     options_.lenient = !request_.check;
+    options_.constants = request_.check_constants;
     options_.parse.macros = request_.macros;
 
     Expr* root = Parse(request_.expression, options_.parse, ast_, issues_);

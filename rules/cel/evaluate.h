@@ -37,9 +37,10 @@ struct EvaluateRequest {
   std::string container;                // names are looked up in it first
   const cep::Schema* schema = nullptr;  // of the current event; may be null
   std::vector<std::pair<std::string, cep::Value>> fields;  // of the current event
-  bool check = true;     // false: problems are left to the evaluation
-  bool macros = true;    // false: `x.all(...)` is an ordinary call
-  bool evaluate = true;  // false: only the type is wanted
+  bool check = true;            // false: problems are left to the evaluation
+  bool check_constants = true;  // false: constants that no function takes are left to it
+  bool macros = true;           // false: `x.all(...)` is an ordinary call
+  bool evaluate = true;         // false: only the type is wanted
 };
 
 struct EvaluateResult {

@@ -29,13 +29,33 @@ class Folder {
     if (expr->kind == ExprKind::kLiteral || !expr->failure.empty()) return;
     if (expr->ref == RefKind::kInlined) return FoldInlined(expr);
     if (expr->ref == RefKind::kField) return;
-    if (IsClosed(*expr) && work_.left > 0 && Evaluate(expr)) return;
+    const bool was_closed = IsClosed(*expr);
+    if (was_closed && work_.left > 0 && Evaluate(expr)) return;
     for (Expr* arg : expr->args) Fold(arg);
-    if (expr->kind == ExprKind::kAnd || expr->kind == ExprKind::kOr) return FoldLogic(expr);
+    if (expr->kind == ExprKind::kAnd || expr->kind == ExprKind::kOr) FoldLogic(expr);
     if (expr->kind == ExprKind::kConditional) FoldConditional(expr);
+    if (was_closed || expr->kind == ExprKind::kLiteral) return;
+    UpdateReads(expr);  // what was read may be gone: `!(x || true)`
+    if (IsClosed(*expr) && work_.left > 0) Evaluate(expr);
   }
 
  private:
+  // What the expression reads, now that its parts are folded.
+  static void UpdateReads(Expr* expr) {
+    if (expr->ref != RefKind::kNone) return;
+    expr->reads_event = expr->reads_stage = false;
+    expr->lowest_local = kNoLocal;
+    for (const Expr* arg : expr->args) {
+      expr->reads_event |= arg->reads_event;
+      expr->reads_stage |= arg->reads_stage;
+      expr->lowest_local = std::min(expr->lowest_local, arg->lowest_local);
+    }
+    const bool defines_locals = expr->kind == ExprKind::kComprehension ||
+                                expr->kind == ExprKind::kBind ||
+                                expr->kind == ExprKind::kOptionalMap;
+    if (defines_locals && expr->lowest_local >= expr->index) expr->lowest_local = kNoLocal;
+  }
+
   void FoldInlined(Expr* expr) {
     Fold(expr->args[0]);
     if (expr->args[0]->kind == ExprKind::kLiteral) MakeLiteral(expr, expr->args[0]->literal);

@@ -17,7 +17,8 @@ using cep::ValueTag;
 constexpr Value kNoOrder = Value::Error("no such overload: the items have no order between them");
 
 Value MakeRange(CallContext& context, const Value* args) {
-  const int64_t count = std::max<int64_t>(0, args[0].i);
+  const int64_t count = args[0].i;
+  if (count < 0) return Value::Error("a list has no negative number of items");
   if (static_cast<uint64_t>(count) > kMaxListSize) return Value::Error(kListTooLong);
   if (!context.work.Spend(static_cast<uint64_t>(count))) return Value::Error(kTooMuchWork);
   Value* items = context.arena.New<Value>(count);

@@ -18,7 +18,9 @@ Value Same(CallContext&, const Value* args) { return args[0]; }
 template <Order kWorse>
 Value Better(const Value& a, const Value& b) {
   if (!IsNumber(a) || !IsNumber(b)) return Value::Error(kNoOverload);
-  return cep::CompareNumbers(a, b) == kWorse ? b : a;
+  const Order order = cep::CompareNumbers(a, b);
+  if (order == Order::kUnordered) return Value::Error("NaN is neither less nor greater");
+  return order == kWorse ? b : a;
 }
 
 template <Order kWorse>

@@ -222,7 +222,7 @@ Value ReplaceText(CallContext& context, const Value* args, int64_t limit) {
     if (out.size() > kMaxTextSize) return Value::Error(kTextTooLong);
     if (!from.empty()) continue;
     if (at >= text.size()) break;
-    const size_t length = CharacterLength(text[at]);
+    const size_t length = std::min(CharacterLength(text[at]), text.size() - at);
     out += text.substr(at, length);
     at += length;
   }

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 
 namespace vigil::rules::cel {
@@ -165,10 +167,9 @@ std::optional<double> DecodeDouble(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (end != text.data() + text.size()) return std::nullopt;
   if (error == std::errc::result_out_of_range) {
-    // from_chars leaves the value alone; the exponent's sign says which way it left the range.
-    const size_t e = text.find_first_of("eE");
-    const bool tiny = e != std::string_view::npos && e + 1 < text.size() && text[e + 1] == '-';
-    return tiny ? 0.0 : std::numeric_limits<double>::infinity();
+    value = std::strtod(std::string(text).c_str(), nullptr);  // from_chars leaves it alone
+    if (std::isinf(value)) return std::nullopt;
+    return value;
   }
   if (error != std::errc()) return std::nullopt;
   return value;

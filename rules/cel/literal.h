@@ -17,7 +17,7 @@ std::optional<std::string> DecodeString(std::string_view token, uint32_t offset,
 // out of range.
 std::optional<int64_t> DecodeInt(std::string_view text, bool negative);
 std::optional<uint64_t> DecodeUint(std::string_view text);
-// Out of range gives an infinity or zero, as IEEE 754 rounds.
+// Too small gives zero, as IEEE 754 rounds; too large gives nothing.
 std::optional<double> DecodeDouble(std::string_view text);
 
 // Appends a code point as UTF-8.

@@ -480,6 +480,7 @@ class Parser {
                                std::vector<bool>* splices = nullptr) {
     std::vector<Expr*> items;
     if (Kind() == close) return items;
+    if (trailing_comma && Accept(TokenKind::kComma)) return items;  // `[,]` is a list
     do {
       if (trailing_comma && !items.empty() && Kind() == close) break;
       if (splices != nullptr) splices->push_back(Accept(TokenKind::kQuestion));
@@ -536,9 +537,10 @@ class Parser {
     const std::optional<cep::Value> value = NumberValue(token, negative);
     if (value) return Literal(span, *value);
     Report(IssueCode::kLiteral, span, Quoted(TextOf(span)) + " is out of range",
-           token.kind == TokenKind::kUint
-               ? "uint holds 0 to 18446744073709551615"
-               : "int holds 64 bits; a double is written with a point: 1.0");
+           token.kind == TokenKind::kUint     ? "uint holds 0 to 18446744073709551615"
+           : token.kind == TokenKind::kDouble ? "double holds up to 1.797e308"
+                                              : "int holds 64 bits; a double is written with a "
+                                                "point: 1.0");
     return Error(span);
   }
 
@@ -597,7 +599,8 @@ class Parser {
     Advance();
     std::vector<Expr*> entries;
     std::vector<bool> splices;
-    while (Kind() != TokenKind::kRightBrace && !aborted_) {
+    const bool only_comma = Accept(TokenKind::kComma);  // `{,}` is a map
+    while (!only_comma && Kind() != TokenKind::kRightBrace && !aborted_) {
       splices.push_back(false);
       splices.push_back(Accept(TokenKind::kQuestion));
       entries.push_back(ParseExpr());
@@ -637,7 +640,9 @@ class Parser {
     }
     std::vector<Expr*> args = ParseArguments();
     if (name == "has" && options_.macros && !absolute) return TryHas(token, args);
-    return Call(name, begin, token, std::move(args));
+    Expr* call = Call(name, begin, token, std::move(args));
+    call->is_absolute = absolute;
+    return call;
   }
 
   Expr* WordLiteral(std::string_view name, Span span) {

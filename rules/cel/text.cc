@@ -55,6 +55,23 @@ Strength StrengthOf(const Expr& expr) {
   }
 }
 
+// Whether what it prints as begins with a literal, as `1` and `1.x` do.
+bool StartsWithLiteral(const Expr& expr) {
+  switch (expr.kind) {
+    case ExprKind::kLiteral:
+      return true;
+    case ExprKind::kSelect:
+    case ExprKind::kIndex:
+    case ExprKind::kComprehension:
+    case ExprKind::kOptionalMap:
+      return !expr.args.empty() && StartsWithLiteral(*expr.args[0]);
+    case ExprKind::kCall:
+      return expr.is_member && StartsWithLiteral(*expr.args[0]);
+    default:
+      return expr.ref == RefKind::kInlined && StartsWithLiteral(*expr.args[0]);
+  }
+}
+
 bool IsPlainName(const std::string& name) {
   const auto plain = [](char c) {
     return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -191,6 +208,8 @@ class Printer {
       if (expr.is_member) {
         PrintAt(*expr.args[0], kMemberStrength);
         out_ += '.';
+      } else if (expr.is_absolute) {
+        out_ += '.';  // `.has(x)` is no macro
       }
       out_ += expr.name;
       return PrintArguments("(", expr.args, expr.is_member ? 1 : 0, ")");
@@ -199,7 +218,7 @@ class Printer {
     if (expr.args.size() == 1) {
       out_ += OperatorOf(expr.name);
       // `-(-x)` needs its parentheses no less than `-(1)`, which would read back as a literal.
-      return PrintAt(*expr.args[0], expr.name == "-_" && expr.args[0]->kind == ExprKind::kLiteral
+      return PrintAt(*expr.args[0], expr.name == "-_" && StartsWithLiteral(*expr.args[0])
                                         ? static_cast<Strength>(kMemberStrength + 1)
                                         : kUnaryStrength);
     }

@@ -19,6 +19,18 @@ bool IsNullable(TypeRef type) {
          type->tag == TypeTag::kDuration;
 }
 
+// Whether a type other than dyn holds values of both.
+bool Unifies(TypeRef a, TypeRef b) {
+  if (IsDynamic(a) || IsDynamic(b) || SameType(a, b)) return true;
+  if (a->tag == TypeTag::kNull && IsNullable(b)) return true;
+  if (b->tag == TypeTag::kNull && IsNullable(a)) return true;
+  if (!SameConstructor(a, b) || a->params.empty()) return false;
+  for (size_t i = 0; i < a->params.size(); ++i) {
+    if (!Unifies(a->params[i], b->params[i])) return false;
+  }
+  return true;
+}
+
 // What a constrained type parameter takes, by its name; `number` is anew at each use.
 bool MeetsConstraint(std::string_view parameter, TypeRef argument) {
   if (IsDynamic(argument)) return true;
@@ -37,7 +49,7 @@ TypeRef Join(TypePool& pool, TypeRef a, TypeRef b) {
   if (a->tag == TypeTag::kNull && IsNullable(b)) return b;
   if (b->tag == TypeTag::kNull && IsNullable(a)) return a;
   if (SameType(a, b)) return a;
-  if (!SameConstructor(a, b) || a->params.empty()) return Simple(TypeTag::kDyn);
+  if (!SameConstructor(a, b) || !Unifies(a, b)) return Simple(TypeTag::kDyn);
   std::vector<TypeRef> params;
   for (size_t i = 0; i < a->params.size(); ++i) {
     params.push_back(Join(pool, a->params[i], b->params[i]));
@@ -75,6 +87,13 @@ bool Assignable(TypePool& pool, TypeRef parameter, TypeRef argument, Bindings& b
     if (!Assignable(pool, parameter->params[i], argument->params[i], bindings)) return false;
   }
   return true;
+}
+
+TypeRef WithoutParameters(TypePool& pool, TypeRef type) {
+  const TypeRef dyn = Simple(TypeTag::kDyn);
+  if (type->tag == TypeTag::kList) return pool.List(dyn);
+  if (type->tag == TypeTag::kMap) return pool.Map(dyn, dyn);
+  return IsOptional(type) ? pool.Optional(dyn) : type;
 }
 
 TypeRef Substitute(TypePool& pool, TypeRef type, const Bindings& bindings) {

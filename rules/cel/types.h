@@ -97,6 +97,8 @@ TypeRef Join(TypePool& pool, TypeRef a, TypeRef b);
 bool Joinable(TypeRef a, TypeRef b);
 // Whether an argument may be passed to a parameter; binds type parameters.
 bool Assignable(TypePool& pool, TypeRef parameter, TypeRef argument, Bindings& bindings);
+// The type with any items, keys and values: `list(dyn)` for each list.
+TypeRef WithoutParameters(TypePool& pool, TypeRef type);
 // The type with bound parameters put in; unbound ones become kUnbound.
 TypeRef Substitute(TypePool& pool, TypeRef type, const Bindings& bindings);
 // Whether == may compare the two; != and `in` likewise.

@@ -55,7 +55,7 @@ TEST_CASE("EqualityIndex: finds what comparing with each constant finds", "[patt
   std::mt19937_64 random(5);
   int found = 0;
   for (int round = 0; round < 60; ++round) {
-    EqualityIndex index(0, 0);
+    EqualityIndex index(0);
     std::vector<std::pair<Value, uint32_t>> constants;  // and the rule of each: member * 64 + bit
     const auto count = static_cast<uint32_t>(random() % 300);
     for (uint32_t rule = 0; rule < count; ++rule) {

@@ -31,14 +31,14 @@ std::shared_ptr<cep::Layout> OneSlotEach() {
 }
 
 Value RandomScalar(std::mt19937_64* random) {
-  static const char* kTexts[] = {"", "a", "ab", "login", "logout"};
+  static const char* kTexts[] = {"", "a", "ab", "login", "logout", "login and a long text, too"};
   switch ((*random)() % 6) {
     case 0:
       return Value::Int(static_cast<int64_t>((*random)() % 7) - 3);
     case 1:
       return Value::Double(static_cast<double>((*random)() % 13) / 2.0 - 3);
     case 2:
-      return Value::String(kTexts[(*random)() % 5]);
+      return Value::String(kTexts[(*random)() % 6]);
     case 3:
       return Value::Bool((*random)() % 2 == 0);
     case 4:
@@ -81,8 +81,12 @@ TEST_CASE("EvaluateAtom: a column at once equals one value at a time", "[pattern
     }
     cep::Atom atom;
     atom.slot = static_cast<uint32_t>(random() % 5);
-    atom.op = static_cast<CompareOp>(random() % 7);
+    atom.op = static_cast<CompareOp>(random() % 8);
     atom.constants.push_back(RandomScalar(&random));
+    if (atom.op == CompareOp::kStartsWith) {
+      static const char* kPrefixes[] = {"", "a", "lo", "log", "login", "login and a long text"};
+      atom.constants[0] = Value::String(kPrefixes[random() % 6]);
+    }
     if (atom.op == CompareOp::kIn) atom.constants.push_back(RandomScalar(&random));
     TriBits bits;
     EvaluateAtom(atom, block, &bits);

@@ -105,6 +105,7 @@ TEST_CASE("CEL eval: functions", "[rules][unit]") {
       {"['a', 'b'].join('-')", "\"a-b\""},
       {"'aXbXc'.replace('X', '--', 1)", "\"a--bXc\""},
       {"'ab'.replace('', '_')", "\"_a_b_\""},
+      {"'\xf8'.replace('', '_').startsWith('_')", "true"},  // not UTF-8, as no event or rule is
       {"'foo bar'.matches('o{2} b')", "true"},
       {"'x'.matches(dyn('a('))", "error: invalid regular expression: missing ): a("},
       {"int('42') + int(1.9) + int(2u)", "45"},

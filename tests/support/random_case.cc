@@ -10,6 +10,7 @@ namespace vigil::testing {
 namespace {
 
 constexpr std::string_view kKinds[] = {"a", "b", "c", "d"};
+constexpr std::string_view kPrefixes[] = {"u", "u0", "u1", "u2", "u22", "v"};  // of users
 constexpr std::string_view kFields =
     R"({"id":"int","ts":"int","user":"string","peer":"string","shop":"string","kind":"string",)"
     R"("value":"int","score":"int"})";
@@ -81,6 +82,7 @@ class RuleWriter {
   }
 
   uint32_t Constant() { return constants_.Below(4); }
+  std::string_view Prefix() { return constants_.OneOf(kPrefixes); }
   std::string_view Kind() { return shape_.OneOf(kKinds); }
   std::string NewName() { return fmt::format("s{}", names_++); }
 
@@ -207,6 +209,8 @@ class RuleWriter {
         return fmt::format("kind == '{}' && value == {}", Kind(), Constant());
       case 9:  // fails where there is no score
         return fmt::format("score in [{}, {}]", Constant(), Constant());
+      case 10:
+        return fmt::format("peer.startsWith('{}')", Prefix());
       default:
         return fmt::format("kind == '{}'", Kind());
     }
