@@ -7,6 +7,7 @@
 #include "alerts/json_writer.h"
 #include "alerts/time_text.h"
 #include "cep/base/hash.h"
+#include "daemon/json_parts.h"
 #include "daemon/metrics_text.h"
 #include "rules/diagnostic.h"
 
@@ -46,20 +47,6 @@ void AppendTime(std::string_view name, int64_t ms, std::string* out) {
   } else {
     alerts::AppendInt(ms, out);
   }
-}
-
-void AppendCount(std::string_view name, uint64_t count, std::string* out) {
-  out->append(",\"").append(name).append("\":");
-  alerts::AppendUint(count, out);
-}
-
-void AppendLedger(const cep::Ledger& ledger, std::string* out) {
-  AppendCount("read", ledger.read, out);
-  AppendCount("processed", ledger.processed, out);
-  AppendCount("late", ledger.late, out);
-  AppendCount("quarantined", ledger.quarantined, out);
-  AppendCount("rate_limited", ledger.rate_limited, out);
-  AppendCount("waiting", ledger.waiting, out);
 }
 
 // Why a partition holds the watermark, for people.

@@ -13,6 +13,7 @@
 #include "alerts/sink_kafka.h"
 #include "alerts/sink_rotating_file.h"
 #include "alerts/time_text.h"
+#include "daemon/json_parts.h"
 #include "daemon/text_sink.h"
 
 namespace vigil::daemon {
@@ -37,21 +38,6 @@ std::string TimeText(int64_t ms) {
   std::string text;
   alerts::AppendTimeMs(ms, &text);
   return text;
-}
-
-// `,"NAME":N`.
-void AppendCount(std::string_view name, uint64_t count, std::string* out) {
-  out->append(",\"").append(name).append("\":");
-  alerts::AppendUint(count, out);
-}
-
-void AppendLedger(const cep::Ledger& ledger, std::string* out) {
-  AppendCount("read", ledger.read, out);
-  AppendCount("processed", ledger.processed, out);
-  AppendCount("late", ledger.late, out);
-  AppendCount("quarantined", ledger.quarantined, out);
-  AppendCount("rate_limited", ledger.rate_limited, out);
-  AppendCount("waiting", ledger.waiting, out);
 }
 
 uint64_t LagOf(const cep::PartitionPoint& partition) {
@@ -399,16 +385,10 @@ void LiveEngine::OnTimeEvent(const cep::TimeEvent& event, const cep::Partition& 
 void LiveEngine::Audit(std::string_view what, const std::vector<LogField>& fields) {
   std::string line = "{\"output\":\"audit\",\"kind\":\"audit\",\"time\":\"";
   alerts::AppendTimeMs(clock_->WallMs(), &line);
-  line.append("\",\"job\":");
-  alerts::AppendJsonString(config_.name, &line);
-  line.append(",\"what\":");
-  alerts::AppendJsonString(what, &line);
-  for (const auto& [name, value] : fields) {
-    line.push_back(',');
-    alerts::AppendJsonString(name, &line);
-    line.push_back(':');
-    alerts::AppendJsonString(value, &line);
-  }
+  line.push_back('"');
+  AppendText("job", config_.name, &line);
+  AppendText("what", what, &line);
+  AppendFields(fields, &line);
   line.push_back('}');
   delivery_->WriteLine("audit", std::move(line));
 }

@@ -5,7 +5,7 @@
 // diagnostics are logged and kept for report(), and the running one goes on. A good one is
 // announced with its verdict per rule, then takes over at one barrier. After it has, the files are
 // looked at again, until what runs is what is there. Tests: tests/daemon/reloader_test.cc,
-// tests/integration/reload_test.cc.
+// tests/integration/run_test.cc.
 #pragma once
 
 #include <atomic>

@@ -4,7 +4,7 @@
 // 64 levels of nesting in it, kMaxTypes types; a named type may refer to itself. Source:
 // avro.apache.org/docs/1.11.1/specification ("Schema Declaration", "Logical Types", "Schema
 // Resolution").
-// Tests: tests/ingest/codec_avro_schema_test.cc.
+// Tests: tests/ingest/codec_avro_test.cc.
 #pragma once
 
 #include <cstdint>
