@@ -9,6 +9,7 @@
 #include "daemon/formats.h"
 #include "daemon/live_engine.h"
 #include "daemon/reloader.h"
+#include "daemon/rule_files.h"
 #include "daemon/service_manager.h"
 #include "daemon/signals.h"
 #include "io/http_server.h"
@@ -56,6 +57,7 @@ class Daemon {
  private:
   // Configuration, schema and rules: all that is wrong with any of them, at once.
   RunResult ReadConfiguration();
+  RunResult OpenRuleStore();
   RunResult OpenOutputs();
   RunResult ConnectSources();
   RunResult WatchRules();
@@ -81,6 +83,7 @@ class Daemon {
   Config config_;
   std::shared_ptr<const rules::RuleSet> rules_;
   std::shared_ptr<const cep::Schema> schema_;  // of events, with the field `kafka`
+  std::unique_ptr<RuleStore> store_;
   std::unique_ptr<LiveEngine> engine_;
   std::unique_ptr<Reloader> reloader_;  // each goes before what it borrows
   std::unique_ptr<AdminApi> admin_;
@@ -114,13 +117,27 @@ RunResult Daemon::ReadConfiguration() {
   rules::LoadOptions load;
   load.outputs = config_.OutputNames();
   schema_ = WithKafkaField(std::move(schema), config_);
-  rules::LoadResult result = rules::LoadRules(config_.rules, schema_, load);
+  rules::RuleTexts kept;
+  if (!config_.rules.empty()) {
+    const RunResult opened = OpenRuleStore();
+    if (opened != RunResult::kFine) return opened;
+    kept = store_->Read();
+  }
+  are_rules_bad |= Print(kept.diagnostics) > 0;
+  rules::LoadResult result = rules::LoadRuleTexts(kept.texts, schema_, load);
   are_rules_bad |= Print(result.diagnostics) > 0;
   if (is_config_bad) return RunResult::kBadConfig;
   if (are_rules_bad) return RunResult::kBadRules;
   rules_ = result.rules;
   log_.Info("rules loaded",
             {{"rules", std::to_string(rules_->rules.size())}, {"rule_set", rules_->version}});
+  return RunResult::kFine;
+}
+
+RunResult Daemon::OpenRuleStore() {
+  StatusOr<std::unique_ptr<RuleFiles>> files = RuleFiles::Create(config_.rules);
+  if (!files.ok()) return Fail(RunResult::kFailed, files.status());
+  store_ = *std::move(files);
   return RunResult::kFine;
 }
 
@@ -144,10 +161,9 @@ RunResult Daemon::ConnectSources() {
 
 RunResult Daemon::WatchRules() {
   reloader_ = std::make_unique<Reloader>(
-      ReloaderOptions{.paths = config_.rules, .schema = schema_, .outputs = config_.OutputNames()},
+      ReloaderOptions{.schema = schema_, .outputs = config_.OutputNames()}, store_.get(),
       engine_.get(), &log_);
-  const Status status = reloader_->Watch();
-  if (!status.ok()) return Fail(RunResult::kFailed, status);
+  reloader_->Watch();
   signals_.OnReload([this] { reloader_->ReloadSoon(); });
   // An edit since the rules were read is not missed.
   reloader_->ReloadSoon();

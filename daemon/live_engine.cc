@@ -213,6 +213,13 @@ Status LiveEngine::Activate(std::shared_ptr<const RunningRules> next,
   return absl::DeadlineExceededError("the job did not come to a barrier in time");
 }
 
+void LiveEngine::TellRefused(const std::string& why) {
+  job_->AtBarrier([this, why](cep::LiveJob*) {
+    Audit("rules refused", {{"error", why}});
+    return absl::OkStatus();
+  });
+}
+
 // On the job's thread, with nothing under way.
 Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
                         std::vector<std::unique_ptr<ingest::Codec>>* codecs) {

@@ -79,6 +79,7 @@ class LiveEngine : public RuleTarget, public JobView {
   // those of FormatMaker::Make().
   Status Activate(std::shared_ptr<const RunningRules> next,
                   std::chrono::milliseconds limit) override;
+  void TellRefused(const std::string& why) override;
 
  private:
   // A commit point whose records are not all delivered.

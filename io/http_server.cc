@@ -1,5 +1,6 @@
 #include "io/http_server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <thread>
@@ -76,8 +77,13 @@ class Session : public std::enable_shared_from_this<Session<Impl>> {
     HttpRequest request;
     request.method = std::string(message.method_string());
     const std::string target(message.target());
-    request.path = target.substr(0, target.find('?'));
+    const size_t question = std::min(target.find('?'), target.size());
+    request.path = target.substr(0, question);
+    if (question < target.size()) request.query = target.substr(question + 1);
     request.authorization = std::string(message[http::field::authorization]);
+    request.accept = std::string(message[http::field::accept]);
+    request.if_match = std::string(message[http::field::if_match]);
+    request.if_none_match = std::string(message[http::field::if_none_match]);
     request.body = std::move(message.body());
     if (!impl_->may_wait(request)) return Write(impl_->handler(request));
     // While the answer is made nothing is asked of the client.
@@ -106,6 +112,7 @@ class Session : public std::enable_shared_from_this<Session<Impl>> {
     response_->set(http::field::content_type, response.content_type);
     response_->set(http::field::cache_control, "no-store");
     response_->set("X-Content-Type-Options", "nosniff");
+    if (!response.etag.empty()) response_->set(http::field::etag, response.etag);
     if (response.status == 401) response_->set(http::field::www_authenticate, "Bearer");
     response_->keep_alive(keeps_alive_);
     response_->body() = std::move(response.body);

@@ -20,15 +20,21 @@ namespace vigil::io {
 
 struct HttpRequest {
   std::string method;
-  std::string path;           // without the query
-  std::string authorization;  // the header's value; empty without one
+  std::string path;  // without the query
+  // Of headers the value; empty without one.
+  std::string authorization;
   std::string body;
+  std::string query;  // behind the `?`
+  std::string accept;
+  std::string if_match;
+  std::string if_none_match;
 };
 
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
+  std::string etag;  // empty: no such header
 };
 
 struct HttpServerOptions {
