@@ -12,6 +12,7 @@ namespace vigil::daemon {
 enum class ConfigSection : uint8_t {
   kNone,
   kFile,
+  kRuleTopic,
   kSource,
   kKafkaSource,
   kKafkaStart,
@@ -29,6 +30,7 @@ enum class ConfigSection : uint8_t {
   kState,
   kCheckpoints,
   kHttp,
+  kTls,
 };
 
 const rules::Vocabulary& ConfigLanguage();

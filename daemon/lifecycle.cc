@@ -175,12 +175,18 @@ RunResult Daemon::Listen() {
   admin_ = std::make_unique<AdminApi>(*config_.http, engine_.get(), reloader_.get());
   const io::HttpServerOptions options{.host = config_.http->host,
                                       .port = config_.http->port,
-                                      .loopback_only = !config_.http->allow_public};
+                                      .loopback_only = !config_.http->allow_public,
+                                      .tls = {config_.http->certificate, config_.http->key}};
   StatusOr<std::unique_ptr<io::HttpServer>> server = io::HttpServer::Start(
       options, [this](const io::HttpRequest& request) { return admin_->Answer(request); },
       AdminApi::MayWait);
   if (!server.ok()) return Fail(RunResult::kBadConfig, server.status());
   http_ = *std::move(server);
+  signals_.OnReload([this] {
+    const Status status = http_->ReloadCertificate();
+    if (!status.ok()) log_.Error(std::string(status.message()));
+    reloader_->ReloadSoon();
+  });
   log_.Info("listening", {{"address", options.host + ":" + std::to_string(http_->port())}});
   return RunResult::kFine;
 }

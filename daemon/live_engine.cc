@@ -102,19 +102,7 @@ StatusOr<std::unique_ptr<alerts::Sink>> LiveEngine::OpenSink(const SinkConfig& s
   alerts::KafkaSinkOptions options;
   options.brokers = sink.brokers;
   options.properties = sink.properties;
-  if (options.brokers.empty()) {
-    // Those of the first source, and how it gets to them.
-    for (const SourceConfig& source : config_.sources) {
-      if (!source.kafka) continue;
-      options.brokers = source.kafka->brokers;
-      for (const auto& [name, value] : source.kafka->properties) {
-        const bool is_access = name.rfind("security.", 0) == 0 || name.rfind("sasl.", 0) == 0 ||
-                               name.rfind("ssl.", 0) == 0;
-        if (is_access) options.properties.emplace(name, value);
-      }
-      break;
-    }
-  }
+  config_.UseSourceAccess(&options.brokers, &options.properties);
   options.topic = sink.topic;
   options.boot = boot_;
   options.log = [log = log_](int level, const std::string& text) { log->WriteSyslog(level, text); };

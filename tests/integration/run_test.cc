@@ -17,6 +17,7 @@
 #include <catch2/catch.hpp>
 #include <simdjson.h>
 
+#include "tests/support/certificate.h"
 #include "tests/support/kafka.h"
 #include "tests/support/process.h"
 
@@ -444,6 +445,35 @@ TEST_CASE("Run: operators see and act over HTTP, SIGHUP reloads", "[integration]
   CHECK(daemon->process->Wait(40) == 0);
   CheckLedger(Totals(daemon->Log()), small.produced);
   CHECK(daemon->File("audit.jsonl").find("\"what\":\"rules refused\"") != std::string::npos);
+}
+
+TEST_CASE("Run: HTTPS, and a certificate that is renewed", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "encrypted", 1);
+  const std::string cert = small.dir.Path("s.crt");
+  const std::string key = small.dir.Path("s.key");
+  testing::WriteCertificate(cert, key, 1);
+  small.top =
+      "http: { listen: \"127.0.0.1:0\", tls: { certificate: " + cert + ", key: " + key + " } }\n";
+  const auto daemon = small.Start();
+  const std::string kAddress = "listening address=";
+  REQUIRE(WaitFor(60, [&] { return daemon->Log().find("name=job") != std::string::npos; }));
+  const std::string log = daemon->Log();
+  const size_t at = log.find(kAddress) + kAddress.size();
+  const std::string address = log.substr(at, log.find('\n', at) - at);
+  const auto ask = [&](const std::string& url) {
+    return RunProcess({"curl", "-sv", "-m", "20", "--cacert", cert, url + address + "/healthz"});
+  };
+  CHECK(ask("https://").out.find("alive") != std::string::npos);
+  CHECK(ask("http://").out.find("alive") == std::string::npos);
+  // The new one is trusted by who knows it, the former no more.
+  testing::WriteCertificate(cert, key, 2);
+  CHECK(ask("https://").out.find("alive") == std::string::npos);
+  daemon->process->Signal(SIGHUP);
+  CHECK(WaitFor(20, [&] { return ask("https://").out.find("alive") != std::string::npos; }));
+  daemon->process->Signal(SIGTERM);
+  CHECK(daemon->process->Wait(40) == 0);
 }
 
 TEST_CASE("Run: a broker that is killed and comes back loses and doubles nothing",
