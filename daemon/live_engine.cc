@@ -235,7 +235,11 @@ Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRu
   // What comes from here on is the new rules'.
   SetRules(next);
   RETURN_IF_ERROR(job->Swap(std::move(rules)));
-  Audit("rules", {{"rule_set", next->rules->version}, {"watermark", TimeText(job->watermark())}});
+  const int64_t pause_us = clock_->SteadyUs() - job->change_began_us();
+  swaps_.Add(static_cast<double>(pause_us) / 1e3);
+  Audit("rules", {{"rule_set", next->rules->version},
+                  {"watermark", TimeText(job->watermark())},
+                  {"pause_us", std::to_string(pause_us)}});
   return absl::OkStatus();
 }
 
@@ -260,7 +264,7 @@ void LiveEngine::Pause(bool is_paused) {
 }
 
 // On the job's thread, with nothing under way.
-std::shared_ptr<const JobCounters> LiveEngine::Count(const cep::LiveJob& job) const {
+std::shared_ptr<const JobCounters> LiveEngine::Count(const cep::LiveJob& job) {
   auto counters = std::make_shared<JobCounters>();
   counters->alerts = alerts_by_rule();
   counters->rules = rules_;
@@ -272,6 +276,7 @@ std::shared_ptr<const JobCounters> LiveEngine::Count(const cep::LiveJob& job) co
     counters->live_keys += running->live_keys();
     counters->live_nodes += running->live_nodes();
   }
+  counters->load = load_.Measure(job, *rules_, clock_->SteadyUs());
   return counters;
 }
 

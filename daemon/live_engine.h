@@ -65,6 +65,8 @@ class LiveEngine : public RuleTarget, public JobView {
   std::map<std::string, alerts::SinkCounters> sinks() const override {
     return delivery_->counters();
   }
+  Pauses::Counts swaps() const override { return swaps_.counts(); }
+  int64_t wall_ms() const override { return clock_->WallMs(); }
   bool is_alive() const override;
   bool is_paused() const override { return is_paused_; }
   void Pause(bool is_paused) override;
@@ -95,7 +97,7 @@ class LiveEngine : public RuleTarget, public JobView {
   bool IdleAdvance(const RunningRules& running) const;
   Status Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
               std::vector<std::unique_ptr<ingest::Codec>>* codecs);
-  std::shared_ptr<const JobCounters> Count(const cep::LiveJob& job) const;
+  std::shared_ptr<const JobCounters> Count(const cep::LiveJob& job);
   void SetRules(std::shared_ptr<const RunningRules> next);
   Status OnCommit(const cep::CommitPoint& point);
   void OnTimeEvent(const cep::TimeEvent& event, const cep::Partition& partition);
@@ -114,7 +116,9 @@ class LiveEngine : public RuleTarget, public JobView {
   std::atomic<int64_t> last_round_ms_ = -1;      // steady clock; -1: the job does not run yet
   std::mutex counting_;                          // held by whoever waits for new counters
   std::shared_ptr<const JobCounters> counters_;  // guarded by mutex_
-  int64_t counted_ms_ = 0;                       // guarded by counting_
+  LoadMeter load_;                               // the job's
+  Pauses swaps_;
+  int64_t counted_ms_ = 0;  // guarded by counting_
   mutable std::mutex mutex_;
   std::shared_ptr<const RunningRules> rules_;  // guarded by mutex_; set by the job's thread
   std::map<std::string, uint64_t> alerts_;     // by rule, before the running rule set; the job's

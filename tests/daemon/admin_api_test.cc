@@ -60,11 +60,14 @@ class FakeJob : public JobView, public RuleTarget {
     counters->by_rule[0].evaluation_errors = 3;
     counters->no_key = {2};
     counters->live_keys = 9;
+    counters->load = {{{"job", 250, 700, 50}}, {12.5}, {3}, 3};
     return counters;
   }
   std::map<std::string, alerts::SinkCounters> sinks() const override {
     return {{"j/alerts/f", {}}};
   }
+  Pauses::Counts swaps() const override { return pauses.counts(); }
+  int64_t wall_ms() const override { return 1500; }
   bool is_alive() const override { return alive; }
   bool is_paused() const override { return paused; }
   void Pause(bool is_paused) override { paused = is_paused; }
@@ -73,6 +76,7 @@ class FakeJob : public JobView, public RuleTarget {
   std::shared_ptr<const RunningRules> running;
   cep::Partition partition;
   std::shared_ptr<const cep::CommitPoint> point;
+  Pauses pauses;
   bool alive = true;
   bool paused = false;
   bool stopped = false;
@@ -183,12 +187,24 @@ TEST_CASE("AdminApi: health, status, rules and metrics", "[daemon][unit]") {
   CHECK(std::string_view(parsed(rules)["rules"].at(0)["rule"]) == "pair");
   CHECK(setup.Ask("GET", "/v1/rules/none", "see").status == 404);
 
+  setup.job.pauses.Add(0.5);
+  setup.job.pauses.Add(7);
+  setup.job.pauses.Add(9000);
   const std::string metrics = setup.Ask("GET", "/metrics", "see").body;
   for (const char* line :
        {"vigil_current_watermark_ms 1000", "vigil_records_lag{partition=\"s/t/0\"} 60",
         "vigil_num_records_in_total{partition=\"s/t/0\"} 40",
         "vigil_rule_matches_total{rule=\"pair\"} 5",
         "vigil_rule_evaluation_errors_total{rule=\"pair\"} 3", "vigil_live_keys 9",
+        "vigil_busy_time_ms_per_second{thread=\"job\"} 250",
+        "vigil_idle_time_ms_per_second{thread=\"job\"} 700",
+        "vigil_back_pressured_time_ms_per_second{thread=\"job\"} 50",
+        "vigil_rule_cost_ms_per_second{rule=\"pair\"} 12.5",
+        "vigil_rule_partial_matches{rule=\"pair\"} 3", "vigil_live_partial_matches 3",
+        "vigil_source_watermark_lag_ms{source=\"s\"} 500",
+        "vigil_rule_swap_seconds_bucket{le=\"0.001\"} 1",
+        "vigil_rule_swap_seconds_bucket{le=\"0.01\"} 2",
+        "vigil_rule_swap_seconds_bucket{le=\"+Inf\"} 3", "vigil_rule_swap_seconds_count 3",
         "# TYPE vigil_rule_matches_total counter"}) {
     INFO(metrics);
     CHECK(metrics.find(std::string(line) + "\n") != std::string::npos);
