@@ -1,5 +1,6 @@
 #include "daemon/lifecycle.h"
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "daemon/live_engine.h"
 #include "daemon/reloader.h"
 #include "daemon/rule_files.h"
+#include "daemon/rule_topic.h"
 #include "daemon/service_manager.h"
 #include "daemon/signals.h"
 #include "io/http_server.h"
@@ -49,6 +51,7 @@ class Daemon {
         log_.Error("stopped by a failure", {{"step", step.name}});
         return result;
       }
+      if (is_stopped_) break;  // before there was anything to run
     }
     log_.Info("ended");
     return RunResult::kFine;
@@ -58,6 +61,7 @@ class Daemon {
   // Configuration, schema and rules: all that is wrong with any of them, at once.
   RunResult ReadConfiguration();
   RunResult OpenRuleStore();
+  RunResult OpenRuleTopic();
   RunResult OpenOutputs();
   RunResult ConnectSources();
   RunResult WatchRules();
@@ -81,6 +85,7 @@ class Daemon {
   SystemClock clock_;
   ServiceManager manager_;
   Config config_;
+  std::atomic<bool> is_stopped_ = false;  // while rules were waited for
   std::shared_ptr<const rules::RuleSet> rules_;
   std::shared_ptr<const cep::Schema> schema_;  // of events, with the field `kafka`
   std::unique_ptr<RuleStore> store_;
@@ -118,9 +123,10 @@ RunResult Daemon::ReadConfiguration() {
   load.outputs = config_.OutputNames();
   schema_ = WithKafkaField(std::move(schema), config_);
   rules::RuleTexts kept;
-  if (!config_.rules.empty()) {
+  // A topic is read only if there is nothing else to say.
+  if (!config_.rules.empty() || (config_.rule_topic && !is_config_bad && !are_rules_bad)) {
     const RunResult opened = OpenRuleStore();
-    if (opened != RunResult::kFine) return opened;
+    if (opened != RunResult::kFine || is_stopped_) return opened;
     kept = store_->Read();
   }
   are_rules_bad |= Print(kept.diagnostics) > 0;
@@ -135,9 +141,27 @@ RunResult Daemon::ReadConfiguration() {
 }
 
 RunResult Daemon::OpenRuleStore() {
+  if (config_.rule_topic) return OpenRuleTopic();
   StatusOr<std::unique_ptr<RuleFiles>> files = RuleFiles::Create(config_.rules);
   if (!files.ok()) return Fail(RunResult::kFailed, files.status());
   store_ = *std::move(files);
+  return RunResult::kFine;
+}
+
+RunResult Daemon::OpenRuleTopic() {
+  RuleTopicOptions options{.topic = config_.rule_topic->topic,
+                           .brokers = config_.rule_topic->brokers,
+                           .group = config_.name + "-rules",
+                           .properties = config_.rule_topic->properties};
+  config_.UseSourceAccess(&options.brokers, &options.properties);
+  StatusOr<std::unique_ptr<RuleTopic>> topic = RuleTopic::Create(options, &log_);
+  if (!topic.ok()) return Fail(RunResult::kBadConfig, topic.status());
+  signals_.OnStop([this] { is_stopped_ = true; });
+  const Status read = (*topic)->ReadToEnd([this] { return is_stopped_.load(); });
+  signals_.OnStop({});
+  if (absl::IsCancelled(read)) return RunResult::kFine;
+  if (!read.ok()) return Fail(RunResult::kFailed, read);
+  store_ = *std::move(topic);
   return RunResult::kFine;
 }
 

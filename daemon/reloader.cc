@@ -112,6 +112,7 @@ ReloadReport Reloader::Reload() {
 
 StatusOr<ReloadReport> Reloader::Edit(const Plan& plan, bool is_dry_run) {
   const std::lock_guard one(reload_mutex_);
+  if (!is_dry_run) RETURN_IF_ERROR(store_->CanEdit());
   rules::RuleTexts kept = store_->Read();
   ASSIGN_OR_RETURN(const PlannedEdit planned, plan(kept.texts, *store_));
   kept.texts = Edited(std::move(kept.texts), planned.edit);

@@ -7,7 +7,7 @@
 // looked again, until what runs is what is there. An edit is staged before it is activated and
 // brought to its place afterwards, so that neither a crash nor a change beside it leaves something
 // running that is not there. Tests: tests/daemon/reloader_test.cc,
-// tests/integration/run_test.cc.
+// tests/integration/reload_test.cc.
 #pragma once
 
 #include <atomic>
@@ -68,8 +68,8 @@ class Reloader {
   ReloadReport DryRun(const std::vector<rules::NamedText>& texts);
   // Has what is kept edited, loads what it then is, and waits for the outcome; nothing is edited
   // unless it is activated, or says what runs already. With `is_dry_run` nothing changes at all.
-  // Errors: those of `plan`; UNAVAILABLE and RESOURCE_EXHAUSTED if it could not be written, with
-  // nothing changed.
+  // Errors: those of `plan` and of RuleStore::CanEdit(); UNAVAILABLE and RESOURCE_EXHAUSTED if it
+  // could not be written, with nothing changed.
   using Plan =
       std::function<StatusOr<PlannedEdit>(const std::vector<rules::NamedText>&, const RuleStore&)>;
   StatusOr<ReloadReport> Edit(const Plan& plan, bool is_dry_run);

@@ -33,8 +33,10 @@ class RuleStore {
   // change.
   virtual void Rewatch() = 0;
 
+  // FAILED_PRECONDITION, saying where to go, where nothing can be written.
+  virtual Status CanEdit() const { return absl::OkStatus(); }
   // The file that a new one of this name would be. Errors: INVALID_ARGUMENT for a name that no rule
-  // file here can have; FAILED_PRECONDITION where nothing can be written.
+  // file here can have; FAILED_PRECONDITION where there is no place for a new one.
   virtual StatusOr<std::string> FileFor(std::string_view name) const = 0;
   // An edit in two steps: once it is staged it survives anything, and Finish() brings it to its
   // place, or else the next Read() does; Drop() forgets it. Errors: UNAVAILABLE,
