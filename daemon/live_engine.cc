@@ -226,7 +226,8 @@ Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRu
   }
   // The former codecs render what they decoded: they live until nothing of it waits.
   std::vector<std::unique_ptr<ingest::Codec>> former;
-  if (!job->KeepsRows(rules)) {
+  const bool keeps_rows = job->KeepsRows(rules);
+  if (!keeps_rows) {
     for (size_t i = 0; i < codecs->size(); ++i) {
       auto* source = static_cast<ingest::KafkaSource*>(job->inputs()[i].source.get());
       former.push_back(source->SetCodec(next->rules->layout, std::move((*codecs)[i])));
@@ -239,6 +240,7 @@ Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRu
   swaps_.Add(static_cast<double>(pause_us) / 1e3);
   Audit("rules", {{"rule_set", next->rules->version},
                   {"watermark", TimeText(job->watermark())},
+                  {"waiting_rows", keeps_rows ? "kept" : "decoded again"},
                   {"pause_us", std::to_string(pause_us)}});
   return absl::OkStatus();
 }
