@@ -22,10 +22,10 @@ $(call say,testing preset $(1))
 @ctest --preset $(1) --output-on-failure --no-label-summary --parallel $(TEST_JOBS)
 endef
 
-.PHONY: help deps build demo test crash bench format asan tsan fuzz clean
+.PHONY: help deps build demo test crash bench reload-load format asan tsan fuzz clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 deps:  ## install the packages that are missing (Debian, as root or through sudo)
 	@scripts/install-packages
@@ -51,6 +51,12 @@ bench: deps  ## build and run the benchmarks
 	@if [ -x bench/run ]; then echo '== running bench/run'; bench/run; \
 	elif [ -x build/vigil_bench ]; then echo '== running build/vigil_bench'; build/vigil_bench; \
 	else echo 'there are no benchmarks in bench/'; fi
+
+reload-load: deps  ## 50 reloads at 200,000 events a second, against a real broker
+	$(call configure_and_build,release,vigil vigil_tests_integration)
+	$(call say,reloading rules under load)
+	@VIGIL_BINARY=build/vigil VIGIL_RELOADS=50 VIGIL_RELOAD_RATE=200000 \
+	  build/tests/vigil_tests_integration 'Reload: under load*'
 
 format: deps  ## format all sources in place
 	$(call say,formatting with clang-format-14)

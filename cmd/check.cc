@@ -116,6 +116,10 @@ size_t CheckRules(const Inputs& inputs, std::vector<Diagnostic>* diagnostics, st
     // With a broken schema the rules are still checked, as if there were none.
     if (loaded.schema != nullptr) schema = loaded.schema;
   }
+  if (inputs.config.rule_topic) {
+    err << "the rules are in the topic " << inputs.config.rule_topic->topic
+        << ", which is not read here\n";
+  }
   rules::LoadResult loaded = rules::LoadRules(
       inputs.rules, daemon::WithKafkaField(std::move(schema), inputs.config), inputs.load);
   Append(std::move(loaded.diagnostics), diagnostics);

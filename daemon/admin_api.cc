@@ -1,14 +1,19 @@
 #include "daemon/admin_api.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include <openssl/crypto.h>
+#include <openssl/sha.h>
 
 #include "alerts/json_writer.h"
 #include "alerts/time_text.h"
 #include "cep/base/hash.h"
+#include "daemon/json_parts.h"
 #include "daemon/metrics_text.h"
+#include "daemon/edit_plan.h"
 #include "rules/diagnostic.h"
+#include "rules/rule_edit.h"
 
 namespace vigil::daemon {
 namespace {
@@ -24,11 +29,18 @@ HttpResponse Error(int status, std::string_view text) {
   return response;
 }
 
-// Takes the same time wherever the texts differ.
+// Takes the same time wherever the texts differ, and whatever the token's length: hashes of one
+// length are compared.
 bool IsToken(std::string_view given, const std::string& token) {
   if (token.empty()) return false;
-  return given.size() == token.size() &&
-         CRYPTO_memcmp(given.data(), token.data(), token.size()) == 0;
+  const auto digest = [](std::string_view text, unsigned char* out) {
+    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), out);
+  };
+  unsigned char theirs[SHA256_DIGEST_LENGTH];
+  unsigned char ours[SHA256_DIGEST_LENGTH];
+  digest(given, theirs);
+  digest(token, ours);
+  return CRYPTO_memcmp(theirs, ours, sizeof(ours)) == 0;
 }
 
 // Whether `path` is of the form `pattern`, whose last part may be in braces.
@@ -48,20 +60,6 @@ void AppendTime(std::string_view name, int64_t ms, std::string* out) {
   }
 }
 
-void AppendCount(std::string_view name, uint64_t count, std::string* out) {
-  out->append(",\"").append(name).append("\":");
-  alerts::AppendUint(count, out);
-}
-
-void AppendLedger(const cep::Ledger& ledger, std::string* out) {
-  AppendCount("read", ledger.read, out);
-  AppendCount("processed", ledger.processed, out);
-  AppendCount("late", ledger.late, out);
-  AppendCount("quarantined", ledger.quarantined, out);
-  AppendCount("rate_limited", ledger.rate_limited, out);
-  AppendCount("waiting", ledger.waiting, out);
-}
-
 // Why a partition holds the watermark, for people.
 std::string WhyHeld(const cep::PartitionPoint& partition) {
   if (partition.watermark == cep::kMinTime) return "no record of it has been read yet";
@@ -77,26 +75,54 @@ std::string ReportJson(const ReloadReport& report) {
   AppendJsonString(NameOf(report.outcome), &json);
   json += ",\"rule_set\":";
   AppendJsonString(report.rule_set, &json);
-  if (!report.error.empty()) {
-    json += ",\"error\":";
-    AppendJsonString(report.error, &json);
-  }
+  if (!report.error.empty()) AppendText("error", report.error, &json);
   json += ",\"verdicts\":[";
   for (size_t i = 0; i < report.verdicts.size(); ++i) {
     const RuleVerdict& verdict = report.verdicts[i];
     json += i > 0 ? ",{\"rule\":" : "{\"rule\":";
     AppendJsonString(verdict.rule, &json);
-    json += ",\"verdict\":";
-    AppendJsonString(NameOf(verdict.verdict), &json);
-    if (!verdict.why.empty()) {
-      json += ",\"why\":";
-      AppendJsonString(verdict.why, &json);
-    }
+    AppendText("verdict", NameOf(verdict.verdict), &json);
+    if (!verdict.why.empty()) AppendText("why", verdict.why, &json);
     json += '}';
   }
   json += "],\"diagnostics\":" + rules::FormatJson(report.diagnostics);
   while (json.back() == '\n') json.pop_back();
   return json + "}";
+}
+
+int HttpStatusOf(const Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return 400;
+    case absl::StatusCode::kNotFound:
+      return 404;
+    case absl::StatusCode::kFailedPrecondition:
+      return 409;
+    case absl::StatusCode::kAborted:
+      return 412;
+    case absl::StatusCode::kResourceExhausted:
+      return 507;
+    default:
+      return 503;
+  }
+}
+
+std::string_view RuleIdOf(const HttpRequest& request) {
+  return std::string_view(request.path).substr(request.path.rfind('/') + 1);
+}
+
+HttpResponse Error(const Status& status) {
+  return Error(HttpStatusOf(status), std::string(status.message()));
+}
+
+// Whether the query has `dry_run`, alone or as `dry_run=true`.
+bool IsDryRun(std::string_view query) {
+  while (!query.empty()) {
+    const std::string_view item = query.substr(0, query.find('&'));
+    if (item == "dry_run" || item == "dry_run=true") return true;
+    query.remove_prefix(std::min(item.size() + 1, query.size()));
+  }
+  return false;
 }
 
 void AppendRule(const rules::CompiledRule& rule, std::string* out) {
@@ -130,6 +156,10 @@ const std::vector<AdminApi::Route>& AdminApi::Routes() {
       {"GET", "/v1/status", Role::kRead, &AdminApi::Status},
       {"GET", "/v1/rules", Role::kRead, &AdminApi::ListRules},
       {"GET", "/v1/rules/{rule}", Role::kRead, &AdminApi::GetRule},
+      {"PUT", "/v1/rules/{rule}", Role::kOperate, &AdminApi::PutRule},
+      {"DELETE", "/v1/rules/{rule}", Role::kOperate, &AdminApi::DeleteRule},
+      {"GET", "/v1/rule-set", Role::kRead, &AdminApi::GetRuleSet},
+      {"PUT", "/v1/rule-set", Role::kOperate, &AdminApi::PutRuleSet},
       {"POST", "/v1/dry-run", Role::kOperate, &AdminApi::DryRun},
       {"POST", "/v1/reload", Role::kOperate, &AdminApi::Reload},
       {"POST", "/v1/pause", Role::kOperate, &AdminApi::Pause},
@@ -238,16 +268,81 @@ HttpResponse AdminApi::ListRules(const HttpRequest&) {
   return {200, "application/json", json + "]}\n"};
 }
 
+// What runs of it, with its text as it is kept.
 HttpResponse AdminApi::GetRule(const HttpRequest& request) {
-  const std::string id = request.path.substr(request.path.rfind('/') + 1);
+  const std::string_view id = RuleIdOf(request);
   const auto running = job_->rules();
+  std::string json;
   for (const rules::CompiledRule& rule : running->rules->rules) {
-    if (rule.info.id != id) continue;
-    std::string json;
-    AppendRule(rule, &json);
-    return {200, "application/json", json + "\n"};
+    if (rule.info.id == id) AppendRule(rule, &json);
   }
-  return Error(404, "no such rule");
+  const bool is_running = !json.empty();
+  if (is_running) {
+    json.pop_back();
+  } else {
+    json = "{\"rule\":";
+    AppendJsonString(id, &json);
+  }
+  json += is_running ? ",\"running\":true" : ",\"running\":false";
+  HttpResponse response;
+  const rules::RuleTexts kept = reloader_->Kept();
+  const rules::NamedText* file = FindRule(kept.texts, id);
+  if (file == nullptr && !is_running) return Error(404, "no such rule");
+  if (file != nullptr) {
+    const StatusOr<std::string> text = rules::RuleText(*file, id);
+    if (!text.ok()) return Error(text.status());
+    response.etag = TagOf(*text);
+    if (request.accept.find("yaml") != std::string::npos) {
+      response.content_type = "application/yaml";
+      response.body = *text;
+      return response;
+    }
+    AppendText("file", file->name, &json);
+    AppendText("text", *text, &json);
+  }
+  response.body = json + "}\n";
+  return response;
+}
+
+HttpResponse AdminApi::Edit(const HttpRequest& request, const Reloader::Plan& plan) {
+  const StatusOr<ReloadReport> report = reloader_->Edit(plan, IsDryRun(request.query));
+  if (!report.ok()) return Error(report.status());
+  const bool is_refused = report->outcome == ReloadReport::Outcome::kRefused;
+  return {is_refused ? 422 : 200, "application/json", ReportJson(*report) + "\n",
+          is_refused ? "" : report->tag};
+}
+
+HttpResponse AdminApi::PutRule(const HttpRequest& request) {
+  return Edit(request, [&request](const auto& texts, const RuleStore& store) {
+    return PlanPut(texts, store, RuleIdOf(request), request.body,
+                   {request.if_match, request.if_none_match});
+  });
+}
+
+HttpResponse AdminApi::DeleteRule(const HttpRequest& request) {
+  return Edit(request, [&request](const auto& texts, const RuleStore&) {
+    return PlanDelete(texts, RuleIdOf(request), {request.if_match, request.if_none_match});
+  });
+}
+
+HttpResponse AdminApi::GetRuleSet(const HttpRequest&) {
+  const rules::RuleTexts kept = reloader_->Kept();
+  std::string json = "{\"rule_set\":";
+  AppendJsonString(job_->rules()->rules->version, &json);
+  json += ",\"files\":[";
+  for (size_t i = 0; i < kept.texts.size(); ++i) {
+    json += i > 0 ? ",{\"file\":" : "{\"file\":";
+    AppendJsonString(kept.texts[i].name, &json);
+    AppendText("text", kept.texts[i].text, &json);
+    json += '}';
+  }
+  return {200, "application/json", json + "]}\n", TagOf(kept.texts)};
+}
+
+HttpResponse AdminApi::PutRuleSet(const HttpRequest& request) {
+  return Edit(request, [&request](const auto& texts, const RuleStore& store) {
+    return PlanPutAll(texts, store, request.body, {request.if_match, request.if_none_match});
+  });
 }
 
 HttpResponse AdminApi::DryRun(const HttpRequest& request) {

@@ -1,4 +1,5 @@
-// What the daemon says and does over HTTP: health, metrics, status, rules, reload, pause, drain.
+// What the daemon says and does over HTTP: health, metrics, status, rules and their edits, reload,
+// pause, drain.
 //
 // `/healthz` and `/readyz` are open. Reading needs `read_token` or `operate_token` if one is
 // configured for it; operating always needs `operate_token`, so without one it is off: a page in a
@@ -47,12 +48,17 @@ class AdminApi {
   io::HttpResponse Status(const io::HttpRequest&);
   io::HttpResponse ListRules(const io::HttpRequest&);
   io::HttpResponse GetRule(const io::HttpRequest&);
+  io::HttpResponse PutRule(const io::HttpRequest&);
+  io::HttpResponse DeleteRule(const io::HttpRequest&);
+  io::HttpResponse GetRuleSet(const io::HttpRequest&);
+  io::HttpResponse PutRuleSet(const io::HttpRequest&);
   io::HttpResponse DryRun(const io::HttpRequest&);
   io::HttpResponse Reload(const io::HttpRequest&);
   io::HttpResponse Pause(const io::HttpRequest&);
   io::HttpResponse Resume(const io::HttpRequest&);
   io::HttpResponse Drain(const io::HttpRequest&);
 
+  io::HttpResponse Edit(const io::HttpRequest& request, const Reloader::Plan& plan);
   bool IsAllowed(const io::HttpRequest& request, Role role) const;
 
   const ListenConfig config_;

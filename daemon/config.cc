@@ -69,6 +69,10 @@ void ReadFile(const SectionReader& file, const std::string& folder, Config* conf
     config->name = ReadText(file, "name");
     if (const Node* name = file.Get("name")) CheckName(file, *name, "job");
   }
+  if (const Node* node = file.Get("rules"); node != nullptr && node->is_mapping()) {
+    const SectionReader topic = Inner(S::kRuleTopic, file, *node);
+    config->rule_topic = {ReadText(topic, "topic"), ReadBrokers(topic), ReadProperties(topic)};
+  }
   for (const rules::PlacedName& path : file.Names("rules")) {
     std::string found = ExistingPath(file, path.name, path.place, folder);
     if (!found.empty()) config->rules.push_back(std::move(found));
@@ -91,6 +95,15 @@ void ReadFile(const SectionReader& file, const std::string& folder, Config* conf
       config->http->allow_public = http.Bool("allow_public").value_or(false);
       if (http.Has("read_token")) config->http->read_token = ReadText(http, "read_token");
       if (http.Has("operate_token")) config->http->operate_token = ReadText(http, "operate_token");
+      if (const Node* inner = http.Get("tls")) {
+        const SectionReader tls = Inner(S::kTls, http, *inner);
+        const auto path = [&](std::string_view key) {
+          const std::string given = ReadText(tls, key);
+          return given.empty() ? "" : ExistingPath(tls, given, tls.PlaceOfValue(key), folder);
+        };
+        config->http->certificate = path("certificate");
+        config->http->key = path("key");
+      }
     }
   }
   if (const std::optional<int64_t> shards = file.Count("shards")) {
@@ -104,6 +117,21 @@ std::vector<std::string> Config::OutputNames() const {
   std::set<std::string> names(std::begin(kBuiltInOutputs), std::end(kBuiltInOutputs));
   for (const auto& [name, sinks] : outputs) names.insert(name);
   return {names.begin(), names.end()};
+}
+
+void Config::UseSourceAccess(std::string* brokers,
+                             std::map<std::string, std::string>* properties) const {
+  if (!brokers->empty()) return;
+  for (const SourceConfig& source : sources) {
+    if (!source.kafka) continue;
+    *brokers = source.kafka->brokers;
+    for (const auto& [name, value] : source.kafka->properties) {
+      const bool is_access = name.rfind("security.", 0) == 0 || name.rfind("sasl.", 0) == 0 ||
+                             name.rfind("ssl.", 0) == 0;
+      if (is_access) properties->emplace(name, value);
+    }
+    return;
+  }
 }
 
 ConfigResult LoadConfig(const std::string& path) {

@@ -111,12 +111,21 @@ struct ListenConfig {
   bool allow_public = false;  // an address that other machines reach, without encryption
   std::string read_token;     // empty: reading is open
   std::string operate_token;  // empty: operating is off
+  std::string certificate;    // PEM files; empty: nothing is encrypted
+  std::string key;
+};
+
+struct RuleTopicConfig {
+  std::string topic;
+  std::string brokers;  // empty: the source's
+  std::map<std::string, std::string> properties;
 };
 
 struct Config {
   std::string name = "vigil";
-  std::vector<std::string> rules;  // files or folders that exist
-  std::string schema;              // as daemon/formats.h names them; empty: none
+  std::vector<std::string> rules;             // files or folders that exist
+  std::optional<RuleTopicConfig> rule_topic;  // in place of `rules`
+  std::string schema;                         // as daemon/formats.h names them; empty: none
   std::vector<SourceConfig> sources;
   std::map<std::string, std::vector<SinkConfig>> outputs;
   std::optional<StateConfig> state;
@@ -125,6 +134,9 @@ struct Config {
 
   // Those that rules may send to: its own and the ones that are always there, sorted.
   std::vector<std::string> OutputNames() const;
+  // Where nothing else is said: the brokers of the first source, and how it gets to them, beside
+  // the properties that are there.
+  void UseSourceAccess(std::string* brokers, std::map<std::string, std::string>* properties) const;
 };
 
 struct ConfigResult {

@@ -22,7 +22,11 @@ std::vector<KeyRow> FileKeys() {
        "Names the job: its consumer group, transactional ids and metrics. Letters, digits, `_`, "
        "`.`, `-`.",
        {.default_text = "vigil"}},
-      {S::kFile, "rules", K::kNames, "Rule files, or folders of them."},
+      {S::kFile,
+       "rules",
+       K::kNamesOrSection,
+       "Rule files, or folders of them; or the topic that holds them.",
+       {.inner = S::kRuleTopic}},
       {S::kFile, "schema", K::kText,
        "Types of the events' fields: a schema file, a descriptor set (`FILE#MESSAGE`), an Avro "
        "schema (`.avsc`), or the URL of a version in a registry."},
@@ -53,6 +57,15 @@ std::vector<KeyRow> FileKeys() {
        K::kAny,
        "Sensitive fields, hidden on every way out.",
        {.is_supported = kLater}},
+
+      {S::kRuleTopic,
+       "topic",
+       K::kText,
+       "A compacted topic: a message is a rule file, its key the file's name; one without a value "
+       "deletes it.",
+       {.is_required = true}},
+      {S::kRuleTopic, "brokers", K::kText, "Absent: those of the source."},
+      {S::kRuleTopic, "properties", K::kScalars, "Further properties of librdkafka."},
   };
 }
 
@@ -303,11 +316,24 @@ std::vector<KeyRow> StateKeys() {
       {S::kHttp,
        "allow_public",
        K::kBool,
-       "Listen on an address that other machines reach, although nothing is encrypted.",
+       "Listen on an address that other machines reach, although without `tls` nothing is "
+       "encrypted.",
        {.default_text = "false"}},
       {S::kHttp, "read_token", K::kText, "Bearer token for reading; without one reading is open."},
       {S::kHttp, "operate_token", K::kText,
        "Bearer token for operating (and reading); without one operating is off."},
+      {S::kHttp, "tls", K::kSection, "HTTPS in place of HTTP.", {.inner = S::kTls}},
+
+      {S::kTls,
+       "certificate",
+       K::kText,
+       "PEM file with the server's certificate, and behind it those that lead to a known one.",
+       {.is_required = true}},
+      {S::kTls,
+       "key",
+       K::kText,
+       "PEM file with its key, without a passphrase.",
+       {.is_required = true}},
   };
 }
 
@@ -322,6 +348,7 @@ std::vector<KeyRow> AllKeys() {
 std::vector<SectionRow> Sections() {
   return {
       {S::kFile, "file", "The configuration", "a configuration"},
+      {S::kRuleTopic, "rule_topic", "`rules` in a topic", "`rules`"},
       {S::kSource, "source", "A source", "a source"},
       {S::kKafkaSource, "kafka_source", "A source's `kafka`", "a source's `kafka`"},
       {S::kKafkaStart, "kafka_start", "`start` at a time", "`start`"},
@@ -340,6 +367,7 @@ std::vector<SectionRow> Sections() {
       {S::kCheckpoints, "checkpoints", "`checkpoints`", "`checkpoints`"},
       {S::kRocksDb, "rocksdb", "`rocksdb`", "`rocksdb`"},
       {S::kHttp, "http", "`http`", "`http`"},
+      {S::kTls, "tls", "`tls`", "`tls`"},
   };
 }
 

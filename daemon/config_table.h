@@ -12,6 +12,7 @@ namespace vigil::daemon {
 enum class ConfigSection : uint8_t {
   kNone,
   kFile,
+  kRuleTopic,
   kSource,
   kKafkaSource,
   kKafkaStart,
@@ -30,6 +31,7 @@ enum class ConfigSection : uint8_t {
   kCheckpoints,
   kRocksDb,
   kHttp,
+  kTls,
 };
 
 const rules::Vocabulary& ConfigLanguage();

@@ -9,6 +9,7 @@
 
 #include "alerts/sink_queue.h"
 #include "cep/runtime/live_job.h"
+#include "daemon/job_load.h"
 #include "daemon/running_rules.h"
 #include "patterns/matcher.h"
 
@@ -23,6 +24,7 @@ struct JobCounters {
   std::vector<uint64_t> no_key;
   uint64_t live_keys = 0;
   uint64_t live_nodes = 0;  // events accepted by partial matches
+  JobLoad load;
 };
 
 // Thread safety: all may be called by any thread.
@@ -36,6 +38,9 @@ class JobView {
   // At most a second old unless the job is stuck; null if it never came to a barrier. May wait.
   virtual std::shared_ptr<const JobCounters> Counters() = 0;
   virtual std::map<std::string, alerts::SinkCounters> sinks() const = 0;
+  // How long the job stood still for each rule set that it took.
+  virtual Pauses::Counts swaps() const = 0;
+  virtual int64_t wall_ms() const = 0;
   // The job's thread has gone round lately.
   virtual bool is_alive() const = 0;
   virtual bool is_paused() const = 0;

@@ -1,5 +1,6 @@
 #include "daemon/lifecycle.h"
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -10,6 +11,8 @@
 #include "daemon/kill_point.h"
 #include "daemon/live_engine.h"
 #include "daemon/reloader.h"
+#include "daemon/rule_files.h"
+#include "daemon/rule_topic.h"
 #include "daemon/service_manager.h"
 #include "daemon/signals.h"
 #include "io/http_server.h"
@@ -49,6 +52,7 @@ class Daemon {
         log_.Error("stopped by a failure", {{"step", step.name}});
         return result;
       }
+      if (is_stopped_) break;  // before there was anything to run
     }
     log_.Info("ended");
     return RunResult::kFine;
@@ -57,6 +61,8 @@ class Daemon {
  private:
   // Configuration, schema and rules: all that is wrong with any of them, at once.
   RunResult ReadConfiguration();
+  RunResult OpenRuleStore();
+  RunResult OpenRuleTopic();
   RunResult OpenOutputs();
   RunResult ConnectSources();
   RunResult WatchRules();
@@ -80,8 +86,10 @@ class Daemon {
   SystemClock clock_;
   ServiceManager manager_;
   Config config_;
+  std::atomic<bool> is_stopped_ = false;  // while rules were waited for
   std::shared_ptr<const rules::RuleSet> rules_;
   std::shared_ptr<const cep::Schema> schema_;  // of events, with the field `kafka`
+  std::unique_ptr<RuleStore> store_;
   std::unique_ptr<LiveEngine> engine_;
   std::unique_ptr<Reloader> reloader_;  // each goes before what it borrows
   std::unique_ptr<AdminApi> admin_;
@@ -115,13 +123,46 @@ RunResult Daemon::ReadConfiguration() {
   rules::LoadOptions load;
   load.outputs = config_.OutputNames();
   schema_ = WithKafkaField(std::move(schema), config_);
-  rules::LoadResult result = rules::LoadRules(config_.rules, schema_, load);
+  rules::RuleTexts kept;
+  // A topic is read only if there is nothing else to say.
+  if (!config_.rules.empty() || (config_.rule_topic && !is_config_bad && !are_rules_bad)) {
+    const RunResult opened = OpenRuleStore();
+    if (opened != RunResult::kFine || is_stopped_) return opened;
+    kept = store_->Read();
+  }
+  are_rules_bad |= Print(kept.diagnostics) > 0;
+  rules::LoadResult result = rules::LoadRuleTexts(kept.texts, schema_, load);
   are_rules_bad |= Print(result.diagnostics) > 0;
   if (is_config_bad) return RunResult::kBadConfig;
   if (are_rules_bad) return RunResult::kBadRules;
   rules_ = result.rules;
   log_.Info("rules loaded",
             {{"rules", std::to_string(rules_->rules.size())}, {"rule_set", rules_->version}});
+  return RunResult::kFine;
+}
+
+RunResult Daemon::OpenRuleStore() {
+  if (config_.rule_topic) return OpenRuleTopic();
+  StatusOr<std::unique_ptr<RuleFiles>> files = RuleFiles::Create(config_.rules);
+  if (!files.ok()) return Fail(RunResult::kFailed, files.status());
+  store_ = *std::move(files);
+  return RunResult::kFine;
+}
+
+RunResult Daemon::OpenRuleTopic() {
+  RuleTopicOptions options{.topic = config_.rule_topic->topic,
+                           .brokers = config_.rule_topic->brokers,
+                           .group = config_.name + "-rules",
+                           .properties = config_.rule_topic->properties};
+  config_.UseSourceAccess(&options.brokers, &options.properties);
+  StatusOr<std::unique_ptr<RuleTopic>> topic = RuleTopic::Create(options, &log_);
+  if (!topic.ok()) return Fail(RunResult::kBadConfig, topic.status());
+  signals_.OnStop([this] { is_stopped_ = true; });
+  const Status read = (*topic)->ReadToEnd([this] { return is_stopped_.load(); });
+  signals_.OnStop({});
+  if (absl::IsCancelled(read)) return RunResult::kFine;
+  if (!read.ok()) return Fail(RunResult::kFailed, read);
+  store_ = *std::move(topic);
   return RunResult::kFine;
 }
 
@@ -149,10 +190,9 @@ RunResult Daemon::ConnectSources() {
 
 RunResult Daemon::WatchRules() {
   reloader_ = std::make_unique<Reloader>(
-      ReloaderOptions{.paths = config_.rules, .schema = schema_, .outputs = config_.OutputNames()},
+      ReloaderOptions{.schema = schema_, .outputs = config_.OutputNames()}, store_.get(),
       engine_.get(), &log_);
-  const Status status = reloader_->Watch();
-  if (!status.ok()) return Fail(RunResult::kFailed, status);
+  reloader_->Watch();
   signals_.OnReload([this] { reloader_->ReloadSoon(); });
   // An edit since the rules were read is not missed.
   reloader_->ReloadSoon();
@@ -164,12 +204,18 @@ RunResult Daemon::Listen() {
   admin_ = std::make_unique<AdminApi>(*config_.http, engine_.get(), reloader_.get());
   const io::HttpServerOptions options{.host = config_.http->host,
                                       .port = config_.http->port,
-                                      .loopback_only = !config_.http->allow_public};
+                                      .loopback_only = !config_.http->allow_public,
+                                      .tls = {config_.http->certificate, config_.http->key}};
   StatusOr<std::unique_ptr<io::HttpServer>> server = io::HttpServer::Start(
       options, [this](const io::HttpRequest& request) { return admin_->Answer(request); },
       AdminApi::MayWait);
   if (!server.ok()) return Fail(RunResult::kBadConfig, server.status());
   http_ = *std::move(server);
+  signals_.OnReload([this] {
+    const Status status = http_->ReloadCertificate();
+    if (!status.ok()) log_.Error(std::string(status.message()));
+    reloader_->ReloadSoon();
+  });
   log_.Info("listening", {{"address", options.host + ":" + std::to_string(http_->port())}});
   return RunResult::kFine;
 }

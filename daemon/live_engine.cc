@@ -14,6 +14,7 @@
 #include "alerts/sink_kafka_exact.h"
 #include "alerts/sink_rotating_file.h"
 #include "alerts/time_text.h"
+#include "daemon/json_parts.h"
 #include "daemon/text_sink.h"
 
 namespace vigil::daemon {
@@ -38,22 +39,6 @@ std::string TimeText(int64_t ms) {
   std::string text;
   alerts::AppendTimeMs(ms, &text);
   return text;
-}
-
-// `,"NAME":N`.
-void AppendCount(std::string_view name, uint64_t count, std::string* out) {
-  out->append(",\"").append(name).append("\":");
-  alerts::AppendUint(count, out);
-}
-
-void AppendLedger(const cep::Ledger& ledger, std::string* out) {
-  AppendCount("read", ledger.read, out);
-  AppendCount("processed", ledger.processed, out);
-  AppendCount("late", ledger.late, out);
-  AppendCount("quarantined", ledger.quarantined, out);
-  AppendCount("rate_limited", ledger.rate_limited, out);
-  AppendCount("waiting", ledger.waiting, out);
-  AppendCount("lost", ledger.lost, out);
 }
 
 uint64_t LagOf(const cep::PartitionPoint& partition) {
@@ -127,32 +112,15 @@ Status LiveEngine::OpenDurableSink(const std::string& output, const SinkConfig& 
   }
   alerts::ExactKafkaSinkOptions options;
   options.name = config_.name + "/" + output + "/" + sink.name;
-  KafkaAccess access = AccessOf(sink);
-  options.brokers = std::move(access.brokers);
-  options.properties = std::move(access.properties);
+  options.brokers = sink.brokers;
+  options.properties = sink.properties;
+  config_.UseSourceAccess(&options.brokers, &options.properties);
   options.topic = sink.topic;
   options.log = [log = log_](int level, const std::string& text) { log->WriteSyslog(level, text); };
   ASSIGN_OR_RETURN(std::unique_ptr<alerts::ExactKafkaSink> exact,
                    alerts::ExactKafkaSink::Create(std::move(options)));
   durable_->AddSink(output, sink, nullptr, std::move(exact));
   return absl::OkStatus();
-}
-
-// The sink's brokers and properties; else those of the first source, and how it gets to them.
-LiveEngine::KafkaAccess LiveEngine::AccessOf(const SinkConfig& sink) const {
-  KafkaAccess access{sink.brokers, sink.properties};
-  if (!access.brokers.empty()) return access;
-  for (const SourceConfig& source : config_.sources) {
-    if (!source.kafka) continue;
-    access.brokers = source.kafka->brokers;
-    for (const auto& [name, value] : source.kafka->properties) {
-      const bool is_access = name.rfind("security.", 0) == 0 || name.rfind("sasl.", 0) == 0 ||
-                             name.rfind("ssl.", 0) == 0;
-      if (is_access) access.properties.emplace(name, value);
-    }
-    break;
-  }
-  return access;
 }
 
 StatusOr<std::unique_ptr<alerts::Sink>> LiveEngine::OpenSink(const SinkConfig& sink) {
@@ -168,9 +136,9 @@ StatusOr<std::unique_ptr<alerts::Sink>> LiveEngine::OpenSink(const SinkConfig& s
     return file;
   }
   alerts::KafkaSinkOptions options;
-  KafkaAccess access = AccessOf(sink);
-  options.brokers = std::move(access.brokers);
-  options.properties = std::move(access.properties);
+  options.brokers = sink.brokers;
+  options.properties = sink.properties;
+  config_.UseSourceAccess(&options.brokers, &options.properties);
   options.topic = sink.topic;
   options.boot = boot_;
   options.log = [log = log_](int level, const std::string& text) { log->WriteSyslog(level, text); };
@@ -306,6 +274,13 @@ Status LiveEngine::Activate(std::shared_ptr<const RunningRules> next,
   return absl::DeadlineExceededError("the job did not come to a barrier in time");
 }
 
+void LiveEngine::TellRefused(const std::string& why) {
+  job_->AtBarrier([this, why](cep::LiveJob*) {
+    Audit("rules refused", {{"error", why}});
+    return absl::OkStatus();
+  });
+}
+
 // On the job's thread, with nothing under way.
 Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
                         std::vector<std::unique_ptr<ingest::Codec>>* codecs) {
@@ -324,7 +299,8 @@ Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRu
   }
   // The former codecs render what they decoded: they live until nothing of it waits.
   std::vector<std::unique_ptr<ingest::Codec>> former;
-  if (!job->KeepsRows(rules)) {
+  const bool keeps_rows = job->KeepsRows(rules);
+  if (!keeps_rows) {
     for (size_t i = 0; i < codecs->size(); ++i) {
       auto* source = static_cast<ingest::KafkaSource*>(job->inputs()[i].source.get());
       former.push_back(source->SetCodec(next->rules->layout, std::move((*codecs)[i])));
@@ -334,7 +310,12 @@ Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRu
   SetRules(next);
   if (durable_ != nullptr) durable_->SetRules(*next, job->watermark());
   RETURN_IF_ERROR(job->Swap(std::move(rules)));
-  Audit("rules", {{"rule_set", next->rules->version}, {"watermark", TimeText(job->watermark())}});
+  const int64_t pause_us = clock_->SteadyUs() - job->change_began_us();
+  swaps_.Add(static_cast<double>(pause_us) / 1e3);
+  Audit("rules", {{"rule_set", next->rules->version},
+                  {"watermark", TimeText(job->watermark())},
+                  {"waiting_rows", keeps_rows ? "kept" : "decoded again"},
+                  {"pause_us", std::to_string(pause_us)}});
   return absl::OkStatus();
 }
 
@@ -358,7 +339,7 @@ void LiveEngine::Pause(bool is_paused) {
 }
 
 // On the job's thread, with nothing under way.
-std::shared_ptr<const JobCounters> LiveEngine::Count(const cep::LiveJob& job) const {
+std::shared_ptr<const JobCounters> LiveEngine::Count(const cep::LiveJob& job) {
   auto counters = std::make_shared<JobCounters>();
   counters->alerts = alerts_by_rule();
   counters->rules = rules_;
@@ -370,6 +351,7 @@ std::shared_ptr<const JobCounters> LiveEngine::Count(const cep::LiveJob& job) co
     counters->live_keys += running->live_keys();
     counters->live_nodes += running->live_nodes();
   }
+  counters->load = load_.Measure(job, *rules_, clock_->SteadyUs());
   return counters;
 }
 
@@ -497,16 +479,10 @@ void LiveEngine::OnTimeEvent(const cep::TimeEvent& event, const cep::Partition& 
 void LiveEngine::Audit(std::string_view what, const std::vector<LogField>& fields) {
   std::string line = "{\"output\":\"audit\",\"kind\":\"audit\",\"time\":\"";
   alerts::AppendTimeMs(clock_->WallMs(), &line);
-  line.append("\",\"job\":");
-  alerts::AppendJsonString(config_.name, &line);
-  line.append(",\"what\":");
-  alerts::AppendJsonString(what, &line);
-  for (const auto& [name, value] : fields) {
-    line.push_back(',');
-    alerts::AppendJsonString(name, &line);
-    line.push_back(':');
-    alerts::AppendJsonString(value, &line);
-  }
+  line.push_back('"');
+  AppendText("job", config_.name, &line);
+  AppendText("what", what, &line);
+  AppendFields(fields, &line);
   line.push_back('}');
   delivery_->WriteLine("audit", std::move(line));
 }

@@ -68,6 +68,8 @@ class LiveEngine : public RuleTarget, public JobView {
   std::map<std::string, alerts::SinkCounters> sinks() const override;
   // Null without state.
   DurableJob* durable() const { return durable_.get(); }
+  Pauses::Counts swaps() const override { return swaps_.counts(); }
+  int64_t wall_ms() const override { return clock_->WallMs(); }
   bool is_alive() const override;
   bool is_paused() const override { return is_paused_; }
   void Pause(bool is_paused) override;
@@ -82,6 +84,7 @@ class LiveEngine : public RuleTarget, public JobView {
   // those of FormatMaker::Make().
   Status Activate(std::shared_ptr<const RunningRules> next,
                   std::chrono::milliseconds limit) override;
+  void TellRefused(const std::string& why) override;
 
  private:
   // A commit point whose records are not all delivered.
@@ -93,19 +96,14 @@ class LiveEngine : public RuleTarget, public JobView {
   LiveEngine(const Config& config, Log* log, const Clock* clock)
       : config_(config), log_(log), clock_(clock), source_log_(log) {}
   Status OpenSinks();
-  struct KafkaAccess {
-    std::string brokers;
-    io::KafkaProperties properties;
-  };
   StatusOr<std::unique_ptr<alerts::Sink>> OpenSink(const SinkConfig& sink);
-  KafkaAccess AccessOf(const SinkConfig& sink) const;
   Status OpenDurableSink(const std::string& output, const SinkConfig& sink);
   Status CheckSeekable(const std::vector<cep::LiveInput>& inputs) const;
   alerts::RecordWriter* writer() const;
   bool IdleAdvance(const RunningRules& running) const;
   Status Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
               std::vector<std::unique_ptr<ingest::Codec>>* codecs);
-  std::shared_ptr<const JobCounters> Count(const cep::LiveJob& job) const;
+  std::shared_ptr<const JobCounters> Count(const cep::LiveJob& job);
   void SetRules(std::shared_ptr<const RunningRules> next);
   Status OnCommit(const cep::CommitPoint& point, std::vector<cep::ShardChanges> changes);
   void OnTimeEvent(const cep::TimeEvent& event, const cep::Partition& partition);
@@ -125,7 +123,9 @@ class LiveEngine : public RuleTarget, public JobView {
   std::atomic<int64_t> last_round_ms_ = -1;      // steady clock; -1: the job does not run yet
   std::mutex counting_;                          // held by whoever waits for new counters
   std::shared_ptr<const JobCounters> counters_;  // guarded by mutex_
-  int64_t counted_ms_ = 0;                       // guarded by counting_
+  LoadMeter load_;                               // the job's
+  Pauses swaps_;
+  int64_t counted_ms_ = 0;  // guarded by counting_
   mutable std::mutex mutex_;
   std::shared_ptr<const RunningRules> rules_;  // guarded by mutex_; set by the job's thread
   std::map<std::string, uint64_t> alerts_;     // by rule, before the running rule set; the job's

@@ -62,7 +62,9 @@ std::shared_ptr<const cep::Schema> WithKafkaField(std::shared_ptr<const cep::Sch
 std::vector<std::string> FindUnsupported(const Config& config) {
   std::vector<std::string> problems;
   if (config.sources.empty()) problems.push_back("the configuration has no `sources`");
-  if (config.rules.empty()) problems.push_back("the configuration names no `rules`");
+  if (config.rules.empty() && !config.rule_topic) {
+    problems.push_back("the configuration names no `rules`");
+  }
   for (const SourceConfig& source : config.sources) {
     const auto refuse = [&](const std::string& what) {
       problems.push_back("source " + source.name + ": " + what);

@@ -6,6 +6,7 @@
 
 #include "alerts/json_writer.h"
 #include "alerts/time_text.h"
+#include "daemon/json_parts.h"
 
 namespace vigil::daemon {
 namespace {
@@ -54,12 +55,7 @@ void Log::Write(spdlog::level::level_enum level, std::string_view message,
     line = "{\"time\":\"" + NowText() + "\",\"level\":\"";
     line.append(LevelName(level)).append("\",\"message\":");
     alerts::AppendJsonString(message, &line);
-    for (const auto& [name, value] : fields) {
-      line.push_back(',');
-      alerts::AppendJsonString(name, &line);
-      line.push_back(':');
-      alerts::AppendJsonString(value, &line);
-    }
+    AppendFields(fields, &line);
     line.push_back('}');
   } else {
     line = NowText();

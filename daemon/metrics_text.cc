@@ -1,6 +1,9 @@
 #include "daemon/metrics_text.h"
 
 #include <algorithm>
+#include <limits>
+#include <map>
+#include <string>
 #include <vector>
 
 #include <prometheus/metric_family.h>
@@ -20,6 +23,23 @@ class Families {
   }
   Families& Gauge(const char* name, const char* help) {
     return Begin(name, help, prometheus::MetricType::Gauge);
+  }
+  // Of what was counted by bucket, in milliseconds; a metric of seconds.
+  Families& Histogram(const char* name, const char* help, const Pauses::Counts& counts) {
+    Begin(name, help, prometheus::MetricType::Histogram);
+    prometheus::ClientMetric metric;
+    uint64_t cumulative = 0;
+    for (size_t i = 0; i < counts.by_bucket.size(); ++i) {
+      cumulative += counts.by_bucket[i];
+      const bool is_last = i == Pauses::kBoundsMs.size();
+      metric.histogram.bucket.push_back({cumulative, is_last
+                                                         ? std::numeric_limits<double>::infinity()
+                                                         : Pauses::kBoundsMs[i] / 1e3});
+    }
+    metric.histogram.sample_count = cumulative;
+    metric.histogram.sample_sum = counts.sum_ms / 1e3;
+    families_.back().metric.push_back(std::move(metric));
+    return *this;
   }
   void Add(double value, Labels labels = {}) {
     prometheus::ClientMetric metric;
@@ -126,6 +146,55 @@ void AddRules(const JobCounters& counters, Families* out) {
       .Add(static_cast<double>(counters.live_nodes));
 }
 
+// How far each source's watermark is behind the clock.
+void AddSourceLag(const cep::CommitPoint& point, int64_t wall_ms, Families* out) {
+  std::map<std::string, int64_t> slowest;
+  for (const auto& p : point.partitions) {
+    if (p.is_idle || !IsTime(p.watermark)) continue;
+    const auto [at, is_new] = slowest.emplace(p.partition->source, p.watermark);
+    if (!is_new) at->second = std::min(at->second, p.watermark);
+  }
+  out->Gauge("vigil_source_watermark_lag_ms",
+             "How far the slowest partition of a source that is not idle is behind the clock.");
+  for (const auto& [source, watermark] : slowest) {
+    out->Add(static_cast<double>(wall_ms - watermark), {{"source", source}});
+  }
+}
+
+void AddLoad(const JobCounters& counters, Families* out) {
+  struct Column {
+    const char* name;
+    const char* help;
+    double ThreadLoad::*ms;
+  };
+  constexpr Column kColumns[] = {
+      {"vigil_busy_time_ms_per_second", "Of each second, what a thread works.", &ThreadLoad::busy},
+      {"vigil_idle_time_ms_per_second", "Of each second, what a thread has nothing to do.",
+       &ThreadLoad::idle},
+      {"vigil_back_pressured_time_ms_per_second",
+       "Of each second, what a thread waits for room behind it.", &ThreadLoad::back_pressured},
+  };
+  for (const Column& column : kColumns) {
+    out->Gauge(column.name, column.help);
+    for (const ThreadLoad& thread : counters.load.threads) {
+      out->Add(thread.*column.ms, {{"thread", thread.thread}});
+    }
+  }
+  const auto& rules = counters.rules->rules->rules;
+  const auto add_by_rule = [&](const std::vector<double>& values) {
+    for (size_t i = 0; i < values.size(); ++i) out->Add(values[i], {{"rule", rules[i].info.id}});
+  };
+  out->Gauge("vigil_rule_cost_ms_per_second",
+             "Busy time of shards, shared out by the partial matches that were looked at.");
+  add_by_rule(counters.load.cost);
+  out->Gauge("vigil_rule_partial_matches",
+             "Partial matches held for a rule; of many keys an estimate from some.");
+  add_by_rule(counters.load.partial_matches);
+  out->Gauge("vigil_live_partial_matches",
+             "Partial matches held, each once for all the rules for which it stands.")
+      .Add(counters.load.all_partial_matches);
+}
+
 void AddSinks(const std::map<std::string, alerts::SinkCounters>& sinks, Families* out) {
   struct Column {
     const char* name;
@@ -159,8 +228,12 @@ std::string MetricsText(JobView* job, const Reloader& reloader) {
     out.Gauge("vigil_current_watermark_ms", "Event time up to which everything is complete.");
     if (IsTime(point->watermark)) out.Add(static_cast<double>(point->watermark));
     AddPartitions(*point, &out);
+    AddSourceLag(*point, job->wall_ms(), &out);
   }
-  if (const auto counters = job->Counters()) AddRules(*counters, &out);
+  if (const auto counters = job->Counters()) {
+    AddRules(*counters, &out);
+    AddLoad(*counters, &out);
+  }
   AddSinks(job->sinks(), &out);
   out.Gauge("vigil_rule_set_info", "The rule set that runs.")
       .Add(1, {{"version", job->rules()->rules->version}});
@@ -168,6 +241,8 @@ std::string MetricsText(JobView* job, const Reloader& reloader) {
       .Add(static_cast<double>(reloader.reloads()));
   out.Counter("vigil_rule_reloads_refused_total", "Rule sets that were refused.")
       .Add(static_cast<double>(reloader.refusals()));
+  out.Histogram("vigil_rule_swap_seconds",
+                "How long the job stood still to take a rule set, at its barrier.", job->swaps());
   out.Gauge("vigil_paused", "1 while nothing is read because an operator said so.")
       .Add(job->is_paused() ? 1 : 0);
   return out.Text();

@@ -19,87 +19,127 @@ std::string_view NameOf(ReloadReport::Outcome outcome) {
   return kNames[static_cast<size_t>(outcome)];
 }
 
-Reloader::Reloader(ReloaderOptions options, RuleTarget* target, Log* log)
-    : options_(std::move(options)), target_(target), log_(log) {}
+Reloader::Reloader(ReloaderOptions options, RuleStore* store, RuleTarget* target, Log* log)
+    : options_(std::move(options)), store_(store), target_(target), log_(log) {}
 
 Reloader::~Reloader() {
   is_stopping_ = true;
-  if (watch_ != nullptr) watch_->Wake();
+  store_->Wake();
   if (thread_.joinable()) thread_.join();
 }
 
-Status Reloader::Watch() {
-  ASSIGN_OR_RETURN(watch_, io::FileWatch::Create());
-  watch_->Set(options_.paths);
+void Reloader::Watch() {
+  store_->Rewatch();
   thread_ = std::thread([this] { Run(); });
-  return absl::OkStatus();
 }
 
-void Reloader::ReloadSoon() {
-  if (watch_ != nullptr) watch_->Wake();
-}
+void Reloader::ReloadSoon() { store_->Wake(); }
 
 void Reloader::Run() {
-  using Change = io::FileWatch::Outcome;
+  using Change = RuleStore::Change;
   while (!is_stopping_) {
-    const Change change = watch_->Wait(-1);
+    const Change change = store_->Wait(-1);
     if (is_stopping_) return;
-    if (change == Change::kQuiet) continue;
+    if (change == Change::kNone) continue;
     // Several files, or one in several steps: wait until it is quiet.
     const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(kMaxSettleMs);
-    while (change == Change::kChanged && watch_->Wait(options_.settle_ms) == Change::kChanged &&
+    while (change == Change::kKept && store_->Wait(options_.settle_ms) == Change::kKept &&
            std::chrono::steady_clock::now() < end) {
     }
     if (is_stopping_) return;
     // What changes from here on is a change again: it is watched before it is read, and read until
     // nothing is new.
     do {
-      watch_->Set(options_.paths);
+      store_->Rewatch();
     } while (Reload().outcome == Outcome::kActivated && !is_stopping_);
   }
 }
 
-StatusOr<std::shared_ptr<const RunningRules>> Reloader::Judge(rules::LoadResult loaded,
+StatusOr<std::shared_ptr<const RunningRules>> Reloader::Judge(const rules::RuleTexts& kept,
                                                               ReloadReport* report) {
-  report->diagnostics = std::move(loaded.diagnostics);
-  if (loaded.rules == nullptr) return absl::InvalidArgumentError("the rules have errors");
-  report->rule_set = loaded.rules->version;
-  ASSIGN_OR_RETURN(std::shared_ptr<const RunningRules> next,
-                   FollowRules(target_->rules().get(), std::move(loaded.rules)));
-  report->verdicts = next->verdicts;
-  return next;
-}
-
-ReloadReport Reloader::Reload() {
-  const std::lock_guard one(reload_mutex_);
   const std::shared_ptr<const RunningRules> running = target_->rules();
   rules::LoadOptions load;
   load.outputs = options_.outputs;
   load.layout = running->rules->layout;
-  ReloadReport report;
-  StatusOr<std::shared_ptr<const RunningRules>> next =
-      Judge(rules::LoadRules(options_.paths, options_.schema, load), &report);
-  Status status = next.status();
-  if (status.ok() && report.rule_set == running->rules->version) {
-    report.outcome = Outcome::kUnchanged;
-    report.verdicts.clear();
-  } else if (status.ok()) {
-    for (const RuleVerdict& verdict : report.verdicts) {
-      log_->Info("rule", {{"rule", verdict.rule},
-                          {"verdict", std::string(NameOf(verdict.verdict))},
-                          {"why", verdict.why}});
-    }
-    status = target_->Activate(*next, kSwapLimit);
-    if (status.ok()) report.outcome = Outcome::kActivated;
+  rules::LoadResult loaded = rules::LoadRuleTexts(kept.texts, options_.schema, load);
+  report->diagnostics = kept.diagnostics;
+  for (rules::Diagnostic& d : loaded.diagnostics) report->diagnostics.push_back(std::move(d));
+  if (rules::HasErrors(report->diagnostics)) {
+    return absl::InvalidArgumentError("the rules have errors");
   }
+  report->rule_set = loaded.rules->version;
+  ASSIGN_OR_RETURN(std::shared_ptr<const RunningRules> next,
+                   FollowRules(running.get(), std::move(loaded.rules)));
+  report->verdicts = next->verdicts;
+  return next;
+}
+
+// Unless it is what runs.
+Status Reloader::Activate(const std::shared_ptr<const RunningRules>& next, ReloadReport* report) {
+  if (report->rule_set == target_->rules()->rules->version) {
+    report->outcome = Outcome::kUnchanged;
+    report->verdicts.clear();
+    return absl::OkStatus();
+  }
+  for (const RuleVerdict& verdict : report->verdicts) {
+    log_->Info("rule", {{"rule", verdict.rule},
+                        {"verdict", std::string(NameOf(verdict.verdict))},
+                        {"why", verdict.why}});
+  }
+  RETURN_IF_ERROR(target_->Activate(next, kSwapLimit));
+  report->outcome = Outcome::kActivated;
+  return absl::OkStatus();
+}
+
+// `status`: of loading and activating.
+void Reloader::Finish(const Status& status, ReloadReport* report) {
   if (!status.ok()) {
-    report.outcome = Outcome::kRefused;
-    report.error = std::string(status.message());
+    report->outcome = Outcome::kRefused;
+    report->error = std::string(status.message());
   }
-  Tell(report);
+  Tell(*report);
   const std::lock_guard lock(mutex_);
-  report_ = report;
+  report_ = *report;
+}
+
+ReloadReport Reloader::Reload() {
+  const std::lock_guard one(reload_mutex_);
+  ReloadReport report;
+  const StatusOr<std::shared_ptr<const RunningRules>> next = Judge(store_->Read(), &report);
+  Finish(next.ok() ? Activate(*next, &report) : next.status(), &report);
   return report;
+}
+
+StatusOr<ReloadReport> Reloader::Edit(const Plan& plan, bool is_dry_run) {
+  const std::lock_guard one(reload_mutex_);
+  if (!is_dry_run) RETURN_IF_ERROR(store_->CanEdit());
+  rules::RuleTexts kept = store_->Read();
+  ASSIGN_OR_RETURN(const PlannedEdit planned, plan(kept.texts, *store_));
+  kept.texts = Edited(std::move(kept.texts), planned.edit);
+  ReloadReport report;
+  report.tag = planned.tag;
+  const StatusOr<std::shared_ptr<const RunningRules>> next = Judge(kept, &report);
+  ShowAsGiven(planned.given, &report.diagnostics);
+  if (is_dry_run || !next.ok()) {
+    report.outcome = next.ok() ? Outcome::kAccepted : Outcome::kRefused;
+    report.error = std::string(next.status().message());
+    return report;
+  }
+  RETURN_IF_ERROR(store_->Stage(planned.edit));
+  Status status = Activate(*next, &report);
+  // What was staged and runs gets to its place now, or with the next look.
+  const Status finished = status.ok() ? store_->Finish() : store_->Drop();
+  if (!finished.ok()) {
+    log_->Error("an edit of the rules cannot be finished yet",
+                {{"error", std::string(finished.message())}});
+  }
+  Finish(status, &report);
+  return report;
+}
+
+rules::RuleTexts Reloader::Kept() {
+  const std::lock_guard one(reload_mutex_);
+  return store_->Read();
 }
 
 void Reloader::Tell(const ReloadReport& report) {
@@ -111,6 +151,7 @@ void Reloader::Tell(const ReloadReport& report) {
     case Outcome::kRefused:
       ++refusals_;
       log_->Error("rules refused, the running ones go on", {{"error", report.error}});
+      target_->TellRefused(report.error);
       for (const rules::Diagnostic& d : report.diagnostics) {
         if (d.level == rules::Level::kError) log_->Error(rules::FormatText(d));
       }
@@ -123,10 +164,7 @@ void Reloader::Tell(const ReloadReport& report) {
 
 ReloadReport Reloader::DryRun(const std::vector<rules::NamedText>& texts) {
   ReloadReport report;
-  rules::LoadOptions load;
-  load.outputs = options_.outputs;
-  load.layout = target_->rules()->rules->layout;
-  const auto next = Judge(rules::LoadRuleTexts(texts, options_.schema, load), &report);
+  const auto next = Judge({texts, {}}, &report);
   report.outcome = next.ok() ? Outcome::kAccepted : Outcome::kRefused;
   if (!next.ok()) report.error = std::string(next.status().message());
   return report;

@@ -3,13 +3,14 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 
 #include "cep/base/status.h"
 #include "daemon/running_rules.h"
 
 namespace vigil::daemon {
 
-// Thread safety: both may be called by any thread.
+// Thread safety: all may be called by any thread.
 class RuleTarget {
  public:
   virtual ~RuleTarget() = default;
@@ -19,6 +20,8 @@ class RuleTarget {
   // one call at a time. Errors: see LiveEngine.
   virtual Status Activate(std::shared_ptr<const RunningRules> next,
                           std::chrono::milliseconds limit) = 0;
+  // A set was refused: for the audit.
+  virtual void TellRefused(const std::string& why) = 0;
 };
 
 }  // namespace vigil::daemon

@@ -1,16 +1,23 @@
 #include "io/http_server.h"
 
+#include <algorithm>
 #include <atomic>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+#include <openssl/ssl.h>
 
 namespace vigil::io {
 
@@ -21,13 +28,23 @@ using tcp = asio::ip::tcp;
 using boost::system::error_code;
 
 struct HttpServer::Impl {
-  Impl(Handler handler_in, MayWait may_wait_in)
-      : handler(std::move(handler_in)), may_wait(std::move(may_wait_in)) {}
+  Impl(Handler handler_in, MayWait may_wait_in, TlsFiles files_in)
+      : handler(std::move(handler_in)),
+        may_wait(std::move(may_wait_in)),
+        files(std::move(files_in)) {}
 
   void Accept();
+  void Begin(tcp::socket socket);
+  std::shared_ptr<asio::ssl::context> tls_now() {
+    const std::lock_guard lock(mutex);
+    return tls;
+  }
 
   const Handler handler;
   const MayWait may_wait;
+  const TlsFiles files;
+  std::mutex mutex;
+  std::shared_ptr<asio::ssl::context> tls;  // guarded by mutex; null: nothing is encrypted
   asio::io_context context{1};
   tcp::acceptor acceptor{context};
   asio::steady_timer retry{context};
@@ -38,27 +55,50 @@ struct HttpServer::Impl {
 
 namespace {
 
+using PlainStream = beast::tcp_stream;
+using TlsStream = beast::ssl_stream<beast::tcp_stream>;
+
 // One connection: reads a request, answers it, and so on. Lives in the handlers of what it waits
 // for; all of them run on the context's thread.
-template <typename Impl>
-class Session : public std::enable_shared_from_this<Session<Impl>> {
+template <typename Impl, typename Stream>
+class Session : public std::enable_shared_from_this<Session<Impl, Stream>> {
  public:
   Session(tcp::socket socket, Impl* impl) : stream_(std::move(socket)), impl_(impl) {
     ++impl_->connections;
   }
+  Session(tcp::socket socket, std::shared_ptr<asio::ssl::context> tls, Impl* impl)
+      : tls_(std::move(tls)), stream_(std::move(socket), *tls_), impl_(impl) {
+    ++impl_->connections;
+  }
   ~Session() { --impl_->connections; }
+
+  void Begin() {
+    if constexpr (kIsTls) {
+      Limit();
+      stream_.async_handshake(asio::ssl::stream_base::server,
+                              [self = this->shared_from_this()](error_code error) {
+                                if (!error) self->Read();
+                              });
+    } else {
+      Read();
+    }
+  }
+
+ private:
+  static constexpr bool kIsTls = std::is_same_v<Stream, TlsStream>;
+
+  void Limit() { beast::get_lowest_layer(stream_).expires_after(HttpServer::kTimeout); }
 
   void Read() {
     parser_.emplace();
     parser_->header_limit(HttpServer::kMaxHeaderBytes);
     parser_->body_limit(HttpServer::kMaxBodyBytes);
-    stream_.expires_after(HttpServer::kTimeout);
+    Limit();
     http::async_read(
         stream_, buffer_, *parser_,
         [self = this->shared_from_this()](error_code error, size_t) { self->OnRead(error); });
   }
 
- private:
   void OnRead(error_code error) {
     if (error == http::error::body_limit) return Refuse(http::status::payload_too_large);
     if (error == http::error::header_limit) {
@@ -76,12 +116,17 @@ class Session : public std::enable_shared_from_this<Session<Impl>> {
     HttpRequest request;
     request.method = std::string(message.method_string());
     const std::string target(message.target());
-    request.path = target.substr(0, target.find('?'));
+    const size_t question = std::min(target.find('?'), target.size());
+    request.path = target.substr(0, question);
+    if (question < target.size()) request.query = target.substr(question + 1);
     request.authorization = std::string(message[http::field::authorization]);
+    request.accept = std::string(message[http::field::accept]);
+    request.if_match = std::string(message[http::field::if_match]);
+    request.if_none_match = std::string(message[http::field::if_none_match]);
     request.body = std::move(message.body());
     if (!impl_->may_wait(request)) return Write(impl_->handler(request));
     // While the answer is made nothing is asked of the client.
-    stream_.expires_never();
+    beast::get_lowest_layer(stream_).expires_never();
     asio::post(*impl_->worker, [self = this->shared_from_this(),
                                 request = std::move(request)]() mutable {
       HttpResponse response = self->impl_->handler(request);
@@ -106,20 +151,31 @@ class Session : public std::enable_shared_from_this<Session<Impl>> {
     response_->set(http::field::content_type, response.content_type);
     response_->set(http::field::cache_control, "no-store");
     response_->set("X-Content-Type-Options", "nosniff");
+    if (!response.etag.empty()) response_->set(http::field::etag, response.etag);
     if (response.status == 401) response_->set(http::field::www_authenticate, "Bearer");
     response_->keep_alive(keeps_alive_);
     response_->body() = std::move(response.body);
     response_->prepare_payload();
-    stream_.expires_after(HttpServer::kTimeout);
+    Limit();
     http::async_write(stream_, *response_,
                       [self = this->shared_from_this()](error_code error, size_t) {
                         if (!error && self->keeps_alive_) return self->Read();
-                        error_code ignored;
-                        self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                        self->End();
                       });
   }
 
-  beast::tcp_stream stream_;
+  void End() {
+    if constexpr (kIsTls) {
+      Limit();
+      stream_.async_shutdown([self = this->shared_from_this()](error_code) {});
+    } else {
+      error_code ignored;
+      stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    }
+  }
+
+  std::shared_ptr<asio::ssl::context> tls_;  // goes after the stream
+  Stream stream_;
   Impl* impl_;
   beast::flat_buffer buffer_{HttpServer::kMaxHeaderBytes + 64 * 1024};
   std::optional<http::request_parser<http::string_body>> parser_;
@@ -136,13 +192,35 @@ StatusOr<tcp::endpoint> EndpointOf(const HttpServerOptions& options) {
     return absl::InvalidArgumentError("http: `" + options.host +
                                       "` is no address; name one, or `localhost`");
   }
-  if (options.loopback_only && !address.is_loopback()) {
+  const bool is_encrypted = !options.tls.certificate.empty();
+  if (options.loopback_only && !address.is_loopback() && !is_encrypted) {
     return absl::InvalidArgumentError(
         "http: " + options.host +
         " can be reached by other machines, and what is said there is not encrypted; listen on "
-        "127.0.0.1, or say `allow_public: true`");
+        "127.0.0.1, give a certificate (`tls`), or say `allow_public: true`");
   }
   return tcp::endpoint(address, options.port);
+}
+
+// Null without files.
+StatusOr<std::shared_ptr<asio::ssl::context>> ReadTls(const TlsFiles& files) {
+  if (files.certificate.empty()) return std::shared_ptr<asio::ssl::context>();
+  auto tls = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+  SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
+  SSL_CTX_set_options(tls->native_handle(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                                                SSL_OP_CIPHER_SERVER_PREFERENCE);
+  // A key with a passphrase would ask for it at the terminal.
+  SSL_CTX_set_default_passwd_cb(tls->native_handle(), [](char*, int, int, void*) { return 0; });
+  const auto problem = [](const std::string& file, const error_code& error) {
+    return absl::InvalidArgumentError("http: tls: " + file + ": " + error.message());
+  };
+  error_code error;
+  tls->use_certificate_chain_file(files.certificate, error);
+  if (error) return problem(files.certificate, error);
+  // Refuses a key that is not the certificate's.
+  tls->use_private_key_file(files.key, asio::ssl::context::pem, error);
+  if (error) return problem(files.key, error);
+  return tls;
 }
 
 }  // namespace
@@ -158,16 +236,26 @@ void HttpServer::Impl::Accept() {
     }
     // Beyond the limit the socket is closed as it goes.
     if (connections < kMaxConnections) {
-      std::make_shared<Session<Impl>>(std::move(socket), this)->Read();
+      Begin(std::move(socket));
     }
     Accept();
   });
 }
 
+void HttpServer::Impl::Begin(tcp::socket socket) {
+  if (std::shared_ptr<asio::ssl::context> now = tls_now()) {
+    std::make_shared<Session<Impl, TlsStream>>(std::move(socket), std::move(now), this)->Begin();
+  } else {
+    std::make_shared<Session<Impl, PlainStream>>(std::move(socket), this)->Begin();
+  }
+}
+
 StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options,
                                                         Handler handler, MayWait may_wait) {
   ASSIGN_OR_RETURN(const tcp::endpoint endpoint, EndpointOf(options));
-  auto impl = std::make_unique<Impl>(std::move(handler), std::move(may_wait));
+  ASSIGN_OR_RETURN(std::shared_ptr<asio::ssl::context> tls, ReadTls(options.tls));
+  auto impl = std::make_unique<Impl>(std::move(handler), std::move(may_wait), options.tls);
+  impl->tls = std::move(tls);
   error_code error;
   impl->acceptor.open(endpoint.protocol(), error);
   if (!error) impl->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
@@ -190,6 +278,13 @@ HttpServer::~HttpServer() {
   impl_->context.stop();
   impl_->thread.join();
   impl_->worker.reset();  // drops what it had not begun, and with it those sessions
+}
+
+Status HttpServer::ReloadCertificate() {
+  ASSIGN_OR_RETURN(std::shared_ptr<asio::ssl::context> tls, ReadTls(impl_->files));
+  const std::lock_guard lock(impl_->mutex);
+  impl_->tls = std::move(tls);
+  return absl::OkStatus();
 }
 
 uint16_t HttpServer::port() const {

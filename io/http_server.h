@@ -1,10 +1,10 @@
-// A small HTTP/1.1 server for operators: bounded in every direction, so that hostile clients cost
-// it nothing but the connections it grants them.
+// A small HTTP/1.1 server for operators, with TLS (1.2 and later) or without: bounded in every
+// direction, so that hostile clients cost it nothing but the connections it grants them.
 //
 // One thread does all input and output; requests that may wait are answered by a second one, in
 // order. A request has at most kMaxHeaderBytes of header and kMaxBodyBytes of body, and as long as
-// kTimeout to arrive; beyond kMaxConnections, connections are closed as they come.
-// Tests: tests/io/http_server_test.cc.
+// kTimeout to arrive, a handshake as long again; beyond kMaxConnections, connections are closed as
+// they come. Tests: tests/io/http_server_test.cc.
 #pragma once
 
 #include <chrono>
@@ -20,22 +20,35 @@ namespace vigil::io {
 
 struct HttpRequest {
   std::string method;
-  std::string path;           // without the query
-  std::string authorization;  // the header's value; empty without one
+  std::string path;  // without the query
+  // Of headers the value; empty without one.
+  std::string authorization;
   std::string body;
+  std::string query;  // behind the `?`
+  std::string accept;
+  std::string if_match;
+  std::string if_none_match;
 };
 
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
+  std::string etag;  // empty: no such header
+};
+
+// PEM files; both or none.
+struct TlsFiles {
+  std::string certificate;  // the server's, followed by those that lead to a known one
+  std::string key;          // without a passphrase
 };
 
 struct HttpServerOptions {
   std::string host;  // an address, or `localhost`
   uint16_t port = 0;
-  // Refuses addresses that other machines reach, since nothing is encrypted.
+  // Refuses addresses that other machines reach, unless what is said there is encrypted.
   bool loopback_only = true;
+  TlsFiles tls;  // empty: nothing is encrypted
 };
 
 class HttpServer {
@@ -50,8 +63,9 @@ class HttpServer {
   // Whether answering may wait.
   using MayWait = std::function<bool(const HttpRequest&)>;
 
-  // Listens and starts. Errors: INVALID_ARGUMENT for an address that is none or not allowed,
-  // UNAVAILABLE where it cannot be bound.
+  // Listens and starts. Errors: INVALID_ARGUMENT for an address that is none or not allowed and for
+  // certificates and keys that are none or do not belong together, UNAVAILABLE where it cannot be
+  // bound.
   static StatusOr<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options,
                                                      Handler handler, MayWait may_wait);
   // Ends the connections; waits for a request that is being answered.
@@ -60,6 +74,9 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
 
   uint16_t port() const;
+  // Reads certificate and key again, for the connections to come; any thread may. Those that were
+  // read before stay upon an error, which is INVALID_ARGUMENT. Nothing without TLS.
+  Status ReloadCertificate();
 
  private:
   struct Impl;

@@ -6,6 +6,7 @@
 // owns it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <immintrin.h>
 #include <limits>
@@ -132,6 +133,22 @@ class KeyTable {
       for (KeyEntry& entry : chunk) {
         if (!entry.blocks.empty()) f(&entry);
       }
+    }
+  }
+
+  // Calls f(entry, weight) for some of the entries with state, about `count` if there are as many;
+  // each stands for `weight` of them.
+  template <typename F>
+  void Sample(size_t count, F f) const {
+    size_t places = 0;
+    for (const auto& chunk : entries_) places += chunk.size();
+    const size_t step = std::max<size_t>(1, places / std::max<size_t>(1, count));
+    size_t next = 0;
+    for (const auto& chunk : entries_) {
+      for (; next < chunk.size(); next += step) {
+        if (!chunk[next].blocks.empty()) f(chunk[next], static_cast<double>(step));
+      }
+      next -= chunk.size();
     }
   }
 

@@ -840,6 +840,7 @@ bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* 
   context_ = context;
   out_ = out;
   refuses_ = false;
+  steps_ += 1 + state->runs.size();
   for (LeafCache& cache : cache_) cache.counted = 0;
   if (state->grouped() != nullptr) return ProcessGrouped(key, state);
   StepAll(state->runs.begin(), state->runs.size());

@@ -117,6 +117,8 @@ class Matcher {
   int64_t DueOf(const Run& run) const;
 
   const std::vector<RuleCounters>& counters() const { return counters_; }
+  // Rows that were offered to it, and partial matches that it looked at for them.
+  uint64_t steps() const { return steps_; }
   const RuleBlock& block() const { return block_; }
 
  private:
@@ -267,6 +269,7 @@ class Matcher {
   std::map<std::pair<uint32_t, std::string_view>, uint16_t> states_by_role_;
   cep::RowBits split_rows_;
   std::vector<RuleCounters> counters_;
+  uint64_t steps_ = 0;
 
   // Scratch of one row.
   RowContext* context_ = nullptr;

@@ -23,6 +23,7 @@
 #include "patterns/match_store.h"
 #include "patterns/matcher.h"
 #include "patterns/rule_block.h"
+#include "patterns/rule_load.h"
 #include "patterns/state_encoder.h"
 #include "patterns/stored_state.h"
 
@@ -92,6 +93,9 @@ class PatternOperator : public cep::Operator {
 
   // Counters of each rule, by its index in the rule set.
   void AddCounters(std::vector<RuleCounters>* by_rule) const;
+  // Adds what each rule costs, by its index in the rule set. Returns how many partial matches are
+  // held, each of which may stand for several rules. Cost: a look at some thousand keys.
+  double AddLoad(std::vector<RuleLoad>* by_rule) const;
   // Keys that hold state, over all key spaces.
   size_t live_keys() const;
   // Events held by partial matches are reached through nodes; this is their number.

@@ -172,6 +172,19 @@ void RunningOperator::AddCounters(std::vector<RuleCounters>* by_rule) const {
   }
 }
 
+double RunningOperator::AddLoad(std::vector<RuleLoad>* by_rule) const {
+  double partial_matches = 0;
+  for (size_t i = 0; i < operators_.size(); ++i) {
+    const std::vector<uint32_t>& index_now = running_->generations[i].index_now;
+    std::vector<RuleLoad> own(index_now.size());
+    partial_matches += operators_[i]->AddLoad(&own);
+    for (size_t rule = 0; rule < own.size(); ++rule) {
+      if (index_now[rule] != kRetired) (*by_rule)[index_now[rule]].Add(own[rule]);
+    }
+  }
+  return partial_matches;
+}
+
 size_t RunningOperator::live_keys() const {
   size_t keys = 0;
   for (const auto& op : operators_) keys += op->live_keys();

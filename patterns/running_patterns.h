@@ -54,6 +54,7 @@ class RunningOperator : public cep::Operator {
 
   // As PatternOperator's, by the rules' indices now.
   void AddCounters(std::vector<RuleCounters>* by_rule) const;
+  double AddLoad(std::vector<RuleLoad>* by_rule) const;
   size_t live_keys() const;
   size_t live_nodes() const;
 

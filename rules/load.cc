@@ -152,4 +152,16 @@ LoadResult LoadRuleTexts(const std::vector<NamedText>& texts,
   return LoadDocuments(documents, std::move(schema), options, &reporter);
 }
 
+RuleTexts ReadRuleTexts(const std::vector<std::string>& paths) {
+  Reporter reporter;
+  RuleTexts read;
+  for (const std::string& file : FindRuleFiles(paths, &reporter)) {
+    if (std::optional<std::string> text = ReadFileText(file, &reporter)) {
+      read.texts.push_back({file, *std::move(text)});
+    }
+  }
+  read.diagnostics = reporter.Take();
+  return read;
+}
+
 }  // namespace vigil::rules

@@ -41,4 +41,12 @@ LoadResult LoadRuleTexts(const std::vector<NamedText>& texts,
                          std::shared_ptr<const cep::Schema> schema,
                          const LoadOptions& options = {});
 
+// The texts of the files that LoadRules() would read.
+struct RuleTexts {
+  std::vector<NamedText> texts;         // in its order; those that could be read
+  std::vector<Diagnostic> diagnostics;  // about files that could not
+};
+
+RuleTexts ReadRuleTexts(const std::vector<std::string>& paths);
+
 }  // namespace vigil::rules

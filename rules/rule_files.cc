@@ -15,12 +15,6 @@ bool EndsWith(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
-bool IsRuleFile(const fs::path& path) {
-  const std::string name = path.filename().string();
-  if (EndsWith(name, ".test.yaml") || EndsWith(name, ".test.yml")) return false;
-  return EndsWith(name, ".yaml") || EndsWith(name, ".yml") || EndsWith(name, ".json");
-}
-
 // The rule files below a folder, in bytewise order.
 std::vector<std::string> ListFolder(const std::string& folder, Reporter* reporter) {
   std::vector<std::string> files;
@@ -28,7 +22,7 @@ std::vector<std::string> ListFolder(const std::string& folder, Reporter* reporte
   fs::recursive_directory_iterator it(folder, error);
   while (!error && it != fs::recursive_directory_iterator()) {
     std::error_code ignored;  // of a broken link, which is no rule file
-    if (it->is_regular_file(ignored) && IsRuleFile(it->path())) {
+    if (it->is_regular_file(ignored) && IsRuleFileName(it->path().filename().string())) {
       files.push_back(it->path().string());
     }
     it.increment(error);
@@ -45,6 +39,11 @@ std::vector<std::string> ListFolder(const std::string& folder, Reporter* reporte
 }
 
 }  // namespace
+
+bool IsRuleFileName(std::string_view name) {
+  if (EndsWith(name, ".test.yaml") || EndsWith(name, ".test.yml")) return false;
+  return EndsWith(name, ".yaml") || EndsWith(name, ".yml") || EndsWith(name, ".json");
+}
 
 std::vector<std::string> FindRuleFiles(const std::vector<std::string>& paths, Reporter* reporter) {
   std::vector<std::string> files;

@@ -49,6 +49,8 @@ constexpr KindText kKindTexts[] = {
      R"("anyOf": [{"enum": [$words]}, {"$ref": "#/$defs/$inner"}])"},
     {ValueKind::kTextOrSection, "text, or a mapping",
      R"("anyOf": [{"type": "string"}, {"$ref": "#/$defs/$inner"}])"},
+    {ValueKind::kNamesOrSection, "name, list, or a mapping",
+     R"("anyOf": [{"type": ["string", "boolean", "number"]}, {"type": "array", "minItems": 1, "uniqueItems": true, "items": {"type": ["string", "boolean", "number"]}}, {"$ref": "#/$defs/$inner"}])"},
     {ValueKind::kChoices, "$words, a mapping, or a list of such",
      R"("anyOf": [{"enum": [$words]}, {"$ref": "#/$defs/$inner"}, {"type": "array", "items": {"anyOf": [{"enum": [$words]}, {"$ref": "#/$defs/$inner"}]}}])"},
     {ValueKind::kAny, "", ""},

@@ -40,6 +40,7 @@ constexpr KindRow kKinds[] = {
     {ValueKind::kNamedLists, false, false, true, "a mapping of names to lists"},
     {ValueKind::kWordOrSection, true, false, true, "a word or a mapping"},
     {ValueKind::kTextOrSection, true, false, true, "text or a mapping"},
+    {ValueKind::kNamesOrSection, true, true, true, "a name, a list of names, or a mapping"},
     {ValueKind::kChoices, true, true, true, "a word, a mapping, or a list of them"},
     {ValueKind::kAny, true, true, true, "a value"},
 };
@@ -234,8 +235,8 @@ std::optional<size_t> SectionReader::WordOf(std::string_view key, const Node& el
 
 std::vector<PlacedName> SectionReader::Names(std::string_view key) const {
   std::vector<PlacedName> names;
-  const Node* value = GetOf(key, ValueKind::kNames);
-  if (value == nullptr) return names;
+  const Node* value = Get(key);
+  if (value == nullptr || value->is_mapping()) return names;
   const auto add = [&](const Node& node) {
     if (node.is_reported) return;
     if (!node.is_scalar() || node.is_null() || node.value.empty()) {

@@ -50,7 +50,8 @@ class SectionReader {
   std::optional<size_t> Word(std::string_view key) const;  // its place among the row's words
   // The same for an element of the key's list.
   std::optional<size_t> WordOf(std::string_view key, const Node& element) const;
-  std::vector<PlacedName> Names(std::string_view key) const;  // distinct, not empty
+  // Distinct, not empty; none of a kNamesOrSection that is a mapping.
+  std::vector<PlacedName> Names(std::string_view key) const;
 
   const Node* KeyNode(std::string_view key) const;
   // Where the key stands, or the mapping itself if it is absent.

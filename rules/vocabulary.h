@@ -31,23 +31,24 @@ enum class ValueKind : uint8_t {
   kBool,
   kCount,  // a whole number in [min, max]
   kDuration,
-  kBytes,          // 512MiB
-  kAddress,        // HOST:PORT
-  kTimes,          // 3, "3", "2..4", "0..2", "1.."
-  kExpression,     // CEL
-  kTemplate,       // text with ${CEL}
-  kNames,          // one name, or a list of them
-  kExpressions,    // a mapping of names to CEL
-  kDefines,        // a mapping of names to CEL or plain data
-  kScalars,        // a mapping of names to single values
-  kSection,        // the mapping `inner`
-  kSections,       // a list of mappings `inner`
-  kNamedSections,  // a mapping of names to mappings `inner`
-  kNamedLists,     // a mapping of names to lists of mappings `inner`
-  kWordOrSection,  // one of `words`, or the mapping `inner`
-  kTextOrSection,  // text, or the mapping `inner`
-  kChoices,        // kWordOrSection, or a list of such
-  kAny,            // not looked at
+  kBytes,           // 512MiB
+  kAddress,         // HOST:PORT
+  kTimes,           // 3, "3", "2..4", "0..2", "1.."
+  kExpression,      // CEL
+  kTemplate,        // text with ${CEL}
+  kNames,           // one name, or a list of them
+  kExpressions,     // a mapping of names to CEL
+  kDefines,         // a mapping of names to CEL or plain data
+  kScalars,         // a mapping of names to single values
+  kSection,         // the mapping `inner`
+  kSections,        // a list of mappings `inner`
+  kNamedSections,   // a mapping of names to mappings `inner`
+  kNamedLists,      // a mapping of names to lists of mappings `inner`
+  kWordOrSection,   // one of `words`, or the mapping `inner`
+  kTextOrSection,   // text, or the mapping `inner`
+  kNamesOrSection,  // kNames, or the mapping `inner`
+  kChoices,         // kWordOrSection, or a list of such
+  kAny,             // not looked at
 };
 
 struct KeyOptions {

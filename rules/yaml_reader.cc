@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <sys/stat.h>
 #include <utility>
 
@@ -356,7 +357,7 @@ std::unique_ptr<Document> ReadYaml(std::string name, std::string text, Reporter*
   return document;
 }
 
-std::unique_ptr<Document> ReadYamlFile(const std::string& path, Reporter* reporter) {
+std::optional<std::string> ReadFileText(const std::string& path, Reporter* reporter) {
   struct stat info {};
   const bool found = stat(path.c_str(), &info) == 0;
   std::ifstream file;
@@ -364,19 +365,25 @@ std::unique_ptr<Document> ReadYamlFile(const std::string& path, Reporter* report
   if (!file.is_open()) {
     const std::string why = found && S_ISDIR(info.st_mode) ? "it is a folder" : strerror(errno);
     reporter->ReportFile(Code::kCannotRead, path, "the file cannot be read: " + why);
-    return std::make_unique<Document>(SourceText(path, ""));
+    return std::nullopt;
   }
   std::string text;
   if (S_ISREG(info.st_mode) && static_cast<size_t>(info.st_size) > kMaxFileBytes) {
     ReportTooLarge(path, reporter);
-    return std::make_unique<Document>(SourceText(path, ""));
+    return std::nullopt;
   }
   // A file that is no regular one, or grows, is read no further than the limit.
   char buffer[1 << 16];
   while (text.size() <= kMaxFileBytes && (file.read(buffer, sizeof buffer), file.gcount() > 0)) {
     text.append(buffer, static_cast<size_t>(file.gcount()));
   }
-  return ReadYaml(path, std::move(text), reporter);
+  return text;
+}
+
+std::unique_ptr<Document> ReadYamlFile(const std::string& path, Reporter* reporter) {
+  std::optional<std::string> text = ReadFileText(path, reporter);
+  if (!text) return std::make_unique<Document>(SourceText(path, ""));
+  return ReadYaml(path, *std::move(text), reporter);
 }
 
 }  // namespace vigil::rules

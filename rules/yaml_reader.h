@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "rules/source_text.h"
@@ -25,7 +26,11 @@ inline constexpr size_t kMaxNodes = 1000000;
 // is null if there is no tree to go on with. Cost: linear in the text.
 std::unique_ptr<Document> ReadYaml(std::string name, std::string text, Reporter* reporter);
 
-// The same for a file, of which no more than kMaxFileBytes + 1 are read.
+// What a file holds, of which no more than kMaxFileBytes + 1 are read. Nothing, after a report, if
+// it cannot be read or is longer than that.
+std::optional<std::string> ReadFileText(const std::string& path, Reporter* reporter);
+
+// The same as ReadYaml() for a file.
 std::unique_ptr<Document> ReadYamlFile(const std::string& path, Reporter* reporter);
 
 }  // namespace vigil::rules

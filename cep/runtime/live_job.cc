@@ -63,7 +63,8 @@ LiveJob::LiveJob(LiveJobOptions options, std::vector<LiveInput> inputs,
       keys_(options_.key_exprs, options_.rule_keys),
       pool_(std::make_shared<BatchPool>(options_.layout)),
       numbers_(inputs_.size()),
-      batch_bytes_(FixedBytes(*options_.layout, options_.key_exprs.size())) {
+      batch_bytes_(FixedBytes(*options_.layout, options_.key_exprs.size())),
+      time_use_(clock) {
   int64_t widest = 0;
   for (const LiveInput& input : inputs_) widest = std::max(widest, input.time.bound_ms);
   linger_ms_ = std::clamp(widest / kLingerParts, kMinLingerMs, kMaxLingerMs);
@@ -72,7 +73,8 @@ LiveJob::LiveJob(LiveJobOptions options, std::vector<LiveInput> inputs,
                              .layout = options_.layout,
                              .key_exprs = options_.key_exprs.size(),
                              .on_result = [wakeup] { wakeup->Notify(); },
-                             .make_packer = options_.make_packer};
+                             .make_packer = options_.make_packer,
+                             .clock = clock};
   shards_ = std::make_unique<ShardGroup>(shards, make_operator, make_sink, callbacks_.output,
                                          [this](uint64_t barrier, ShardGroup::AtBarrier at) {
                                            return FinishBarrier(barrier, std::move(at));
@@ -109,6 +111,12 @@ Status LiveJob::Start() {
   return absl::OkStatus();
 }
 
+std::vector<NamedTimeUse> LiveJob::time_uses() const {
+  std::vector<NamedTimeUse> uses = {{"job", time_use_.totals()}};
+  for (NamedTimeUse& use : shards_->time_uses()) uses.push_back(std::move(use));
+  return uses;
+}
+
 void LiveJob::Stop() {
   is_stopping_ = true;
   wakeup_->Notify();
@@ -139,12 +147,15 @@ std::shared_ptr<const CommitPoint> LiveJob::status() const {
 }
 
 Status LiveJob::Run(const std::function<void()>& after_round) {
+  time_use_.Restart();
   while (!is_done_ && !is_stopping_) {
     bool more = false;
     RETURN_IF_ERROR(Step(&more));
     after_round();
+    time_use_.Spent(TimeUse::Part::kBusy);
     if (more || is_done_) continue;
     wakeup_->Wait(open_.is_empty() ? kMaxSleepMs : std::min(kMaxSleepMs, linger_ms_));
+    time_use_.Spent(had_room_ ? TimeUse::Part::kIdle : TimeUse::Part::kBackPressured);
   }
   if (!is_done_) RETURN_IF_ERROR(Finish());
   after_round();
@@ -166,7 +177,8 @@ Status LiveJob::Step(bool* more) {
   Listen(now);
   could_listen_ = false;
   // One batch a round at most, so that the sources are served in between.
-  if (shards_->HasRoom() && callbacks_.has_room()) {
+  had_room_ = shards_->HasRoom() && callbacks_.has_room();
+  if (had_room_) {
     *more = Fill(now);
     could_listen_ = !*more;
   }
@@ -554,6 +566,7 @@ Status LiveJob::RunChanges() {
     changes.swap(changes_);
   }
   if (changes.empty()) return absl::OkStatus();
+  change_began_us_ = clock_->SteadyUs();
   RETURN_IF_ERROR(Flush(true));
   RETURN_IF_ERROR(shards_->MergeReady(true));
   for (const auto& change : changes) RETURN_IF_ERROR(change(this));

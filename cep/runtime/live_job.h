@@ -34,6 +34,7 @@
 #include "cep/runtime/live_source.h"
 #include "cep/runtime/reject_renderer.h"
 #include "cep/runtime/shard_group.h"
+#include "cep/runtime/time_use.h"
 #include "cep/time/live_time.h"
 
 namespace vigil::cep {
@@ -174,6 +175,12 @@ class LiveJob {
   // `rules`, by their sources, which must have been made ready for it.
   Status Swap(LiveRules rules);
 
+  // What the driving thread, `job`, and the shards have done with their time; any thread may ask. A
+  // shard without a thread of its own is part of the job's.
+  std::vector<NamedTimeUse> time_uses() const;
+  // Only from within a change: when the rounds stopped for it, as the clock's SteadyUs() says.
+  int64_t change_began_us() const { return change_began_us_; }
+
   // As of the last barrier; null before the first.
   std::shared_ptr<const CommitPoint> status() const;
   std::vector<uint64_t> no_key() const { return keys_.no_key(); }
@@ -259,8 +266,11 @@ class LiveJob {
   int64_t last_barrier_ms_ = 0;
   int64_t wall_ms_ = 0;        // of this round
   bool could_listen_ = false;  // the last round took all it could get
-  int64_t all_heard_ms_ = 0;   // as PartitionState's, for all together
-  bool has_changed_ = false;   // since the last barrier
+  bool had_room_ = true;       // the last round could have read
+  TimeUse time_use_;
+  int64_t change_began_us_ = 0;
+  int64_t all_heard_ms_ = 0;  // as PartitionState's, for all together
+  bool has_changed_ = false;  // since the last barrier
   bool is_started_ = false;
   bool is_done_ = false;
   uint64_t barriers_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 #include <utility>
 
 namespace vigil::cep {
@@ -48,18 +49,29 @@ ShardGroup::ShardGroup(const Options& options, const MakeOperator& make_operator
          nullptr,
          {}});
   }
+  for (ShardThread& shard : shards_) {
+    if (options.clock != nullptr) shard.time_use = std::make_unique<TimeUse>(options.clock);
+  }
   if (options.shards == 1) return;
   for (ShardThread& shard : shards_) {
     shard.in = std::make_unique<Channel<std::shared_ptr<const RoutedBatch>>>(kChannelCapacity);
     shard.out = std::make_unique<Channel<Answer>>(2 * kChannelCapacity);
-    shard.thread = std::thread([worker = shard.shard.get(), in = shard.in.get(),
-                                out = shard.out.get(), on_result = options.on_result] {
-      while (std::optional<std::shared_ptr<const RoutedBatch>> routed = in->Pop()) {
-        out->Push(Apply(worker, **routed));
-        routed.reset();  // before the wait for the next one: its batch may be free now
-        if (on_result) on_result();
-      }
-    });
+    shard.thread =
+        std::thread([worker = shard.shard.get(), in = shard.in.get(), out = shard.out.get(),
+                     use = shard.time_use.get(), on_result = options.on_result] {
+          const auto spent = [use](TimeUse::Part part) {
+            if (use != nullptr) use->Spent(part);
+          };
+          while (std::optional<std::shared_ptr<const RoutedBatch>> routed = in->Pop()) {
+            spent(TimeUse::Part::kIdle);
+            Answer answer = Apply(worker, **routed);
+            spent(TimeUse::Part::kBusy);
+            out->Push(std::move(answer));
+            spent(TimeUse::Part::kBackPressured);
+            routed.reset();  // before the wait for the next one: its batch may be free now
+            if (on_result) on_result();
+          }
+        });
   }
 }
 
@@ -114,7 +126,10 @@ Status ShardGroup::Dispatch(RoutedBatch routed, std::vector<Record> turned_away)
   UnderWay under_way{std::move(turned_away), routed.barrier};
   if (shards_.size() == 1) {
     std::vector<Answer> answers;
+    TimeUse* const use = shards_[0].time_use.get();
+    if (use != nullptr) use->Restart();
     answers.push_back(Apply(shards_[0].shard.get(), routed));
+    if (use != nullptr) use->Spent(TimeUse::Part::kBusy);
     return Finish(std::move(answers), std::move(under_way));
   }
   under_way_.push_back(std::move(under_way));
@@ -202,6 +217,15 @@ void ShardGroup::Swap(const RemakeOperator& remake, const MakeSink& make_sink,
   for (ShardThread& shard : shards_) {
     shard.shard->Swap(remake, make_sink(), layout, key_exprs, forgets_rows);
   }
+}
+
+std::vector<NamedTimeUse> ShardGroup::time_uses() const {
+  std::vector<NamedTimeUse> uses;
+  for (size_t s = 0; s < shards_.size(); ++s) {
+    if (shards_[s].time_use == nullptr) continue;
+    uses.push_back({"shard-" + std::to_string(s), shards_[s].time_use->totals()});
+  }
+  return uses;
 }
 
 std::vector<const Operator*> ShardGroup::operators() const {

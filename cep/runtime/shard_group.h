@@ -19,6 +19,7 @@
 #include "cep/event/record.h"
 #include "cep/runtime/channel.h"
 #include "cep/runtime/shard.h"
+#include "cep/runtime/time_use.h"
 
 namespace vigil::cep {
 
@@ -46,6 +47,7 @@ class ShardGroup {
     std::function<void()> on_result;
     // Where state is kept; may be empty.
     MakeUnitPacker make_packer;
+    const Clock* clock = nullptr;  // of time_uses(); null: nobody asks for them
   };
 
   ShardGroup(const Options& options, const MakeOperator& make_operator, const MakeSink& make_sink,
@@ -73,6 +75,10 @@ class ShardGroup {
   // Ends the threads. What is under way is lost unless MergeReady(true) came before.
   void Stop();
 
+  // Of each shard, since the start. One that has no thread of its own is never idle. Any thread may
+  // call it.
+  std::vector<NamedTimeUse> time_uses() const;
+
   // For counters; valid after Stop(), or while nothing is under way.
   std::vector<const Operator*> operators() const;
 
@@ -87,6 +93,7 @@ class ShardGroup {
     std::unique_ptr<Channel<std::shared_ptr<const RoutedBatch>>> in;
     std::unique_ptr<Channel<Answer>> out;
     std::thread thread;
+    std::unique_ptr<TimeUse> time_use;
   };
   struct UnderWay {
     std::vector<Record> turned_away;

@@ -1,6 +1,7 @@
 // The admin API's routes, roles and answers, and that docs/openapi.yaml says the same.
 #include "daemon/admin_api.h"
 
+#include <filesystem>
 #include <set>
 #include <sstream>
 
@@ -9,7 +10,9 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <yaml-cpp/yaml.h>
 
+#include "daemon/rule_files.h"
 #include "rules/load.h"
+#include "tests/support/process.h"
 
 namespace vigil::daemon {
 namespace {
@@ -47,6 +50,7 @@ class FakeJob : public JobView, public RuleTarget {
     running = std::move(next);
     return absl::OkStatus();
   }
+  void TellRefused(const std::string&) override { ++refused; }
   std::shared_ptr<const cep::CommitPoint> status() const override { return point; }
   std::shared_ptr<const JobCounters> Counters() override {
     auto counters = std::make_shared<JobCounters>();
@@ -56,11 +60,14 @@ class FakeJob : public JobView, public RuleTarget {
     counters->by_rule[0].evaluation_errors = 3;
     counters->no_key = {2};
     counters->live_keys = 9;
+    counters->load = {{{"job", 250, 700, 50}}, {12.5}, {3}, 3};
     return counters;
   }
   std::map<std::string, alerts::SinkCounters> sinks() const override {
     return {{"j/alerts/f", {}}};
   }
+  Pauses::Counts swaps() const override { return pauses.counts(); }
+  int64_t wall_ms() const override { return 1500; }
   bool is_alive() const override { return alive; }
   bool is_paused() const override { return paused; }
   void Pause(bool is_paused) override { paused = is_paused; }
@@ -69,18 +76,26 @@ class FakeJob : public JobView, public RuleTarget {
   std::shared_ptr<const RunningRules> running;
   cep::Partition partition;
   std::shared_ptr<const cep::CommitPoint> point;
+  Pauses pauses;
   bool alive = true;
   bool paused = false;
   bool stopped = false;
+  int refused = 0;
 };
 
 struct Setup {
   Setup() {
+    std::filesystem::create_directory(dir.Path("rules"));
+    dir.Write("rules/pair.yaml", kRules);
+    store = *RuleFiles::Create({dir.Path("rules")});
+    reloader = std::make_unique<Reloader>(
+        ReloaderOptions{.schema = std::make_shared<cep::Schema>(), .outputs = {"alerts"}},
+        store.get(), &job, &log);
     config.read_token = "see";
     config.operate_token = "act";
     Make();
   }
-  void Make() { api = std::make_unique<AdminApi>(config, &job, &reloader); }
+  void Make() { api = std::make_unique<AdminApi>(config, &job, reloader.get()); }
   io::HttpResponse Ask(const std::string& method, const std::string& path,
                        const std::string& token = "", const std::string& body = "") {
     return api->Answer({method, path, token.empty() ? "" : "Bearer " + token, body});
@@ -91,10 +106,9 @@ struct Setup {
                                 "t", std::make_shared<spdlog::sinks::ostream_sink_mt>(text))};
   FakeJob job;
   ListenConfig config;
-  Reloader reloader{ReloaderOptions{.paths = {"/no/such/rules"},
-                                    .schema = std::make_shared<cep::Schema>(),
-                                    .outputs = {"alerts"}},
-                    &job, &log};
+  testing::TempDir dir;
+  std::unique_ptr<RuleStore> store;
+  std::unique_ptr<Reloader> reloader;
   std::unique_ptr<AdminApi> api;
 };
 
@@ -173,12 +187,24 @@ TEST_CASE("AdminApi: health, status, rules and metrics", "[daemon][unit]") {
   CHECK(std::string_view(parsed(rules)["rules"].at(0)["rule"]) == "pair");
   CHECK(setup.Ask("GET", "/v1/rules/none", "see").status == 404);
 
+  setup.job.pauses.Add(0.5);
+  setup.job.pauses.Add(7);
+  setup.job.pauses.Add(9000);
   const std::string metrics = setup.Ask("GET", "/metrics", "see").body;
   for (const char* line :
        {"vigil_current_watermark_ms 1000", "vigil_records_lag{partition=\"s/t/0\"} 60",
         "vigil_num_records_in_total{partition=\"s/t/0\"} 40",
         "vigil_rule_matches_total{rule=\"pair\"} 5",
         "vigil_rule_evaluation_errors_total{rule=\"pair\"} 3", "vigil_live_keys 9",
+        "vigil_busy_time_ms_per_second{thread=\"job\"} 250",
+        "vigil_idle_time_ms_per_second{thread=\"job\"} 700",
+        "vigil_back_pressured_time_ms_per_second{thread=\"job\"} 50",
+        "vigil_rule_cost_ms_per_second{rule=\"pair\"} 12.5",
+        "vigil_rule_partial_matches{rule=\"pair\"} 3", "vigil_live_partial_matches 3",
+        "vigil_source_watermark_lag_ms{source=\"s\"} 500",
+        "vigil_rule_swap_seconds_bucket{le=\"0.001\"} 1",
+        "vigil_rule_swap_seconds_bucket{le=\"0.01\"} 2",
+        "vigil_rule_swap_seconds_bucket{le=\"+Inf\"} 3", "vigil_rule_swap_seconds_count 3",
         "# TYPE vigil_rule_matches_total counter"}) {
     INFO(metrics);
     CHECK(metrics.find(std::string(line) + "\n") != std::string::npos);
@@ -199,10 +225,164 @@ TEST_CASE("AdminApi: operating", "[daemon][unit]") {
   CHECK(bad.status == 422);
   CHECK(bad.body.find("nope") != std::string::npos);
   // The files are not there: refused whole.
+  std::filesystem::remove_all(setup.dir.Path("rules"));
   CHECK(setup.Ask("POST", "/v1/reload", "act").status == 422);
+  CHECK(setup.job.refused == 1);
   CHECK(setup.job.running->rules->rules.size() == 1);
   CHECK(setup.Ask("POST", "/v1/drain", "act").status == 202);
   CHECK(setup.job.stopped);
+}
+
+constexpr char kOther[] =
+    "rule: other\nkey: account\npattern: [{ begin: b, where: type == 'y' }]\n";
+
+struct Editing : Setup {
+  io::HttpResponse Put(const std::string& path, const std::string& body,
+                       const std::string& if_match = "", const std::string& if_none_match = "") {
+    io::HttpRequest request{"PUT", path, "Bearer act", body};
+    return Send(std::move(request), if_match, if_none_match);
+  }
+  io::HttpResponse Delete(const std::string& path, const std::string& if_match = "") {
+    return Send({"DELETE", path, "Bearer act", ""}, if_match, "");
+  }
+  io::HttpResponse Send(io::HttpRequest request, const std::string& if_match,
+                        const std::string& if_none_match) {
+    const size_t question = std::min(request.path.find('?'), request.path.size());
+    request.query = request.path.substr(std::min(question + 1, request.path.size()));
+    request.path.resize(question);
+    request.if_match = if_match;
+    request.if_none_match = if_none_match;
+    return api->Answer(request);
+  }
+  std::string File(const std::string& name) const {
+    return testing::ReadFile(dir.Path("rules/" + name));
+  }
+  std::string Ids() const {
+    std::string ids;
+    for (const auto& rule : job.running->rules->rules) ids += rule.info.id + " ";
+    return ids;
+  }
+};
+
+TEST_CASE("AdminApi: rules are put, read and deleted, in the files and in what runs",
+          "[daemon][unit]") {
+  Editing setup;
+  // A dry run changes nothing.
+  const io::HttpResponse dry = setup.Put("/v1/rules/other?dry_run=true", kOther);
+  CHECK(dry.status == 200);
+  CHECK(dry.body.find("\"outcome\":\"accepted\"") != std::string::npos);
+  CHECK(dry.body.find("{\"rule\":\"other\",\"verdict\":\"new\"}") != std::string::npos);
+  CHECK(setup.Ids() == "pair ");
+  CHECK(setup.File("other.yaml").empty());
+
+  const io::HttpResponse put = setup.Put("/v1/rules/other", kOther);
+  INFO(put.body);
+  CHECK(put.status == 200);
+  CHECK(put.body.find("\"outcome\":\"activated\"") != std::string::npos);
+  CHECK(setup.Ids() == "other pair ");
+  CHECK(setup.File("other.yaml").find("- rule: other") != std::string::npos);
+  // What the files say is what runs.
+  CHECK(setup.reloader->Reload().outcome == ReloadReport::Outcome::kUnchanged);
+
+  const io::HttpResponse got = setup.Ask("GET", "/v1/rules/other", "see");
+  CHECK(got.status == 200);
+  CHECK(got.etag == put.etag);
+  simdjson::dom::parser parser;
+  const simdjson::dom::element json = parser.parse(simdjson::padded_string(got.body));
+  CHECK(std::string(std::string_view(json["text"])) == kOther);
+  CHECK(bool(json["running"]));
+  io::HttpRequest as_yaml{"GET", "/v1/rules/other", "Bearer see", ""};
+  as_yaml.accept = "application/yaml";
+  CHECK(setup.api->Answer(as_yaml).body == kOther);
+
+  CHECK(setup.Delete("/v1/rules/other?dry_run").status == 200);
+  CHECK(setup.Ids() == "other pair ");
+  CHECK(setup.Delete("/v1/rules/other").status == 200);
+  CHECK(setup.Ids() == "pair ");
+  CHECK_FALSE(std::filesystem::exists(setup.dir.Path("rules/other.yaml")));
+  CHECK(setup.Delete("/v1/rules/other").status == 404);
+  // The last file stays, without rules.
+  CHECK(setup.Delete("/v1/rules/pair").status == 200);
+  CHECK(setup.File("pair.yaml") == "version: 1\nrules: []\n");
+  CHECK(setup.Ids().empty());
+}
+
+TEST_CASE("AdminApi: who edits what another has edited is told", "[daemon][unit]") {
+  Editing setup;
+  const std::string tag = setup.Ask("GET", "/v1/rules/pair", "see").etag;
+  std::string pair = "rule: pair\nkey: [account]\npattern: [{ begin: a, where: type == 'z' }]\n";
+  const io::HttpResponse first = setup.Put("/v1/rules/pair", pair, "\"0\", " + tag);
+  CHECK(first.status == 200);
+  CHECK(first.etag != tag);
+  const io::HttpResponse second = setup.Put("/v1/rules/pair", pair + "within: 2m\n", tag);
+  CHECK(second.status == 412);
+  CHECK(second.body.find("by now") != std::string::npos);
+  CHECK(setup.Delete("/v1/rules/pair", tag).status == 412);
+  CHECK(setup.Put("/v1/rules/pair", pair, "", "*").status == 412);
+  CHECK(setup.Put("/v1/rules/other", kOther, "*").status == 412);
+  CHECK(setup.Put("/v1/rules/other", kOther, "", "*").status == 200);
+  CHECK(setup.Put("/v1/rules/pair", pair, first.etag).status == 200);
+  const std::string all = setup.Ask("GET", "/v1/rule-set", "see").etag;
+  CHECK(setup.Delete("/v1/rules/other").status == 200);
+  CHECK(setup.Put("/v1/rule-set", "{\"files\":[]}", all).status == 412);
+}
+
+TEST_CASE("AdminApi: a bad rule is refused, with diagnostics as of the request", "[daemon][unit]") {
+  Editing setup;
+  const std::string before = setup.File("pair.yaml");
+  const std::string bad = "rule: pair\nkey: account\npattern: [{ begin: a, where: amout > }]\n";
+  const io::HttpResponse refused = setup.Put("/v1/rules/pair", bad);
+  CHECK(refused.status == 422);
+  simdjson::dom::parser parser;
+  const simdjson::dom::element report = parser.parse(simdjson::padded_string(refused.body));
+  CHECK(std::string_view(report["outcome"]) == "refused");
+  const simdjson::dom::element d = report["diagnostics"].at(0);
+  CHECK(std::string_view(d["file"]) == "request");
+  CHECK(uint64_t(d["line"]) == 3);
+  CHECK(uint64_t(d["column"]) > 20);
+  CHECK(setup.File("pair.yaml") == before);
+  CHECK(setup.Ids() == "pair ");
+  CHECK_FALSE(std::filesystem::exists(setup.dir.Path("rules/.vigil-edit.json")));
+  CHECK(setup.Put("/v1/rules/pair", "nothing").status == 400);
+  CHECK(setup.Put("/v1/rules/pair", kOther).status == 400);
+  CHECK(setup.Put("/v1/rules/..", "rule: ..\n").status >= 400);
+  // A file that somebody broke by hand stands in the way of every edit.
+  setup.dir.Write("rules/z.yaml", "rules: [\n");
+  const io::HttpResponse broken = setup.Put("/v1/rules/other", kOther);
+  CHECK(broken.status == 422);
+  CHECK(broken.body.find("z.yaml") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(setup.dir.Path("rules/other.yaml")));
+}
+
+TEST_CASE("AdminApi: the whole set is put at once", "[daemon][unit]") {
+  Editing setup;
+  REQUIRE(setup.Put("/v1/rules/other", kOther).status == 200);
+  const io::HttpResponse all = setup.Ask("GET", "/v1/rule-set", "see");
+  // As it was got it changes nothing.
+  const io::HttpResponse same = setup.Put("/v1/rule-set", all.body, all.etag);
+  INFO(same.body);
+  CHECK(same.status == 200);
+  CHECK(same.body.find("\"outcome\":\"unchanged\"") != std::string::npos);
+  CHECK(same.etag == all.etag);
+  const std::string next =
+      R"({"files":[{"file":"new.yaml","text":"version: 1\nrules:\n  - {rule: n, key: a, )"
+      R"(pattern: [{begin: x, where: 'true'}]}\n"}]})";
+  CHECK(setup.Put("/v1/rule-set?dry_run", next).body.find("\"removed\"") != std::string::npos);
+  CHECK(setup.Ids() == "other pair ");
+  const io::HttpResponse put = setup.Put("/v1/rule-set", next, all.etag);
+  INFO(put.body);
+  CHECK(put.status == 200);
+  CHECK(setup.Ids() == "n ");
+  CHECK_FALSE(std::filesystem::exists(setup.dir.Path("rules/pair.yaml")));
+  CHECK(setup.Ask("GET", "/v1/rule-set", "see").etag == put.etag);
+  for (const char* body :
+       {"", "[]", "{\"files\":{}}", "{\"files\":[1]}", "{\"files\":[]}",
+        R"({"files":[{"file":"../x.yaml","text":""}]})", R"({"files":[{"file":"x.sh","text":""}]})",
+        R"({"files":[{"file":"x.yaml","text":""},{"file":"x.yaml","text":""}]})"}) {
+    INFO(body);
+    CHECK(setup.Put("/v1/rule-set", body).status == 400);
+  }
+  CHECK(setup.Ids() == "n ");
 }
 
 }  // namespace

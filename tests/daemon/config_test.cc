@@ -44,6 +44,39 @@ std::string Refusals(const std::string& text) {
   return out;
 }
 
+TEST_CASE("Config: rules in a topic, and a certificate", "[daemon][unit]") {
+  const Files files(R"(
+rules: { topic: fraud-rules, properties: { fetch.wait.max.ms: 10 } }
+sources:
+  a:
+    kafka:
+      { brokers: "b:1", topics: [t],
+        properties: { security.protocol: ssl, ssl.ca.location: ca, fetch.min.bytes: 1 } }
+http: { listen: "0.0.0.0:8443", tls: { certificate: rules.yaml, key: schema.yaml } }
+)");
+  const ConfigResult result = LoadConfig(files.path);
+  for (const rules::Diagnostic& d : result.diagnostics) UNSCOPED_INFO(FormatText(d));
+  REQUIRE(result.diagnostics.empty());
+  const Config& config = result.config;
+  CHECK(config.rules.empty());
+  REQUIRE(config.rule_topic.has_value());
+  RuleTopicConfig topic = *config.rule_topic;
+  CHECK(topic.topic == "fraud-rules");
+  CHECK(topic.brokers.empty());
+  config.UseSourceAccess(&topic.brokers, &topic.properties);
+  CHECK(topic.brokers == "b:1");
+  CHECK(topic.properties == std::map<std::string, std::string>{{"fetch.wait.max.ms", "10"},
+                                                               {"security.protocol", "ssl"},
+                                                               {"ssl.ca.location", "ca"}});
+  CHECK(config.http->certificate == files.dir.Path("rules.yaml"));
+  CHECK(config.http->key == files.dir.Path("schema.yaml"));
+  CHECK(Refusals("rules: {}\n") == "1:8 V0105 `rules` needs the key `topic`\n");
+  CHECK(Refusals("http: { listen: \"h:1\", tls: { certificate: rules.yaml } }\n") ==
+        "1:29 V0105 `tls` needs the key `key`\n");
+  CHECK(Refusals("http: { listen: \"h:1\", tls: { certificate: none.pem, key: rules.yaml } }\n") ==
+        "1:44 V0001 there is no such file or folder\n");
+}
+
 TEST_CASE("Config: everything that the design shows is read", "[daemon][unit]") {
   const Files files(R"(
 name: fraud-prod

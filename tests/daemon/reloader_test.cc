@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 #include <spdlog/sinks/ostream_sink.h>
 
+#include "daemon/rule_files.h"
 #include "tests/support/process.h"
 
 namespace vigil::daemon {
@@ -35,6 +36,8 @@ class FakeTarget : public RuleTarget {
     rules_ = std::move(next);
     return absl::OkStatus();
   }
+  void TellRefused(const std::string& why) override { refused = why; }
+  std::string refused;
   std::string Ids() const {
     std::string ids;
     for (const auto& rule : rules()->rules->rules) ids += rule.info.id + " ";
@@ -54,8 +57,9 @@ struct Setup {
     const rules::LoadResult loaded = rules::LoadRules(paths, schema);
     REQUIRE(loaded.rules != nullptr);
     REQUIRE(target.Activate(*FollowRules(nullptr, loaded.rules), {}).ok());
+    store = *RuleFiles::Create(paths);
     reloader = std::make_unique<Reloader>(
-        ReloaderOptions{.paths = paths, .schema = schema, .outputs = {"alerts"}, .settle_ms = 50},
+        ReloaderOptions{.schema = schema, .outputs = {"alerts"}, .settle_ms = 50}, store.get(),
         &target, log.get());
   }
   bool Becomes(const std::string& ids) const {
@@ -69,6 +73,7 @@ struct Setup {
   std::ostringstream text;
   std::unique_ptr<Log> log;
   FakeTarget target;
+  std::unique_ptr<RuleStore> store;
   std::unique_ptr<Reloader> reloader;
 };
 
@@ -84,6 +89,7 @@ TEST_CASE("Reloader: a bad set is refused whole, and an equal one changes nothin
   CHECK(rules::HasErrors(bad.diagnostics));
   CHECK(setup.target.Ids() == "a ");
   CHECK(setup.reloader->refusals() == 1);
+  CHECK(setup.target.refused == "the rules have errors");
   CHECK(setup.text.str().find("the running ones go on") != std::string::npos);
   const ReloadReport dry = setup.reloader->DryRun({{"t", RuleText("a", "y")}});
   CHECK(dry.outcome == Outcome::kAccepted);
@@ -101,7 +107,7 @@ TEST_CASE("Reloader: files that editors replace, several at once, new folders", 
   fs::create_directory(dir.Path("rules"));
   dir.Write("rules/a.yaml", RuleText("a", "x"));
   Setup setup({dir.Path("rules")});
-  REQUIRE(setup.reloader->Watch().ok());
+  setup.reloader->Watch();
   // vi: the new text under another name, then a rename over the old one.
   dir.Write("rules/a.tmp", RuleText("a2", "x"));
   fs::rename(dir.Path("rules/a.tmp"), dir.Path("rules/a.yaml"));
@@ -129,7 +135,7 @@ TEST_CASE("Reloader: a link that is turned to another folder, as ConfigMaps are"
   fs::create_symlink("..1", dir.Path("mount/..data"));
   fs::create_symlink("..data/a.yaml", dir.Path("mount/a.yaml"));
   Setup setup({dir.Path("mount/a.yaml")});
-  REQUIRE(setup.reloader->Watch().ok());
+  setup.reloader->Watch();
   CHECK(setup.target.Ids() == "one ");
   fs::create_symlink("..2", dir.Path("mount/..tmp"));
   fs::rename(dir.Path("mount/..tmp"), dir.Path("mount/..data"));
@@ -141,7 +147,7 @@ TEST_CASE("Reloader: asked to, it looks without a change of files", "[daemon][un
   const std::string a = dir.Write("a.yaml", RuleText("a", "x"));
   Setup setup({a});
   dir.Write("a.yaml", RuleText("b", "x"));
-  REQUIRE(setup.reloader->Watch().ok());  // too late to see that change
+  setup.reloader->Watch();  // too late to see that change
   setup.reloader->ReloadSoon();
   CHECK(setup.Becomes("b "));
 }

@@ -171,6 +171,13 @@ class OneShard {
     return static_cast<const patterns::RunningOperator&>(shard_.op()).live_nodes();
   }
 
+  // By rule; and all partial matches.
+  double Load(std::vector<patterns::RuleLoad>* by_rule) const {
+    by_rule->assign(rules_->rules->rules.size(), {});
+    return static_cast<const patterns::RunningOperator&>(shard_.op()).AddLoad(by_rule);
+  }
+  static bool IsLogin(int i) { return (static_cast<uint32_t>(i) * 2654435761U >> 8) / 3 % 3 != 0; }
+
   std::map<std::string, std::vector<std::string>> results;
 
  private:
@@ -223,6 +230,45 @@ TEST_CASE("RunningRules: a rule goes on as if nothing had happened to one that s
           fresh.results["b"]);
     CHECK(fresh.results["b"].size() > 5);
   }
+}
+
+TEST_CASE("RunningRules: what rules cost and hold", "[daemon][unit]") {
+  // `a` and `b` open a partial match with each login and may share a block; `idle`, of another
+  // shape, opens none.
+  const std::string rule =
+      "    key: [account]\n    pattern:\n      - begin: s\n        where: TYPE\n"
+      "      - followed_by: p\n        where: type == 'never' && amount > LIMIT\n";
+  const auto with = [&](const char* id, const char* type, const char* limit) {
+    return std::string("  - rule: ") + id + "\n" +
+           Replaced(Replaced(rule, "TYPE", type), "LIMIT", limit);
+  };
+  const auto first =
+      Follow(nullptr, "version: 1\nrules:\n" + with("a", "type == 'l'", "1") +
+                          with("b", "type == 'l'", "2") +
+                          Replaced(with("idle", "type == 'nothing'", "1"), "followed_by", "next"));
+  OneShard shard(first);
+  for (const int events : {20, 600}) {  // one by one; grouped
+    INFO(events);
+    shard.Apply(events == 20 ? 0 : 20, events);
+    double logins = 0;
+    for (int i = 0; i < events; ++i) logins += OneShard::IsLogin(i) ? 1 : 0;
+    std::vector<patterns::RuleLoad> load;
+    const double all = shard.Load(&load);
+    CHECK(load[0].partial_matches == logins);
+    CHECK(load[1].partial_matches == logins);
+    CHECK(load[2].partial_matches == 0);
+    CHECK((all == logins || all == 2 * logins));  // whether they share a block
+    CHECK(load[0].steps >= logins / 2);
+    CHECK(load[2].steps < load[0].steps);
+  }
+  // A rule that has been taken out holds nothing and costs nothing.
+  const auto next = Follow(first.get(), "version: 1\nrules:\n" + with("a", "type == 'l'", "1"));
+  shard.Swap(next);
+  std::vector<patterns::RuleLoad> load;
+  const double all = shard.Load(&load);
+  REQUIRE(load.size() == 1);
+  CHECK(load[0].partial_matches > 0);
+  CHECK(all == load[0].partial_matches);
 }
 
 }  // namespace

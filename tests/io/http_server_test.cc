@@ -56,7 +56,9 @@ std::unique_ptr<HttpServer> Echo(std::atomic<int>* answered = nullptr) {
         if (answered != nullptr) ++*answered;
         return HttpResponse{200, "text/plain",
                             request.method + " " + request.path + " " + request.authorization +
-                                " " + std::to_string(request.body.size())};
+                                " " + std::to_string(request.body.size()) + " " + request.query +
+                                " " + request.if_match,
+                            "\"tag\""};
       },
       [](const HttpRequest& request) { return request.path == "/slow"; });
   REQUIRE(server.ok());
@@ -67,10 +69,11 @@ TEST_CASE("HttpServer: requests, one after the other, on one connection", "[io][
   const auto server = Echo();
   Client client(server->port());
   client.Send(
-      "GET /a?x=1 HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer t\r\n\r\n"
+      "GET /a?x=1 HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer t\r\nIf-Match: \"m\"\r\n\r\n"
       "POST /slow HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc");
   const std::string all = client.Receive();
-  CHECK(all.find("GET /a Bearer t 0") != std::string::npos);
+  CHECK(all.find("GET /a Bearer t 0 x=1 \"m\"") != std::string::npos);
+  CHECK(all.find("ETag: \"tag\"\r\n") != std::string::npos);
   CHECK(all.find("POST /slow  3") != std::string::npos);
 }
 
