@@ -7,6 +7,7 @@
 
 #include "alerts/builder.h"
 #include "daemon/pipeline.h"
+#include "daemon/rule_edits.h"
 #include "rules/explain.h"
 
 namespace vigil::daemon {
@@ -32,16 +33,20 @@ bool ShowsUsed(const CompiledRule& rule) {
 // `captured`: of the old rule's partial matches. `kept`: what the new set captures.
 RuleVerdict Judge(const CompiledRule& from, const CompiledRule& to,
                   const std::vector<uint32_t>& captured, const std::vector<uint32_t>& kept) {
-  if (from.matching != to.matching) {
-    return {to.info.id, Verdict::kReset, "what it matches is written differently"};
+  if (from.content == to.content && from.matching == to.matching) {
+    return {to.info.id, Verdict::kIdentical, ""};
   }
-  if (from.content == to.content) return {to.info.id, Verdict::kIdentical, ""};
+  if (from.matching != to.matching) {
+    const std::string why = WhyIncompatible(from, to);
+    if (!why.empty()) return {to.info.id, Verdict::kReset, why};
+  }
   const std::vector<uint32_t>& needed = ShowsUsed(to) ? kept : to.kept_slots;
   if (!std::includes(captured.begin(), captured.end(), needed.begin(), needed.end())) {
     return {to.info.id, Verdict::kReset,
-            "its alerts read fields that its partial matches do not hold"};
+            "it reads fields of accepted events that its partial matches do not hold"};
   }
-  return {to.info.id, Verdict::kCompatible, ""};
+  return {to.info.id, Verdict::kCompatible,
+          from.matching == to.matching ? "" : "its partial matches go on under the new version"};
 }
 
 void AddRuleKeys(const Generation& generation, std::vector<std::vector<uint32_t>>* rule_keys) {
@@ -105,7 +110,7 @@ StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
     next->next_generation = before->next_generation;
     next->next_incarnation = before->next_incarnation;
   }
-  std::vector<bool> goes_on(count);
+  std::vector<bool> goes_on(count);  // where it is matched
   for (uint32_t i = 0; i < count; ++i) {
     const CompiledRule& rule = rules->rules[i];
     const auto old = old_index.find(rule.info.id);
@@ -124,9 +129,11 @@ StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
       next->incarnations[i] = next->next_incarnation++;
       continue;
     }
-    goes_on[i] = true;
-    index_after[from] = i;
     next->incarnations[i] = before->incarnations[from];
+    if (before->rules->rules[from].matching == rule.matching) {
+      goes_on[i] = true;
+      index_after[from] = i;
+    }
     next->captured[i].clear();
     std::set_intersection(captured.begin(), captured.end(), kept.begin(), kept.end(),
                           std::back_inserter(next->captured[i]));

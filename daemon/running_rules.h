@@ -2,10 +2,17 @@
 // matches become (the verdict), and what is compiled anew.
 //
 //   identical   says the same: keeps its partial matches
-//   compatible  differs in description, severity, tags, mode or alerts only, and what its alerts
-//               read is held by its partial matches: keeps them
+//   compatible  differs, but not in what partial matches are made of (daemon/rule_edits.h), and
+//   what
+//               it reads of accepted events is held by them: keeps them, also those that stand for
+//               it and for others
 //   reset       differs otherwise: starts anew
 //   new, removed
+//
+// A compatible rule of which no more than description, severity, tags, mode or alerts differ stays
+// where it is matched. Another one comes with the next generation and takes its partial matches
+// along: what they accepted stays accepted, due times are those of the new version, and what they
+// let pass already falls due at the swap.
 // Tests: tests/daemon/running_rules_test.cc.
 #pragma once
 
@@ -30,7 +37,7 @@ std::string_view NameOf(Verdict verdict);
 struct RuleVerdict {
   std::string rule;
   Verdict verdict = Verdict::kNew;
-  std::string why;  // of kReset
+  std::string why;  // of kReset; of kCompatible if what it matches differs
 };
 
 // Immutable once made; any number of threads may read it.

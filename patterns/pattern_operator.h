@@ -78,8 +78,8 @@ class PatternOperator : public cep::Operator {
   StatusOr<Taken> Take(const cep::RestoredUnit& unit);
   // Whether a rule of this incarnation is matched here.
   bool Matches(uint64_t incarnation) const;
-  // What was restored is as of this watermark: what falls due at or before it under rules that have
-  // changed meanwhile does so now, dated by it.
+  // What will be restored is as of this watermark: what falls due at or before it under rules that
+  // have changed meanwhile does so at once, dated by it. Before the first unit.
   void ResumeAt(int64_t watermark) { resumed_at_ = watermark; }
   // Writes what these rules have, by index in the rule set, whether it has changed or not.
   Status ExportUnits(const std::vector<uint32_t>& rules, cep::UnitWriter* out);

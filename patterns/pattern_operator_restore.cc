@@ -252,23 +252,34 @@ Status PatternOperator::UnitRestorer::AddGraph(const std::vector<Target>& target
     spelled = std::make_unique<GroupedRuns>(&store_);
     graph = spelled.get();
   }
+  // What had been ended under the version that wrote it must not come back under a longer `within`.
+  int64_t floor = INT64_MIN;
+  if (unit_.within > 0 && op_.resumed_at_ != INT64_MIN &&
+      __builtin_sub_overflow(op_.resumed_at_, unit_.within, &floor)) {
+    floor = INT64_MIN;
+  }
   GroupedRuns::Counts added;
-  std::vector<uint32_t> places;
+  std::vector<uint32_t> places;  // in `graph`; kNoNode: ended
   for (const StoredState::Node& node : unit_.nodes) {
-    ++added.size;
+    uint32_t place = kNoNode;
     if (node.stage == StoredState::kNone) {
-      places.push_back(graph->AddUnion(places[node.event], places[node.parent]));
-      continue;
+      place = places[node.event];
+      const uint32_t rest = places[node.parent];
+      if (place != kNoNode && rest != kNoNode) place = graph->AddUnion(place, rest);
+    } else if (node.parent == StoredState::kNone) {
+      const int64_t start = unit_.events[node.event].ts;
+      if (start > floor) place = graph->Extend(EventAt(node.event), node.stage, kNoNode, start);
+    } else if (places[node.parent] != kNoNode) {
+      place = graph->Extend(EventAt(node.event), node.stage, places[node.parent], 0);
     }
-    ++added.accepted;
-    const uint32_t child = node.parent == StoredState::kNone ? kNoNode : places[node.parent];
-    const uint32_t event = EventAt(node.event);
-    places.push_back(graph->Extend(event, node.stage, child, store_.event(event).ts));
+    added.accepted += place != kNoNode && node.stage != StoredState::kNone ? 1 : 0;
+    added.size += place != kNoNode ? 1 : 0;
+    places.push_back(place);
   }
   graph->Resume(added, {unit_.accepted, unit_.size, unit_.swept_size});
   for (Run& group : groups) {
     group.node = places[group.node];
-    graph->AddTo(group, &graph->groups());
+    if (group.node != kNoNode) graph->AddTo(group, &graph->groups());
   }
   if (!stays_grouped) Spell(*graph, matcher.block(), state);
   return absl::OkStatus();
@@ -297,7 +308,7 @@ void PatternOperator::UnitRestorer::Spell(const GroupedRuns& graph, const RuleBl
 
 Status PatternOperator::Restore(const cep::RestoredUnit& unit) {
   ASSIGN_OR_RETURN(const Taken taken, Take(unit));
-  if (taken != Taken::kWithOwner) strays_.emplace_back(unit);
+  if (taken != Taken::kWithOwner && !unit.stored.empty()) strays_.emplace_back(unit);
   return absl::OkStatus();
 }
 

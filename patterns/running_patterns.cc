@@ -137,7 +137,7 @@ Status RunningOperator::Restore(const cep::RestoredUnit& unit) {
     ASSIGN_OR_RETURN(const PatternOperator::Taken taken, op->Take(unit));
     has_owner |= taken == PatternOperator::Taken::kWithOwner;
   }
-  if (!has_owner) strays_.emplace_back(unit);
+  if (!has_owner && !unit.stored.empty()) strays_.emplace_back(unit);
   return absl::OkStatus();
 }
 

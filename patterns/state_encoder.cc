@@ -95,6 +95,7 @@ std::span<const std::string_view> StateEncoder::Encode(const BlockState& state,
   if (grouped != nullptr) {
     PutGraph(*grouped);
     PutRuns(runs, mask, false);
+    PutVarint(static_cast<uint64_t>(block.program.within), &bytes_);
     const GroupedRuns::Counts counts = grouped->counts();
     PutVarint(counts.accepted, &bytes_);
     PutVarint(counts.size, &bytes_);

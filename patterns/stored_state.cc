@@ -464,6 +464,9 @@ class StateReader {
   }
 
   void ReadCounts() {
+    const uint64_t within = reader_.Varint();
+    Check(within <= INT64_MAX, "graph");
+    out_.within = static_cast<int64_t>(within);
     out_.accepted = Below(StoredState::kNone, "graph");
     out_.size = Below(StoredState::kNone, "graph");
     out_.swept_size = Below(StoredState::kNone, "graph");

@@ -95,7 +95,9 @@ struct StoredState {
   std::vector<Node> nodes;
   std::vector<Run> runs;  // by start
   std::vector<Run> held;  // by start
-  // Of a graph: GroupedRuns::Counts.
+  // Of a graph: the `within` that ends its paths, 0 for none, which leaves no trace in it before it
+  // is swept; GroupedRuns::Counts.
+  int64_t within = 0;
   uint64_t accepted = 0;
   uint64_t size = 0;
   uint64_t swept_size = 0;

@@ -1,6 +1,7 @@
 // What an edit makes of each rule's partial matches.
 #include "daemon/running_rules.h"
 
+#include <algorithm>
 #include <map>
 
 #include <catch2/catch.hpp>
@@ -72,10 +73,21 @@ TEST_CASE("RunningRules: the verdict of each edit", "[daemon][unit]") {
       {"\"${b.amount}\"", "\"paid ${b.amount}\"", "other:identical pair:compatible ", 1},
       // The partial matches do not hold this field.
       {"\"${b.amount}\"", "\"${b.shop}\"", "other:identical pair:reset ", 2},
-      {"'login'", "'log-in'", "other:identical pair:reset ", 2},
-      // A define counts for the rules that name it.
-      {"big: 100", "big: 200", "other:identical pair:reset ", 2},
-      {"within: 1m", "within: 2m", "other:identical pair:reset ", 2},
+      // Conditions, also those of a define, and each `within` may change.
+      {"'login'", "'log-in'", "other:identical pair:compatible ", 2},
+      {"amount > big", "amount > big && amount > a.amount", "other:identical pair:compatible ", 2},
+      {"amount > big", "amount > big && shop == a.shop", "other:identical pair:reset ", 2},
+      {"big: 100", "big: 200", "other:identical pair:compatible ", 2},
+      {"within: 1m", "within: 2m", "other:identical pair:compatible ", 2},
+      {"within: 1m", "within: 1m\n    on_timeout: {}", "other:identical pair:compatible ", 2},
+      {"within: 1m", "within: 1m\n    on_error: match", "other:identical pair:compatible ", 2},
+      // What partial matches are made of may not.
+      {"begin: a", "begin: c", "other:identical pair:reset ", 2},
+      {"followed_by: b", "next: b", "other:identical pair:reset ", 2},
+      {"begin: a\n", "begin: a\n        times: 2\n", "other:identical pair:reset ", 2},
+      {"followed_by: b", "followed_by: b\n        key: payer", "other:identical pair:reset ", 2},
+      {"key: [account]", "key: [card]", "other:identical pair:reset ", 2},
+      {"within: 1m", "within: 1m\n    after_match: skip_to_next", "other:identical pair:reset ", 2},
       {"rule: other", "rule: third", "other:removed pair:identical third:new ", 2},
   };
   for (const Case& c : kCases) {
@@ -84,7 +96,7 @@ TEST_CASE("RunningRules: the verdict of each edit", "[daemon][unit]") {
     CHECK(Verdicts(*next) == c.verdicts);
     CHECK(next->patterns->generations.size() == c.generations);
     CHECK(next->rule_keys.size() == next->rules->rules.size());
-    for (const auto& keys : next->rule_keys) CHECK(keys.size() == 1);
+    for (const auto& keys : next->rule_keys) CHECK_FALSE(keys.empty());
   }
 }
 
@@ -113,13 +125,16 @@ TEST_CASE("RunningRules: a generation goes with its last rule", "[daemon][unit]"
   CHECK(running->patterns->generations.size() == 1);
 }
 
-// Two rules of one shape, which share a block; the second one has this threshold.
-std::string TwoOfAShape(const std::string& pattern, int threshold) {
+// Two rules of one shape, which share a block; the second one has this condition and calls its
+// first stage so.
+std::string TwoOfAShape(const std::string& pattern, const std::string& condition,
+                        const std::string& stage = "s") {
   std::string text = "version: 1\nrules:\n";
-  const std::pair<const char*, int> kRules[] = {{"a", 10}, {"b", threshold}};
-  for (const auto& [rule, amount] : kRules) {
+  const std::pair<const char*, std::string> kRules[] = {{"a", "amount > 10"}, {"b", condition}};
+  for (const auto& [rule, wanted] : kRules) {
     text += std::string("  - rule: ") + rule + "\n    key: [account]\n" +
-            Replaced(pattern, "LIMIT", std::to_string(amount));
+            Replaced(Replaced(pattern, "CONDITION", wanted), "begin: s",
+                     "begin: " + (rule[0] == 'b' ? stage : "s"));
   }
   return text;
 }
@@ -152,6 +167,7 @@ class OneShard {
       set("account", cep::Value::String(random % 3 == 0 ? "x" : "y"));
       set("type", cep::Value::String(random / 3 % 3 == 0 ? "p" : "l"));
       set("amount", cep::Value::Int(random / 9 % 40));
+      set("n", cep::Value::Int(i));
       batch->ts[row] = 1000 + i * 10;
       batch->offsets[row] = static_cast<uint64_t>(i);
       batch->partitions[row] = &kPartition;
@@ -179,12 +195,11 @@ class OneShard {
   cep::Shard shard_;
 };
 
-TEST_CASE("RunningRules: a rule goes on as if nothing had happened to one that shared its block",
-          "[daemon][unit]") {
+std::vector<std::string> Patterns() {
   const std::string kWhere =
       "      - begin: s\n        where: type == 'l'\n      - FOLLOWED: p\n"
-      "        where: type == 'p' && amount > LIMIT\n";
-  const std::string kPatterns[] = {
+      "        where: type == 'p' && (CONDITION)\n";
+  return {
       // Many partial matches a key, which are kept grouped.
       "    pattern:\n" + Replaced(kWhere, "FOLLOWED", "followed_by_any") + "    within: 3s\n",
       "    pattern:\n" + Replaced(kWhere, "FOLLOWED", "followed_by") + "    within: 3s\n",
@@ -195,13 +210,18 @@ TEST_CASE("RunningRules: a rule goes on as if nothing had happened to one that s
       "    pattern:\n" + Replaced(kWhere, "FOLLOWED", "followed_by") +
           "    within: 500ms\n    on_timeout: {}\n",
   };
-  constexpr int kSwap = 411;
-  constexpr int kEnd = 900;
-  for (const std::string& pattern : kPatterns) {
+}
+
+constexpr int kSwap = 411;
+constexpr int kEnd = 900;
+
+TEST_CASE("RunningRules: a rule goes on as if nothing had happened to one that shared its block",
+          "[daemon][unit]") {
+  for (const std::string& pattern : Patterns()) {
     INFO(pattern);
-    const auto first = Follow(nullptr, TwoOfAShape(pattern, 20));
+    const auto first = Follow(nullptr, TwoOfAShape(pattern, "amount > 20"));
     REQUIRE(first->patterns->generations[0].patterns->blocks.size() == 1);
-    const auto next = Follow(first.get(), TwoOfAShape(pattern, 25));
+    const auto next = Follow(first.get(), TwoOfAShape(pattern, "amount > 25", "t"));
     CHECK(Verdicts(*next) == "a:identical b:reset ");
 
     OneShard untouched(first);
@@ -223,6 +243,87 @@ TEST_CASE("RunningRules: a rule goes on as if nothing had happened to one that s
           fresh.results["b"]);
     CHECK(fresh.results["b"].size() > 5);
   }
+}
+
+TEST_CASE("RunningRules: new conditions count from the swap on, for what has been open before",
+          "[daemon][unit]") {
+  for (const std::string& pattern : Patterns()) {
+    INFO(pattern);
+    const auto first = Follow(nullptr, TwoOfAShape(pattern, "amount > 20"));
+    const auto next = Follow(first.get(), TwoOfAShape(pattern, "amount > 25"));
+    CHECK(Verdicts(*next) == "a:identical b:compatible ");
+    CHECK(next->incarnations == first->incarnations);
+    OneShard swapped(first);
+    swapped.Apply(0, kSwap);
+    swapped.Swap(next);
+    swapped.Apply(kSwap, kEnd);
+    // What the two versions are together.
+    OneShard untouched(Follow(nullptr, TwoOfAShape(pattern, "n < " + std::to_string(kSwap) +
+                                                                " && amount > 20 || amount > 25")));
+    untouched.Apply(0, kSwap);
+    untouched.Apply(kSwap, kEnd);
+    CHECK(swapped.results["a"] == untouched.results["a"]);
+    CHECK(swapped.results["b"] == untouched.results["b"]);
+    CHECK(swapped.results["b"].size() > 20);
+    CHECK(swapped.live_nodes() <= untouched.live_nodes() * 2);
+  }
+}
+
+TEST_CASE("RunningRules: partial matches that were grouped go on one by one", "[daemon][unit]") {
+  const std::string pattern = Patterns()[0];
+  const std::string reporting = pattern + "    on_timeout: {}\n";
+  const auto first = Follow(nullptr, TwoOfAShape(pattern, "amount > 20"));
+  const auto next = Follow(first.get(), TwoOfAShape(reporting, "amount > 20"));
+  CHECK(Verdicts(*next) == "a:compatible b:compatible ");
+  CHECK(next->patterns->generations.size() == 1);
+  OneShard swapped(first);
+  OneShard untouched(Follow(nullptr, TwoOfAShape(reporting, "amount > 20")));
+  for (OneShard* shard : {&swapped, &untouched}) shard->Apply(0, kSwap);
+  swapped.Swap(next);
+  for (OneShard* shard : {&swapped, &untouched}) {
+    shard->results.clear();
+    shard->Apply(kSwap, kEnd);
+  }
+  for (const char* rule : {"a", "b"}) {
+    for (OneShard* shard : {&swapped, &untouched}) {
+      std::sort(shard->results[rule].begin(), shard->results[rule].end());
+    }
+    CHECK(swapped.results[rule].size() > 100);
+    CHECK(swapped.results[rule] == untouched.results[rule]);
+  }
+}
+
+TEST_CASE("RunningRules: what a shorter within has ended falls due at the swap", "[daemon][unit]") {
+  const std::string pattern = Patterns()[0] + "    on_timeout: {}\n";
+  const auto first = Follow(nullptr, TwoOfAShape(pattern, "amount > 20"));
+  const auto next =
+      Follow(first.get(), TwoOfAShape(Replaced(pattern, "3s", "100ms"), "amount > 20"));
+  OneShard swapped(first);
+  swapped.Apply(0, kSwap);
+  const size_t before = swapped.live_nodes();
+  swapped.Swap(next);
+  swapped.results.clear();
+  swapped.Apply(kSwap, kSwap + 1);
+  const int64_t swapped_at = 1000 + (kSwap - 1) * 10;
+  size_t at_swap = 0;
+  for (const std::string& result : swapped.results["b"]) {
+    const int64_t instant = std::stoll(result);
+    CHECK(instant >= swapped_at);
+    at_swap += instant == swapped_at ? 1 : 0;
+  }
+  CHECK(at_swap > 5);
+  CHECK(swapped.live_nodes() < before);
+}
+
+TEST_CASE("RunningRules: incarnations are never used again", "[daemon][unit]") {
+  const auto first = Follow(nullptr, kTwo);
+  CHECK(first->incarnations == std::vector<uint64_t>{1, 2});
+  const auto reset = Follow(first.get(), Replaced(kTwo, "begin: a\n", "begin: c\n"));
+  CHECK(reset->incarnations == std::vector<uint64_t>{1, 3});
+  const auto gone = Follow(reset.get(), Replaced(kTwo, "rule: pair", "rule: third"));
+  CHECK(gone->incarnations == std::vector<uint64_t>{1, 4});
+  const auto back = Follow(gone.get(), kTwo);
+  CHECK(back->incarnations == std::vector<uint64_t>{1, 5});
 }
 
 }  // namespace

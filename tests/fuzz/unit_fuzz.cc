@@ -27,7 +27,7 @@ constexpr std::string_view kPatterns[] = {
     R"("pattern":[{"begin":"g","times":"1..2","group":[{"begin":"a","where":"value > LIMIT"},)"
     R"({"next":"b","optional":true,"where":"size(b) < 2"}]},)"
     R"({"followed_by":"c","within":"5ms","where":"kind == 'c'"}],)"
-    R"("after_match":{"skip_to_first":"a"})",
+    R"("within":"30ms","after_match":{"skip_to_last":"c"})",
 };
 
 struct Loaded {

@@ -47,7 +47,10 @@ class TextSink : public cep::RecordSink {
     parts.is_timeout = match.kind == cep::MatchKind::kTimeout;
     parts.due = match.at;
     for (uint32_t i = 0; i < match.event_count; ++i) {
-      parts.events.emplace_back(match.events[i].stage, events_[match.events[i].event->offset].id);
+      const uint64_t offset = match.events[i].event->offset;
+      const int64_t id =
+          offset < events_.size() ? events_[offset].id : static_cast<int64_t>(offset);
+      parts.events.emplace_back(match.events[i].stage, id);
     }
     cep::Record record;
     record.instant = match.instant;
