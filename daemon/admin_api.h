@@ -51,6 +51,7 @@ class AdminApi {
   io::HttpResponse Reload(const io::HttpRequest&);
   io::HttpResponse Pause(const io::HttpRequest&);
   io::HttpResponse Resume(const io::HttpRequest&);
+  io::HttpResponse Checkpoint(const io::HttpRequest&);
   io::HttpResponse Drain(const io::HttpRequest&);
 
   bool IsAllowed(const io::HttpRequest& request, Role role) const;

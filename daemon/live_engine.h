@@ -68,6 +68,7 @@ class LiveEngine : public RuleTarget, public JobView {
   std::map<std::string, alerts::SinkCounters> sinks() const override;
   // Null without state.
   DurableJob* durable() const { return durable_.get(); }
+  StatusOr<std::string> Checkpoint() override;
   bool is_alive() const override;
   bool is_paused() const override { return is_paused_; }
   void Pause(bool is_paused) override;

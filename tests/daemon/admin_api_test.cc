@@ -64,6 +64,7 @@ class FakeJob : public JobView, public RuleTarget {
   bool is_alive() const override { return alive; }
   bool is_paused() const override { return paused; }
   void Pause(bool is_paused) override { paused = is_paused; }
+  StatusOr<std::string> Checkpoint() override { return checkpoint; }
   void Stop() override { stopped = true; }
 
   std::shared_ptr<const RunningRules> running;
@@ -72,6 +73,7 @@ class FakeJob : public JobView, public RuleTarget {
   bool alive = true;
   bool paused = false;
   bool stopped = false;
+  StatusOr<std::string> checkpoint = absl::FailedPreconditionError("the job has no `state`");
 };
 
 struct Setup {
@@ -201,6 +203,12 @@ TEST_CASE("AdminApi: operating", "[daemon][unit]") {
   // The files are not there: refused whole.
   CHECK(setup.Ask("POST", "/v1/reload", "act").status == 422);
   CHECK(setup.job.running->rules->rules.size() == 1);
+  CHECK(setup.Ask("POST", "/v1/checkpoint", "act").status == 409);
+  setup.job.checkpoint = absl::UnavailableError("the \"disk\"");
+  CHECK(setup.Ask("POST", "/v1/checkpoint", "act").status == 503);
+  CHECK(setup.Ask("POST", "/v1/checkpoint", "act").body == "{\"error\":\"the \\\"disk\\\"\"}\n");
+  setup.job.checkpoint = "state/checkpoints/1";
+  CHECK(setup.Ask("POST", "/v1/checkpoint", "act").body == "{\"path\":\"state/checkpoints/1\"}\n");
   CHECK(setup.Ask("POST", "/v1/drain", "act").status == 202);
   CHECK(setup.job.stopped);
 }
