@@ -165,6 +165,7 @@ const std::vector<AdminApi::Route>& AdminApi::Routes() {
       {"POST", "/v1/pause", Role::kOperate, &AdminApi::Pause},
       {"POST", "/v1/resume", Role::kOperate, &AdminApi::Resume},
       {"POST", "/v1/drain", Role::kOperate, &AdminApi::Drain},
+      {"POST", "/v1/checkpoint", Role::kOperate, &AdminApi::Checkpoint},
   };
   return kRoutes;
 }
@@ -365,6 +366,15 @@ HttpResponse AdminApi::Pause(const HttpRequest&) {
 HttpResponse AdminApi::Resume(const HttpRequest&) {
   job_->Pause(false);
   return {200, "application/json", "{\"paused\":false}\n"};
+}
+
+HttpResponse AdminApi::Checkpoint(const HttpRequest&) {
+  const StatusOr<std::string> path = job_->Checkpoint();
+  std::string body = path.ok() ? "{\"path\":" : "{\"error\":";
+  alerts::AppendJsonString(path.ok() ? *path : std::string(path.status().message()), &body);
+  body.append("}\n");
+  const int status = path.ok() ? 200 : absl::IsFailedPrecondition(path.status()) ? 409 : 503;
+  return {status, "application/json", std::move(body)};
 }
 
 HttpResponse AdminApi::Drain(const HttpRequest&) {

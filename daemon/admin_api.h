@@ -56,6 +56,7 @@ class AdminApi {
   io::HttpResponse Reload(const io::HttpRequest&);
   io::HttpResponse Pause(const io::HttpRequest&);
   io::HttpResponse Resume(const io::HttpRequest&);
+  io::HttpResponse Checkpoint(const io::HttpRequest&);
   io::HttpResponse Drain(const io::HttpRequest&);
 
   io::HttpResponse Edit(const io::HttpRequest& request, const Reloader::Plan& plan);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "alerts/sink_queue.h"
+#include "cep/base/status.h"
 #include "cep/runtime/live_job.h"
 #include "daemon/job_load.h"
 #include "daemon/running_rules.h"
@@ -46,6 +47,9 @@ class JobView {
   virtual bool is_paused() const = 0;
   // Nothing more is read until it is called with false.
   virtual void Pause(bool is_paused) = 0;
+  // Makes a checkpoint of the state now; returns its path. Waits. FAILED_PRECONDITION without
+  // state.
+  virtual StatusOr<std::string> Checkpoint() = 0;
   // Reading ends, what was read is delivered, the daemon ends.
   virtual void Stop() = 0;
 };

@@ -327,6 +327,11 @@ void LiveEngine::SetRules(std::shared_ptr<const RunningRules> next) {
   rules_ = std::move(next);
 }
 
+StatusOr<std::string> LiveEngine::Checkpoint() {
+  if (durable_ == nullptr) return absl::FailedPreconditionError("the job has no `state`");
+  return durable_->state()->CheckpointNow();
+}
+
 bool LiveEngine::is_alive() const {
   const int64_t last = last_round_ms_;
   return last < 0 || has_ended_ || clock_->SteadyMs() - last < kAliveMs;
@@ -535,7 +540,18 @@ void LiveEngine::WriteMetrics(const cep::CommitPoint& point) {
     AppendCount("queued_bytes", counters.queued_bytes, &line);
     line.push_back('}');
   }
-  line.append("}}");
+  line.push_back('}');
+  if (durable_ != nullptr) {
+    const DurableState::Counters counters = durable_->state()->counters();
+    line.append(",\"state\":{\"commit\":");
+    alerts::AppendUint(counters.last_commit_number, &line);
+    AppendCount("commits", counters.commits, &line);
+    AppendCount("commit_ms", static_cast<uint64_t>(counters.last_commit_ms), &line);
+    AppendCount("outbox_bytes", counters.outbox_bytes, &line);
+    AppendCount("checkpoints", counters.checkpoints, &line);
+    line.push_back('}');
+  }
+  line.push_back('}');
   delivery_->WriteLine("metrics", std::move(line));
 }
 

@@ -70,6 +70,7 @@ class LiveEngine : public RuleTarget, public JobView {
   DurableJob* durable() const { return durable_.get(); }
   Pauses::Counts swaps() const override { return swaps_.counts(); }
   int64_t wall_ms() const override { return clock_->WallMs(); }
+  StatusOr<std::string> Checkpoint() override;
   bool is_alive() const override;
   bool is_paused() const override { return is_paused_; }
   void Pause(bool is_paused) override;

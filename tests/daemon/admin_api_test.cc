@@ -71,6 +71,7 @@ class FakeJob : public JobView, public RuleTarget {
   bool is_alive() const override { return alive; }
   bool is_paused() const override { return paused; }
   void Pause(bool is_paused) override { paused = is_paused; }
+  StatusOr<std::string> Checkpoint() override { return checkpoint; }
   void Stop() override { stopped = true; }
 
   std::shared_ptr<const RunningRules> running;
@@ -81,6 +82,7 @@ class FakeJob : public JobView, public RuleTarget {
   bool paused = false;
   bool stopped = false;
   int refused = 0;
+  StatusOr<std::string> checkpoint = absl::FailedPreconditionError("the job has no `state`");
 };
 
 struct Setup {
@@ -229,6 +231,12 @@ TEST_CASE("AdminApi: operating", "[daemon][unit]") {
   CHECK(setup.Ask("POST", "/v1/reload", "act").status == 422);
   CHECK(setup.job.refused == 1);
   CHECK(setup.job.running->rules->rules.size() == 1);
+  CHECK(setup.Ask("POST", "/v1/checkpoint", "act").status == 409);
+  setup.job.checkpoint = absl::UnavailableError("the \"disk\"");
+  CHECK(setup.Ask("POST", "/v1/checkpoint", "act").status == 503);
+  CHECK(setup.Ask("POST", "/v1/checkpoint", "act").body == "{\"error\":\"the \\\"disk\\\"\"}\n");
+  setup.job.checkpoint = "state/checkpoints/1";
+  CHECK(setup.Ask("POST", "/v1/checkpoint", "act").body == "{\"path\":\"state/checkpoints/1\"}\n");
   CHECK(setup.Ask("POST", "/v1/drain", "act").status == 202);
   CHECK(setup.job.stopped);
 }

@@ -198,6 +198,32 @@ TEST_CASE("State: a sink that is ahead of an older state is refused until it is 
   CHECK(Count(job.Delivered(), " ") == Count(before, " ") + 31);
 }
 
+TEST_CASE("State: a broker that is cut off, or dies, loses and doubles nothing", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Job job(broker, "cut-off");
+  job.Produce(50);
+  const auto daemon = job.Start("");
+  REQUIRE(WaitFor(30, [&] { return Count(job.Delivered(), " ") == 38; }));
+  job.Produce(50);
+  broker->Signal("STOP");
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  broker->Signal("CONT");
+  job.Produce(50);
+  broker->Signal("KILL");
+  broker->Restart();
+  job.Produce(50);
+  const bool is_all_there = WaitFor(60, [&] { return Count(job.Delivered(), " ") >= 188; });
+  INFO(job.Log());
+  CHECK(is_all_there);
+  daemon->Signal(SIGTERM);
+  CHECK(daemon->Wait(40) == 0);
+  REQUIRE(job.Run() == 0);
+  std::string expected = "0";
+  for (int i = 1; i < job.produced; ++i) expected += " " + std::to_string(i);
+  CHECK(job.Delivered() == expected);
+}
+
 TEST_CASE("State: what a broker refuses for good goes to `errors`, the rest goes on",
           "[integration]") {
   Broker* broker = Broker::Get();
