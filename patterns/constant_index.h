@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -38,9 +39,12 @@ class ConstantIndex {
   virtual bool Fails(const cep::Value& value) const = 0;
   // The entry for a value for which the test does not fail, or kNone.
   virtual uint32_t Find(const cep::Value& value) const = 0;
-  // The same for texts: sets `entries` by row; kNone for excluded rows.
-  virtual void FindTexts(const std::string_view* texts, uint32_t rows, const cep::RowBits& excluded,
-                         uint32_t* entries) const = 0;
+  // The same for texts by row, but for excluded ones: sets the entries of the rows for which there
+  // is one, lists these in `found`, ascending, and returns their number. Both have room for all
+  // rows.
+  virtual uint32_t FindTexts(const std::string_view* texts, uint32_t rows,
+                             const cep::RowBits& excluded, uint32_t* entries,
+                             uint32_t* found) const = 0;
 
   // The rules of the block for which an entry holds. O(log blocks), for each entry that holds, too.
   uint64_t RulesOf(uint32_t entry, uint32_t member) const {
@@ -82,14 +86,47 @@ class ConstantIndex {
   uint32_t AlsoOf(uint32_t entry) const { return entries_[entry].also; }
   size_t entry_count() const { return entries_.size(); }
 
-  // Calls find(text) for each row that is not excluded; what it returns is the row's entry.
-  template <typename F>
-  static void ForEachText(const std::string_view* texts, uint32_t rows,
-                          const cep::RowBits& excluded, uint32_t* entries, F find) {
-    for (uint32_t row = 0; row < rows; ++row) {
-      if (row + kTextAhead < rows) __builtin_prefetch(texts[row + kTextAhead].data());
-      entries[row] = excluded.Test(row) ? kNone : find(texts[row]);
+  // A set of hashes that may say yes of one that is not in it.
+  class Filter {
+   public:
+    // For `size` hashes, of which one in 16 others passes.
+    explicit Filter(size_t size) : bits_(std::bit_ceil(std::max<size_t>(size * 16, 64))) {}
+
+    void Add(uint64_t hash) { words_[Bit(hash) / 64] |= uint64_t{1} << (Bit(hash) % 64); }
+    bool MayHold(uint64_t hash) const { return (words_[Bit(hash) / 64] >> (Bit(hash) % 64)) & 1; }
+
+   private:
+    size_t Bit(uint64_t hash) const { return (hash >> 20) & (bits_ - 1); }
+
+    size_t bits_;
+    std::vector<uint64_t> words_ = std::vector<uint64_t>(bits_ / 64);
+  };
+
+  // FindTexts() by `may_hold`, cheap and without branches, for each text, and `find` for those of
+  // which it says yes: whether a text is found is hard to foresee for the processor.
+  template <typename MayHold, typename Find>
+  static uint32_t Search(const std::string_view* texts, uint32_t rows, const cep::RowBits& excluded,
+                         MayHold may_hold, Find find, uint32_t* entries, uint32_t* found) {
+    uint32_t candidates = 0;
+    for (uint32_t base = 0; base < rows; base += 64) {
+      uint64_t pending = ~excluded.words[base / 64];
+      if (rows - base < 64) pending &= (uint64_t{1} << (rows - base)) - 1;
+      for (; pending != 0; pending &= pending - 1) {
+        const uint32_t row = base + static_cast<uint32_t>(std::countr_zero(pending));
+        __builtin_prefetch(texts[std::min(row + kTextAhead, rows - 1)].data());
+        found[candidates] = row;
+        candidates += may_hold(texts[row]) ? 1 : 0;
+      }
     }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < candidates; ++i) {
+      const uint32_t row = found[i];
+      const uint32_t entry = find(texts[row]);
+      if (entry == kNone) continue;
+      entries[row] = entry;
+      found[count++] = row;
+    }
+    return count;
   }
 
  private:

@@ -124,6 +124,11 @@ void EqualityIndex::Add(const Value& constant, uint32_t member, uint32_t bit) {
   AddHit(entry, member, bit);
 }
 
+void EqualityIndex::Finish() {
+  filter_ = Filter(keys_.size());
+  for (const KeyedText& constant : keys_) filter_.Add(HashOf(constant.key));
+}
+
 std::string EqualityIndex::Describe() const {
   return "in one table of " + std::to_string(size()) + " constants";
 }
@@ -141,10 +146,14 @@ uint32_t EqualityIndex::FindText(std::string_view text) const {
   return FindKey(KeyOfText(text), text);
 }
 
-void EqualityIndex::FindTexts(const std::string_view* texts, uint32_t rows,
-                              const cep::RowBits& excluded, uint32_t* entries) const {
-  ForEachText(texts, rows, excluded, entries,
-              [this](std::string_view text) { return FindKey(KeyOfText(text), text); });
+uint32_t EqualityIndex::FindTexts(const std::string_view* texts, uint32_t rows,
+                                  const cep::RowBits& excluded, uint32_t* entries,
+                                  uint32_t* found) const {
+  const auto may_hold = [this](std::string_view text) {
+    return filter_.MayHold(HashOf(KeyOfText(text)));
+  };
+  const auto find = [this](std::string_view text) { return FindKey(KeyOfText(text), text); };
+  return Search(texts, rows, excluded, may_hold, find, entries, found);
 }
 
 }  // namespace vigil::patterns

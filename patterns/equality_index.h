@@ -21,6 +21,7 @@ class EqualityIndex final : public ConstantIndex {
 
   // The rule holds for values equal to `constant`.
   void Add(const cep::Value& constant, uint32_t member, uint32_t bit) override;
+  void Finish() override;
 
   std::string Describe() const override;
   // Number of distinct constants.
@@ -31,8 +32,8 @@ class EqualityIndex final : public ConstantIndex {
   // The entry of the constant that equals the value by CEL's rules, or kNone.
   uint32_t Find(const cep::Value& value) const override;
   uint32_t FindText(std::string_view text) const;
-  void FindTexts(const std::string_view* texts, uint32_t rows, const cep::RowBits& excluded,
-                 uint32_t* entries) const override;
+  uint32_t FindTexts(const std::string_view* texts, uint32_t rows, const cep::RowBits& excluded,
+                     uint32_t* entries, uint32_t* found) const override;
 
  private:
   // A constant as it is compared: numbers by their value as a double; texts of up to 16 bytes by
@@ -66,7 +67,8 @@ class EqualityIndex final : public ConstantIndex {
   void Place(uint64_t hash, uint32_t entry);
   void Grow();
 
-  std::vector<KeyedText> keys_;                      // by entry
+  std::vector<KeyedText> keys_;  // by entry
+  Filter filter_{0};
   std::vector<Slot> slots_ = std::vector<Slot>(16);  // at most half full
 };
 

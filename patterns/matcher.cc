@@ -35,27 +35,36 @@ void CollectLeaves(const Program& program, uint32_t formula, std::vector<uint32_
   if (f.op == Formula::Op::kAnd) CollectLeaves(program, f.b, leaves);
 }
 
+// Calls row_bits(word) for each word of `rows` and adds what it returns.
+template <typename F>
+void OrWords(F row_bits, cep::RowBits* rows) {
+  for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) rows->words[w] |= row_bits(w);
+}
+
 // Where the leaf may hold, or fail, for some rule of the block.
 void OrPossibleRows(const LeafPredicate& leaf, const PredicateResults& results,
                     cep::RowBits* rows) {
-  for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) {
-    switch (leaf.kind) {
-      case LeafPredicate::Kind::kShared:
-        rows->words[w] |= ~results.of(leaf.shared).no.words[w];
-        break;
-      case LeafPredicate::Kind::kThreshold:
-        rows->words[w] |=
-            ~results.of(leaf.shared).no.words[w] & ~results.of(leaf.loosest).no.words[w];
-        break;
-      case LeafPredicate::Kind::kIndexed: {
-        const IndexHits& hits = results.hits(leaf.index);
-        rows->words[w] |= hits.possible[leaf.member].words[w] | hits.failed.words[w];
-        break;
-      }
-      case LeafPredicate::Kind::kPerRule:
-        for (uint32_t id : leaf.per_rule) rows->words[w] |= ~results.of(id).no.words[w];
-        break;
+  switch (leaf.kind) {
+    case LeafPredicate::Kind::kShared: {
+      const cep::RowBits& no = results.of(leaf.shared).no;
+      return OrWords([&](uint32_t w) { return ~no.words[w]; }, rows);
     }
+    case LeafPredicate::Kind::kThreshold: {
+      const cep::RowBits& no = results.of(leaf.shared).no;
+      const cep::RowBits& loosest = results.of(leaf.loosest).no;
+      return OrWords([&](uint32_t w) { return ~no.words[w] & ~loosest.words[w]; }, rows);
+    }
+    case LeafPredicate::Kind::kIndexed: {
+      const cep::RowBits& failed = results.hits(leaf.index).failed;
+      const cep::RowBits& possible = results.hits(leaf.index).possible[leaf.member];
+      return OrWords([&](uint32_t w) { return possible.words[w] | failed.words[w]; }, rows);
+    }
+    case LeafPredicate::Kind::kPerRule:
+      for (const uint32_t id : leaf.per_rule) {
+        const cep::RowBits& no = results.of(id).no;
+        OrWords([&](uint32_t w) { return ~no.words[w]; }, rows);
+      }
+      return;
   }
 }
 

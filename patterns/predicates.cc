@@ -1,5 +1,7 @@
 #include "patterns/predicates.h"
 
+#include <algorithm>
+
 #include "patterns/atom_kernels.h"
 
 namespace vigil::patterns {
@@ -85,21 +87,25 @@ void PredicateResults::EvaluateIndex(uint32_t id, const cep::ColumnBlock& block)
   out->failed.Clear();
   out->possible.assign(index.members(), cep::RowBits());
   uint32_t* entries = out->entries.data();
+  uint32_t* found = out->found.data();
+  std::fill_n(entries, block.rows, ConstantIndex::kNone);
+  uint32_t count = 0;
   if (column.kind() == cep::ColumnKind::kString && column.all_present()) {
-    index.FindTexts(column.strings(), block.rows, excluded, entries);
+    count = index.FindTexts(column.strings(), block.rows, excluded, entries, found);
   } else {
     for (uint32_t row = 0; row < block.rows; ++row) {
-      entries[row] = ConstantIndex::kNone;
       if (excluded.Test(row)) continue;
       const cep::Value value = column.Get(row);
       if (index.Fails(value)) {
         out->failed.Set(row);
-      } else {
-        entries[row] = index.Find(value);
+        continue;
       }
+      entries[row] = index.Find(value);
+      if (entries[row] != ConstantIndex::kNone) found[count++] = row;
     }
   }
-  for (uint32_t row = 0; row < block.rows; ++row) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t row = found[i];
     index.ForEachMember(entries[row], [&](uint32_t member) { out->possible[member].Set(row); });
   }
 }

@@ -74,6 +74,7 @@ class PredicateSet {
 // What a ConstantIndex finds for the rows of a block, where the common condition is not false.
 struct IndexHits {
   std::vector<uint32_t> entries = std::vector<uint32_t>(cep::kBatchRows);  // by row, or kNone
+  std::vector<uint32_t> found = std::vector<uint32_t>(cep::kBatchRows);    // rows that have one
   cep::RowBits failed;                 // rows whose field cannot be tested: an error
   std::vector<cep::RowBits> possible;  // rows at which a rule of the block holds, by member
 };

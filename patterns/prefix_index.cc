@@ -69,6 +69,34 @@ void PrefixIndex::Finish() {
   }
   added_.clear();
   added_.shrink_to_fit();
+  if (!heads_.empty()) MakeRanges();
+}
+
+void PrefixIndex::MakeRanges() {
+  kept_ = std::min<size_t>(*std::min_element(sizes_.begin(), sizes_.end()), kHead);
+  filter_ = Filter(heads_.size());
+  ranges_.resize(std::bit_ceil(heads_.size() * 2));
+  const size_t mask = ranges_.size() - 1;
+  const auto count = static_cast<uint32_t>(heads_.size());
+  for (uint32_t first = 0; first < count;) {
+    const uint64_t key = KeyOf(heads_[first]);
+    uint32_t end = first + 1;
+    while (end < count && KeyOf(heads_[end]) == key) ++end;
+    const uint64_t hash = HashOf(key);
+    filter_.Add(hash);
+    size_t i = hash & mask;
+    while (ranges_[i].end != 0) i = (i + 1) & mask;
+    ranges_[i] = {key, first, end};
+    first = end;
+  }
+}
+
+inline const PrefixIndex::Range* PrefixIndex::FindRange(uint64_t key) const {
+  const size_t mask = ranges_.size() - 1;
+  for (size_t i = HashOf(key) & mask; ranges_[i].end != 0; i = (i + 1) & mask) {
+    if (ranges_[i].key == key) return &ranges_[i];
+  }
+  return nullptr;
 }
 
 std::string PrefixIndex::Describe() const {
@@ -79,19 +107,23 @@ bool PrefixIndex::Fails(const cep::Value& value) const {
   return value.tag != cep::ValueTag::kString;
 }
 
-// Among entries, the last one that does not come after `rest`, whose head is `head`; or kNone.
-inline uint32_t PrefixIndex::LastNotAfter(std::string_view rest, uint64_t head) const {
-  const uint64_t* at = heads_.data();
-  for (size_t n = heads_.size(); n > 1;) {
+// Of the entries of a range, the last one that does not come after `rest`, whose head is `head`; or
+// kNone.
+inline uint32_t PrefixIndex::LastNotAfter(const Range& range, std::string_view rest,
+                                          uint64_t head) const {
+  const uint64_t* at = heads_.data() + range.first;
+  for (size_t n = range.end - range.first; n > 1;) {
     const size_t half = n / 2;
     at = at[half] <= head ? at + half : at;  // a conditional move
     n -= half;
   }
   if (*at > head) return kNone;
   auto entry = static_cast<uint32_t>(at - heads_.data());
-  if (*at < head || RestOf(entry) <= rest) return entry;
+  if (*at < head || sizes_[entry] <= std::min(rest.size(), kHead) || RestOf(entry) <= rest) {
+    return entry;
+  }
   // Several entries have this head, and the last of them comes after the text.
-  uint32_t from = 0;
+  uint32_t from = range.first;
   while (from < entry) {
     const uint32_t middle = from + (entry - from) / 2;
     if (RestOf(middle) <= rest) {
@@ -100,7 +132,7 @@ inline uint32_t PrefixIndex::LastNotAfter(std::string_view rest, uint64_t head) 
       entry = middle;
     }
   }
-  return entry == 0 ? kNone : entry - 1;
+  return entry == range.first ? kNone : entry - 1;
 }
 
 inline size_t PrefixIndex::CommonSize(uint32_t entry, std::string_view rest, uint64_t head) const {
@@ -111,22 +143,33 @@ inline size_t PrefixIndex::CommonSize(uint32_t entry, std::string_view rest, uin
 }
 
 inline uint32_t PrefixIndex::Longest(std::string_view text) const {
-  if (heads_.empty() || !text.starts_with(stem_)) return kNone;
-  const std::string_view rest = text.substr(stem_.size());
+  const size_t stem = stem_.size();
+  if (heads_.empty() || text.size() < stem + kept_) return kNone;
+  const std::string_view rest(text.data() + stem, text.size() - stem);
   const uint64_t head = HeadOf(rest);
-  uint32_t entry = LastNotAfter(rest, head);
+  const Range* range = FindRange(KeyOf(head));
+  if (range == nullptr) return kNone;
+  uint32_t entry = LastNotAfter(*range, rest, head);
   if (entry == kNone) return kNone;
   const size_t common = CommonSize(entry, rest, head);
   while (entry != kNone && sizes_[entry] > common) entry = AlsoOf(entry);
-  return entry;
+  return text.starts_with(stem_) ? entry : kNone;
 }
 
 uint32_t PrefixIndex::Find(const cep::Value& value) const { return Longest(value.text()); }
 
-void PrefixIndex::FindTexts(const std::string_view* texts, uint32_t rows,
-                            const cep::RowBits& excluded, uint32_t* entries) const {
-  ForEachText(texts, rows, excluded, entries,
-              [this](std::string_view text) { return Longest(text); });
+uint32_t PrefixIndex::FindTexts(const std::string_view* texts, uint32_t rows,
+                                const cep::RowBits& excluded, uint32_t* entries,
+                                uint32_t* found) const {
+  if (heads_.empty()) return 0;
+  const size_t stem = stem_.size();
+  const size_t least = stem + kept_;
+  const auto may_hold = [&](std::string_view text) {
+    if (text.size() < least) return false;
+    return filter_.MayHold(HashOf(KeyOf(HeadOf({text.data() + stem, text.size() - stem}))));
+  };
+  const auto find = [this](std::string_view text) { return Longest(text); };
+  return Search(texts, rows, excluded, may_hold, find, entries, found);
 }
 
 }  // namespace vigil::patterns

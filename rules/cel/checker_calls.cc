@@ -237,7 +237,9 @@ std::string_view ForeignHint(std::string_view name) {
 
 void Checker::ReportUnknownFunction(Expr* expr) {
   std::vector<std::string_view> names;
-  for (const Function& function : FunctionTable::Get().functions()) names.push_back(function.name);
+  for (const Function& function : FunctionTable::Get().functions()) {
+    if (!IsOperator(function.name)) names.push_back(function.name);
+  }
   for (const char* macro :
        {"all", "exists", "exists_one", "map", "filter", "has", "transformList", "transformMap",
         "transformMapEntry", "sortBy", "optMap", "optFlatMap", "cel.bind"}) {

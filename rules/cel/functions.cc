@@ -129,7 +129,10 @@ bool FunctionTable::HasNamespace(std::string_view space) const {
 }
 
 bool IsOperator(std::string_view name) {
-  return name.size() > 1 && (name.back() == '_') && (name.front() == '_' || name.size() == 2);
+  constexpr std::string_view kOperators = "+-*/%!";
+  if (name.size() < 2 || name.back() != '_') return false;
+  const std::string_view spelling = OperatorOf(name);  // a name like `t_` has letters there
+  return spelling.size() == 1 && kOperators.find(spelling) != std::string_view::npos;
 }
 
 std::string_view OperatorOf(std::string_view name) {

@@ -49,6 +49,11 @@ uint8_t OrderOf(double a, double b) {
   return order == 0 ? kUnordered : order;
 }
 
+uint8_t OrderOf(std::string_view a, std::string_view b) {
+  const int order = a.compare(b);
+  return order < 0 ? kLess : order > 0 ? kGreater : kEqual;
+}
+
 template <typename Word>
 bool SameEnds(const char* a, const char* b, size_t size) {
   Word heads[2];
@@ -60,20 +65,33 @@ bool SameEnds(const char* a, const char* b, size_t size) {
   return ((heads[0] ^ heads[1]) | (tails[0] ^ tails[1])) == 0;
 }
 
-// Equality without a call for the short texts that conditions compare.
-bool SameText(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  const size_t size = a.size();
-  if (size >= 8 && size <= 16) return SameEnds<uint64_t>(a.data(), b.data(), size);
-  if (size >= 4 && size < 8) return SameEnds<uint32_t>(a.data(), b.data(), size);
-  if (size >= 2 && size < 4) return SameEnds<uint16_t>(a.data(), b.data(), size);
-  return size == 0 || (size == 1 ? a[0] == b[0] : std::memcmp(a.data(), b.data(), size) == 0);
+[[gnu::noinline]] bool SameLongText(std::string_view a, std::string_view b) { return a == b; }
+
+// Equality without a call for the short texts that conditions compare, and without a branch on what
+// they hold.
+inline bool SameText(std::string_view a, std::string_view b) {
+  const size_t size = b.size();
+  const bool is_long = a.size() == size;
+  const char* data = is_long ? a.data() : b.data();  // a conditional move
+  bool same;
+  if (size >= 8) {
+    if (size > 16) return SameLongText(a, b);
+    same = SameEnds<uint64_t>(data, b.data(), size);
+  } else if (size >= 4) {
+    same = SameEnds<uint32_t>(data, b.data(), size);
+  } else if (size >= 2) {
+    same = SameEnds<uint16_t>(data, b.data(), size);
+  } else {
+    same = size == 0 || *data == *b.data();
+  }
+  return static_cast<bool>(static_cast<int>(is_long) & static_cast<int>(same));
 }
 
-uint8_t OrderOf(std::string_view a, std::string_view b, bool equality_only) {
-  if (equality_only) return SameText(a, b) ? kEqual : kLess;
-  const int order = a.compare(b);
-  return order < 0 ? kLess : order > 0 ? kGreater : kEqual;
+template <typename Word>
+uint64_t Load(const char* p) {
+  Word word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
 }
 
 Tri ToTri(bool holds) { return holds ? Tri::kTrue : Tri::kFalse; }
@@ -85,6 +103,59 @@ const Expr& SkipInlined(const Expr& expr) {
 }
 
 }  // namespace
+
+// The ends of a text of up to 16 bytes, which are all of it; none of a longer one. Returns how many
+// bytes an end has.
+inline uint32_t TestChain::LoadEnds(const char* data, size_t size, uint64_t* head, uint64_t* tail) {
+  if (size >= 8) {
+    if (size > 16) return 0;
+    *head = Load<uint64_t>(data);
+    *tail = Load<uint64_t>(data + size - 8);
+    return 8;
+  }
+  if (size >= 4) {
+    *head = Load<uint32_t>(data);
+    *tail = Load<uint32_t>(data + size - 4);
+    return 4;
+  }
+  if (size >= 2) {
+    *head = Load<uint16_t>(data);
+    *tail = Load<uint16_t>(data + size - 2);
+    return 2;
+  }
+  *head = *tail = size == 1 ? static_cast<uint8_t>(*data) : 0;
+  return 1;
+}
+
+// Equality without a call for the short texts that conditions compare.
+inline bool TestChain::IsSame(std::string_view value, const Text& constant) {
+  const bool is_long = value.size() == constant.size;
+  const char* data = is_long ? value.data() : constant.data;  // a conditional move
+  uint64_t head = 0;
+  uint64_t tail = 0;
+  if (LoadEnds(data, constant.size, &head, &tail) != 0) {
+    return static_cast<bool>(
+        static_cast<int>(is_long) &
+        static_cast<int>(((head ^ constant.head) | (tail ^ constant.tail)) == 0));
+  }
+  return is_long && std::memcmp(data, constant.data, constant.size) == 0;
+}
+
+// Looks at all of the few constants: which one it is, is hard to foresee for the processor.
+inline bool TestChain::IsOneOf(std::string_view value, const Text* constants, uint32_t count) {
+  uint64_t head = 0;
+  uint64_t tail = 0;
+  bool found = false;
+  if (LoadEnds(value.data(), value.size(), &head, &tail) == 0) {
+    for (uint32_t i = 0; i < count; ++i) found |= IsSame(value, constants[i]);
+    return found;
+  }
+  for (uint32_t i = 0; i < count; ++i) {
+    const Text& c = constants[i];
+    found |= ((value.size() ^ c.size) | (head ^ c.head) | (tail ^ c.tail)) == 0;
+  }
+  return found;
+}
 
 // Builds tests from the last to the first: what a test goes on to is known when it is made.
 class TestChainBuilder {
@@ -99,8 +170,9 @@ class TestChainBuilder {
     const auto last = static_cast<uint32_t>(tests.size() - 1);
     std::reverse(tests.begin(), tests.end());
     for (TestChain::Test& test : tests) {
-      if (test.if_true <= last) test.if_true = last - test.if_true;
-      if (test.if_false <= last) test.if_false = last - test.if_false;
+      for (uint32_t& next : test.next) {
+        if (next <= last) next = last - next;
+      }
     }
     return first == last;
   }
@@ -149,8 +221,8 @@ class TestChainBuilder {
   uint32_t Push(const Test& test, uint32_t if_true, uint32_t if_false) {
     if (chain_.tests_.size() >= kMaxTests) return Decline();
     chain_.tests_.push_back(test);
-    chain_.tests_.back().if_true = if_true;
-    chain_.tests_.back().if_false = if_false;
+    chain_.tests_.back().next[0] = if_false;
+    chain_.tests_.back().next[1] = if_true;
     return static_cast<uint32_t>(chain_.tests_.size() - 1);
   }
 
@@ -174,32 +246,37 @@ class TestChainBuilder {
     Test test;
     test.slot = a->index;
     test.wanted = WantedBy(op);
-    test.equality_only = op == CompareOp::kEq || op == CompareOp::kNe;
+    const bool ordered = op != CompareOp::kEq && op != CompareOp::kNe;
     const ColumnKind kind = KindOf(a->index);
-    const bool made = op == CompareOp::kIn            ? SetItems(kind, *b, &test)
-                      : b->kind == ExprKind::kLiteral ? SetConstant(kind, b->literal, &test)
-                                                      : SetStage(kind, *b, &test);
+    const bool made = op == CompareOp::kIn ? SetItems(kind, *b, &test)
+                      : b->kind == ExprKind::kLiteral
+                          ? SetConstant(kind, b->literal, ordered, &test)
+                          : SetStage(kind, *b, ordered, &test);
     return made ? Push(test, if_true, if_false) : Decline();
   }
 
-  void Keep(const Value* values, uint32_t count, Test* test) {
-    Value* kept = chain_.arena_.New<Value>(count);
-    for (uint32_t i = 0; i < count; ++i) kept[i] = CopyValue(values[i], chain_.arena_);
-    test->constants = kept;
-    test->constant_count = count;
+  TestChain::Text KeepText(std::string_view text) {
+    TestChain::Text kept;
+    const std::string_view copy = chain_.arena_.Copy(text);
+    kept.data = copy.data();
+    kept.size = copy.size();
+    TestChain::LoadEnds(kept.data, kept.size, &kept.head, &kept.tail);
+    return kept;
   }
 
-  bool SetConstant(ColumnKind kind, const Value& literal, Test* test) {
+  bool SetConstant(ColumnKind kind, const Value& literal, bool ordered, Test* test) {
     if (kind == ColumnKind::kInt && literal.tag == ValueTag::kInt) {
       test->kind = Kind::kInt;
+      test->int_value = literal.i;
     } else if (kind == ColumnKind::kDouble && literal.tag == ValueTag::kDouble) {
       test->kind = Kind::kDouble;
+      test->double_value = literal.d;
     } else if (kind == ColumnKind::kString && literal.tag == ValueTag::kString) {
-      test->kind = Kind::kString;
+      test->kind = ordered ? Kind::kTextOrder : Kind::kText;
+      test->text = KeepText(literal.text());
     } else {
       return false;
     }
-    Keep(&literal, 1, test);
     return true;
   }
 
@@ -213,12 +290,22 @@ class TestChainBuilder {
     for (uint32_t i = 0; i < items.size; ++i) {
       if (items.list[i].tag != tag) return false;
     }
-    test->kind = kind == ColumnKind::kString ? Kind::kStringIn : Kind::kIntIn;
-    Keep(items.list, items.size, test);
+    if (kind == ColumnKind::kString) {
+      test->kind = Kind::kTextIn;
+      auto* kept = chain_.arena_.New<TestChain::Text>(items.size);
+      for (uint32_t i = 0; i < items.size; ++i) kept[i] = KeepText(items.list[i].text());
+      test->texts = kept;
+    } else {
+      test->kind = Kind::kIntIn;
+      auto* kept = chain_.arena_.New<int64_t>(items.size);
+      for (uint32_t i = 0; i < items.size; ++i) kept[i] = items.list[i].i;
+      test->ints = kept;
+    }
+    test->count = items.size;
     return true;
   }
 
-  bool SetStage(ColumnKind kind, const Expr& field, Test* test) {
+  bool SetStage(ColumnKind kind, const Expr& field, bool ordered, Test* test) {
     if (field.ref != RefKind::kEventField || field.kind != ExprKind::kSelect || field.is_optional) {
       return false;
     }
@@ -229,7 +316,7 @@ class TestChainBuilder {
     } else if (kind == ColumnKind::kDouble) {
       test->kind = Kind::kStageDouble;
     } else if (kind == ColumnKind::kString) {
-      test->kind = Kind::kStageString;
+      test->kind = ordered ? Kind::kStageTextOrder : Kind::kStageText;
     } else {
       return false;
     }
@@ -247,69 +334,109 @@ std::unique_ptr<const TestChain> TestChain::Make(const Expr& root, const cep::La
   if (layout == nullptr) return nullptr;
   auto chain = std::make_unique<TestChain>();
   if (!TestChainBuilder(*layout, *chain).Build(root)) return nullptr;
+  if (chain->tests_.size() > 1 + kMaxTogether) return chain;
+  for (const uint32_t outcome : {0, 1}) {
+    const uint32_t from = chain->tests_[0].next[outcome];
+    if (from < kTrue) chain->tables_[outcome] = chain->MakeTable(from);
+  }
   return chain;
 }
 
-inline Tri TestChain::Holds(const Test& test, const cep::EvalContext& context) {
-  const Column& column = context.block->columns[test.slot];
-  const uint32_t row = context.row;
-  if (column.state(row) != cep::FieldState::kPresent) return Tri::kError;
-  const auto wanted = [&](uint8_t order) { return ToTri((test.wanted & order) != 0); };
-  Value other;
-  if (test.kind >= Kind::kStageInt) {
-    if (context.stages == nullptr) return Tri::kError;
-    const cep::StageEvents& stage = context.stages[test.stage];
-    if (stage.count == 0) return Tri::kError;
-    other = stage.events[stage.count - 1]->Get(test.stage_slot);
+// The rare ones, out of the way.
+Tri TestChain::HoldsInOrder(const Test& test, const Column& column, const Row& row) {
+  const std::string_view text = column.strings()[row.row];
+  if (test.kind == Kind::kTextOrder) {
+    return ToTri((test.wanted & OrderOf(text, {test.text.data, test.text.size})) != 0);
   }
+  const Value other = row.context.stages[test.stage].events[0]->Get(test.stage_slot);
+  return ToTri((test.wanted & OrderOf(text, other.text())) != 0);
+}
+
+inline Tri TestChain::HoldsForStage(const Test& test, const Column& column, const Row& row) {
+  if (row.context.stages == nullptr) return Tri::kError;
+  const cep::StageEvents& stage = row.context.stages[test.stage];
+  if (stage.count != 1) return Tri::kError;
+  const Value other = stage.events[0]->Get(test.stage_slot);
   switch (test.kind) {
-    case Kind::kBool:
-      return ToTri(column.bools()[row] != 0);
-    case Kind::kInt:
-      return wanted(OrderOf(column.ints()[row], test.constants[0].i));
-    case Kind::kDouble:
-      return wanted(OrderOf(column.doubles()[row], test.constants[0].d));
-    case Kind::kString:
-      return wanted(OrderOf(column.strings()[row], test.constants[0].text(), test.equality_only));
-    case Kind::kIntIn: {
-      bool found = false;
-      for (uint32_t i = 0; i < test.constant_count; ++i) {
-        found |= column.ints()[row] == test.constants[i].i;
-      }
-      return ToTri(found);
-    }
-    case Kind::kStringIn: {
-      // All of the few items: which one it is, is hard to foresee for the processor.
-      const std::string_view text = column.strings()[row];
-      bool found = false;
-      for (uint32_t i = 0; i < test.constant_count; ++i) {
-        found |= SameText(text, test.constants[i].text());
-      }
-      return ToTri(found);
-    }
     case Kind::kStageInt:
       if (other.tag != ValueTag::kInt) return Tri::kError;
-      return wanted(OrderOf(column.ints()[row], other.i));
+      return ToTri((test.wanted & OrderOf(column.ints()[row.row], other.i)) != 0);
     case Kind::kStageDouble:
       if (other.tag != ValueTag::kDouble) return Tri::kError;
-      return wanted(OrderOf(column.doubles()[row], other.d));
-    case Kind::kStageString:
+      return ToTri((test.wanted & OrderOf(column.doubles()[row.row], other.d)) != 0);
+    case Kind::kStageText:
       if (other.tag != ValueTag::kString) return Tri::kError;
-      return wanted(OrderOf(column.strings()[row], other.text(), test.equality_only));
+      return ToTri(SameText(column.strings()[row.row], other.text()) == (test.wanted == kEqual));
+    default:
+      if (other.tag != ValueTag::kString) return Tri::kError;
+      return HoldsInOrder(test, column, row);
   }
-  return Tri::kError;
+}
+
+inline Tri TestChain::Holds(const Test& test, const Row& row) {
+  const Column& column = row.columns[test.slot];
+  const uint32_t at = row.row;
+  if (column.state(at) != cep::FieldState::kPresent) return Tri::kError;
+  bool holds = false;
+  switch (test.kind) {
+    case Kind::kBool:
+      return ToTri(column.bools()[at] != 0);
+    case Kind::kInt:
+      return ToTri((test.wanted & OrderOf(column.ints()[at], test.int_value)) != 0);
+    case Kind::kDouble:
+      return ToTri((test.wanted & OrderOf(column.doubles()[at], test.double_value)) != 0);
+    case Kind::kText:
+      return ToTri(IsSame(column.strings()[at], test.text) == (test.wanted == kEqual));
+    case Kind::kIntIn:
+      for (uint32_t i = 0; i < test.count; ++i) holds |= column.ints()[at] == test.ints[i];
+      return ToTri(holds);
+    case Kind::kTextIn:
+      return ToTri(IsOneOf(column.strings()[at], test.texts, test.count));
+    case Kind::kTextOrder:
+      return HoldsInOrder(test, column, row);
+    default:
+      return HoldsForStage(test, column, row);
+  }
+}
+
+Tri TestChain::Walk(uint32_t at, const Row& row) const {
+  while (at < kTrue) {
+    const Tri outcome = Holds(tests_[at], row);
+    if (outcome == Tri::kError) return outcome;
+    at = tests_[at].next[outcome == Tri::kTrue ? 1 : 0];
+  }
+  return ToTri(at == kTrue);
+}
+
+// What comes of the tests from `from` on, by their outcomes.
+uint64_t TestChain::MakeTable(uint32_t from) const {
+  uint64_t table = 0;
+  for (uint64_t outcomes = 0; outcomes < uint64_t{1} << (tests_.size() - 1); ++outcomes) {
+    uint32_t at = from;
+    while (at < kTrue) at = tests_[at].next[(outcomes >> (at - 1)) & 1];
+    if (at == kTrue) table |= uint64_t{1} << outcomes;
+  }
+  return table;
 }
 
 Tri TestChain::Run(const cep::EvalContext& context) const {
   if (context.block == nullptr) return Tri::kError;
-  uint32_t at = 0;
-  while (at < kTrue) {
-    const Test& test = tests_[at];
-    const Tri outcome = Holds(test, context);
-    if (outcome == Tri::kError) return outcome;
-    at = outcome == Tri::kTrue ? test.if_true : test.if_false;
+  const Row row = {context.block->columns.data(), context.row, context};
+  const Test* const tests = tests_.data();
+  const Tri first = Holds(tests[0], row);
+  if (first == Tri::kError) return first;
+  const bool first_holds = first == Tri::kTrue;
+  const uint32_t at = tests[0].next[first_holds ? 1 : 0];
+  if (at >= kTrue) return ToTri(at == kTrue);
+  const size_t others = tests_.size() - 1;
+  if (others > kMaxTogether) return Walk(at, row);
+  uint64_t outcomes = 0;
+  for (size_t i = 0; i < others; ++i) {
+    const Tri outcome = Holds(tests[i + 1], row);
+    if (outcome == Tri::kError) return Walk(at, row);
+    outcomes |= static_cast<uint64_t>(outcome == Tri::kTrue) << i;
   }
-  return at == kTrue ? Tri::kTrue : Tri::kFalse;
+  return ToTri((tables_[first_holds ? 1 : 0] >> outcomes & 1) != 0);
 }
 
 }  // namespace vigil::rules::cel

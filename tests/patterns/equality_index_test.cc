@@ -51,6 +51,28 @@ Value RandomValue(std::mt19937_64* random) {
   }
 }
 
+// A column of texts at once gives what single texts give.
+void CheckTexts(const EqualityIndex& index, std::mt19937_64* random) {
+  std::vector<std::string_view> texts;
+  cep::RowBits excluded;
+  const uint64_t rows = 1 + (*random)() % 200;
+  for (uint32_t row = 0; row < rows; ++row) {
+    texts.push_back(Text((*random)()));
+    if ((*random)() % 5 == 0) excluded.Set(row);
+  }
+  std::vector<uint32_t> entries(texts.size(), EqualityIndex::kNone);
+  std::vector<uint32_t> found(texts.size());
+  const uint32_t count = index.FindTexts(texts.data(), static_cast<uint32_t>(texts.size()),
+                                         excluded, entries.data(), found.data());
+  std::vector<uint32_t> expected;
+  for (uint32_t row = 0; row < texts.size(); ++row) {
+    const uint32_t entry = excluded.Test(row) ? EqualityIndex::kNone : index.FindText(texts[row]);
+    REQUIRE(entries[row] == entry);
+    if (entry != EqualityIndex::kNone) expected.push_back(row);
+  }
+  REQUIRE(std::vector<uint32_t>(found.begin(), found.begin() + count) == expected);
+}
+
 TEST_CASE("EqualityIndex: finds what comparing with each constant finds", "[patterns][property]") {
   std::mt19937_64 random(5);
   int found = 0;
@@ -64,6 +86,8 @@ TEST_CASE("EqualityIndex: finds what comparing with each constant finds", "[patt
       index.Add(constant, rule / 64, rule % 64);
       constants.emplace_back(constant, rule);
     }
+    index.Finish();
+    CheckTexts(index, &random);
     CHECK(index.size() <= constants.size());
     for (int i = 0; i < 200; ++i) {
       const Value value = RandomValue(&random);

@@ -45,8 +45,15 @@ TEST_CASE("PrefixIndex: finds what testing each prefix finds", "[patterns][prope
     const std::vector<std::string_view> views(texts.begin(), texts.end());
     cep::RowBits excluded;
     for (uint32_t row = 0; row < texts.size(); row += 7) excluded.Set(row);
-    std::vector<uint32_t> entries(texts.size());
-    index.FindTexts(views.data(), static_cast<uint32_t>(texts.size()), excluded, entries.data());
+    std::vector<uint32_t> entries(texts.size(), ConstantIndex::kNone);
+    std::vector<uint32_t> listed(texts.size());
+    const uint32_t hits = index.FindTexts(views.data(), static_cast<uint32_t>(texts.size()),
+                                          excluded, entries.data(), listed.data());
+    std::vector<uint32_t> expected;
+    for (uint32_t row = 0; row < texts.size(); ++row) {
+      if (entries[row] != ConstantIndex::kNone) expected.push_back(row);
+    }
+    REQUIRE(std::vector<uint32_t>(listed.begin(), listed.begin() + hits) == expected);
     for (uint32_t row = 0; row < texts.size(); ++row) {
       const uint32_t entry = index.Find(Value::String(texts[row]));
       REQUIRE(entries[row] == (excluded.Test(row) ? ConstantIndex::kNone : entry));

@@ -75,6 +75,7 @@ TEST_CASE("CEL checker: errors name the thing and the way out", "[rules][unit]")
       {"a.b.C{x: 1} == 1", 0, 5, "V0213", "message literals such as `a.b.C{}` are not supported",
        ""},
       // Extensions.
+      {"x_()", 0, 2, "V0206", "unknown function `x_`", ""},
       {"len(type) > 1", 0, 3, "V0206", "unknown function `len`", "did you mean `size`?"},
       {"isNull(type)", 0, 6, "V0206", "unknown function `isNull`",
        "a field that may be absent is tested by `has(event.x) && ...`, or read by "

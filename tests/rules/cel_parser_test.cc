@@ -67,6 +67,7 @@ TEST_CASE("CEL parser: trees print as canonical text", "[rules][unit]") {
       {".a", ".a"},
       {".f(.a)", ".f(.a)"},
       {".has(a)", ".has(a)"},
+      {"t_() + _x_(1)", "t_() + _x_(1)"},
       {"-(1.a)", "-(1.a)"},
       {"-(1.f(2)[3])", "-(1.f(2)[3])"},
       {"-(a.f(2)[3])", "-a.f(2)[3]"},
