@@ -260,7 +260,18 @@ struct Editing : Setup {
     request.path.resize(question);
     request.if_match = if_match;
     request.if_none_match = if_none_match;
-    return api->Answer(request);
+    io::HttpResponse response = api->Answer(request);
+    CheckDocumented(request, response.status);
+    return response;
+  }
+  // docs/openapi.yaml knows each answer that an edit may get.
+  static void CheckDocumented(const io::HttpRequest& request, int status) {
+    static const YAML::Node document = YAML::LoadFile("docs/openapi.yaml");
+    const bool is_rule = request.path.rfind("/v1/rules/", 0) == 0;
+    INFO(request.method << " " << request.path << " " << status);
+    CHECK(
+        document["paths"][is_rule ? "/v1/rules/{rule}" : request.path]
+                [request.method == "PUT" ? "put" : "delete"]["responses"][std::to_string(status)]);
   }
   std::string File(const std::string& name) const {
     return testing::ReadFile(dir.Path("rules/" + name));
