@@ -30,6 +30,14 @@ struct KafkaSourceConfig {
   std::map<std::string, std::string> properties;
 };
 
+struct FileSourceConfig {
+  std::string folder;              // that relative paths are in
+  std::vector<std::string> paths;  // files or patterns of them
+  bool from_end = false;
+  bool stop_at_end = false;
+  bool drain = true;  // with stop_at_end
+};
+
 struct FormatConfig {
   enum class Kind : uint8_t { kJson, kCsv, kAvro, kProtobuf };
   Kind kind = Kind::kJson;
@@ -61,11 +69,11 @@ struct WatermarkConfig {
   int64_t max_future_ms = 60'000;
 };
 
-// Has either `kafka` or `file`.
+// Has one of `kafka` and `file`.
 struct SourceConfig {
   std::string name;
   std::optional<KafkaSourceConfig> kafka;
-  std::string file;
+  std::optional<FileSourceConfig> file;
   std::vector<FormatConfig> formats;  // tried in order
   EventTimeConfig event_time;
   WatermarkConfig watermark;

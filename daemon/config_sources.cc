@@ -1,6 +1,9 @@
 #include "daemon/config_sources.h"
 
+#include <algorithm>
+
 #include "daemon/config_values.h"
+#include "io/open_input.h"
 
 namespace vigil::daemon {
 namespace {
@@ -22,8 +25,11 @@ class SourceReader {
 
  private:
   void ReadKafka(const Node& node);
+  template <typename Config>
+  void ReadStop(const SectionReader& section, Config* config) const;
   void ReadStart(const SectionReader& section, KafkaSourceConfig* kafka) const;
   void ReadFile(const Node& node);
+  void GuessFormat();
   void ReadFormats();
   void AddFormat(const Node& node);
   void ReadRegistry(const SectionReader& options, std::string_view other, FormatConfig* format);
@@ -44,15 +50,20 @@ void SourceReader::ReadKafka(const Node& node) {
     kafka.topics.push_back(std::move(topic.name));
   }
   ReadStart(section, &kafka);
-  kafka.stop_at_end = section.Word("stop").value_or(0) == 1;
+  ReadStop(section, &kafka);
+  kafka.properties = ReadProperties(section);
+  source_.kafka = std::move(kafka);
+}
+
+template <typename Config>
+void SourceReader::ReadStop(const SectionReader& section, Config* config) const {
+  if (const std::optional<size_t> stop = section.Word("stop")) config->stop_at_end = *stop == 1;
   const std::optional<bool> drain = section.Bool("drain");
-  kafka.drain = drain.value_or(true);
-  if (drain && !kafka.stop_at_end) {
+  config->drain = drain.value_or(true);
+  if (drain && !config->stop_at_end) {
     section.reporter().Report(Code::kConflict, section.PlaceOfKey("drain"),
                               "`drain` says what happens at the end, and there is no `stop: end`");
   }
-  kafka.properties = ReadProperties(section);
-  source_.kafka = std::move(kafka);
 }
 
 void SourceReader::ReadStart(const SectionReader& section, KafkaSourceConfig* kafka) const {
@@ -73,13 +84,37 @@ void SourceReader::ReadStart(const SectionReader& section, KafkaSourceConfig* ka
 }
 
 void SourceReader::ReadFile(const Node& node) {
-  std::string path;
+  FileSourceConfig file;
+  file.folder = folder_;
+  // Compressed files do not grow.
+  const auto bound = [&file] {
+    file.stop_at_end = std::all_of(
+        file.paths.begin(), file.paths.end(),
+        [](const std::string& path) { return path.ends_with(".gz") || path.ends_with(".zst"); });
+  };
   if (node.is_mapping()) {
-    path = ReadText(Inner(S::kFileSource, section_, node), "path");
+    const SectionReader section = Inner(S::kFileSource, section_, node);
+    for (rules::PlacedName& path : section.Names("path")) {
+      file.paths.push_back(std::move(path.name));
+    }
+    file.from_end = section.Word("start").value_or(0) == 1;
+    bound();
+    ReadStop(section, &file);
   } else {
-    path = ReadText(section_, "file");
+    file.paths.push_back(ReadText(section_, "file"));
+    bound();
   }
-  source_.file = ResolvePath(folder_, path);
+  source_.file = std::move(file);
+}
+
+// Where no format is given, the names of files may say one.
+void SourceReader::GuessFormat() {
+  const bool are_csv = std::all_of(source_.file->paths.begin(), source_.file->paths.end(),
+                                   [](const std::string& path) {
+                                     const StatusOr<io::InputName> name = io::ParseInputName(path);
+                                     return name.ok() && name->format == io::InputFormat::kCsv;
+                                   });
+  if (are_csv) source_.formats.front().kind = FormatConfig::Kind::kCsv;
 }
 
 void SourceReader::ReadFormats() {
@@ -212,6 +247,7 @@ SourceConfig SourceReader::Run() {
   if (const Node* kafka = section_.Get("kafka")) ReadKafka(*kafka);
   if (const Node* file = section_.Get("file")) ReadFile(*file);
   ReadFormats();
+  if (source_.file && !section_.Has("format")) GuessFormat();
   ReadEventTime();
   ReadWatermark();
   source_.strict = section_.Bool("strict").value_or(false);

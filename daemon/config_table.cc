@@ -62,7 +62,7 @@ std::vector<KeyRow> SourceKeys() {
       {S::kSource,
        "file",
        K::kTextOrSection,
-       "A recorded file in place of `kafka`.",
+       "Files in place of `kafka`, followed as they grow and are rotated.",
        {.inner = S::kFileSource}},
       {S::kSource,
        "format",
@@ -124,9 +124,26 @@ std::vector<KeyRow> SourceKeys() {
 
       {S::kFileSource,
        "path",
-       K::kText,
-       "`.jsonl`, `.csv`, `.avro` or `.pb`, also `.gz` and `.zst`.",
+       K::kNames,
+       "Files, or patterns of them (`*`, `?`, `[a-z]`); each file is a partition. `.gz` and `.zst` "
+       "are decompressed.",
        {.is_required = true}},
+      {S::kFileSource,
+       "start",
+       K::kWord,
+       "Where a file begins that is there at the start.",
+       {.default_text = "beginning", .words = "beginning end"}},
+      {S::kFileSource,
+       "stop",
+       K::kWord,
+       "`end`: a bounded run, up to where the files end at the start; absent: `end` if all files "
+       "are compressed, else `never`.",
+       {.words = "never end"}},
+      {S::kFileSource,
+       "drain",
+       K::kBool,
+       "With `stop: end`: move time to its end then. `false`: time stays where it is.",
+       {.default_text = "true"}},
   };
 }
 

@@ -1,14 +1,19 @@
 #include "daemon/live_sources.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/formats.h"
 #include "ingest/formats.h"
+#include "ingest/source_kafka.h"
+#include "ingest/source_tail.h"
+#include "io/open_input.h"
 
 namespace vigil::daemon {
 namespace {
 
 constexpr int64_t kMaxAheadMs = 10'000;  // besides the bound
+const std::vector<std::string> kNoPaths;
 
 ingest::KafkaStart StartOf(const KafkaSourceConfig& kafka) {
   using Kind = ingest::KafkaStart::Kind;
@@ -67,7 +72,15 @@ std::vector<std::string> FindUnsupported(const Config& config) {
     const auto refuse = [&](const std::string& what) {
       problems.push_back("source " + source.name + ": " + what);
     };
-    if (!source.kafka) refuse("`file` is for replay; run reads `kafka`");
+    if (!source.kafka && source.event_time.kind == EventTimeConfig::Kind::kKafka) {
+      refuse("`event_time: kafka` is for a source that is `kafka`");
+    }
+    for (const std::string& path : source.file ? source.file->paths : kNoPaths) {
+      const StatusOr<io::InputName> name = io::ParseInputName(path);
+      if (name.ok() && name->format == io::InputFormat::kAvro) {
+        refuse(path + ": an Avro container file can only be replayed");
+      }
+    }
     if (source.event_time.kind == EventTimeConfig::Kind::kExpression) {
       refuse("`event_time: {cel}` cannot be run");
     }
@@ -79,17 +92,85 @@ std::vector<std::string> FindUnsupported(const Config& config) {
   return problems;
 }
 
-StatusOr<std::unique_ptr<ingest::Codec>> MakeSourceCodec(const SourceConfig& source,
-                                                         const rules::RuleSet& rules,
-                                                         FormatMaker* formats) {
-  ingest::CodecOptions options{.layout = rules.layout,
-                               .schema = rules.schema,
-                               .time = source.event_time.field,
-                               .strict = source.strict,
-                               .positions = false};
-  if (source.event_time.kind != EventTimeConfig::Kind::kField) options.time.field.clear();
+namespace {
+
+// Where a stream of text begins with a header of its own, that makes its codec.
+bool HasHeader(const SourceConfig& source) {
+  return !source.kafka && source.formats.size() == 1 &&
+         source.formats.front().kind == FormatConfig::Kind::kCsv;
+}
+
+bool IsWallTime(const SourceConfig& source) {
+  return EventTimeOf(source) == ingest::KafkaEventTime::kWallClock;
+}
+
+ingest::SplitOptions SplitOf(const SourceConfig& source) {
+  ingest::SplitOptions split;
+  split.has_header = HasHeader(source);
+  const bool is_binary =
+      std::any_of(source.formats.begin(), source.formats.end(), [](const FormatConfig& format) {
+        return format.kind == FormatConfig::Kind::kAvro ||
+               format.kind == FormatConfig::Kind::kProtobuf;
+      });
+  if (is_binary) split.framing = ingest::Framing::kDelimited;
+  return split;
+}
+
+StatusOr<std::unique_ptr<cep::LiveSource>> MakeFileSource(const SourceConfig& source,
+                                                          ingest::SourceCodec codec, SourceLog* log,
+                                                          const Clock* clock) {
+  const FileSourceConfig& file = *source.file;
+  ASSIGN_OR_RETURN(std::unique_ptr<ingest::TailSource> made,
+                   ingest::TailSource::Create({.source = {.name = source.name,
+                                                          .codec = std::move(codec),
+                                                          .has_header = HasHeader(source),
+                                                          .is_wall_time = IsWallTime(source),
+                                                          .clock = clock},
+                                               .folder = file.folder,
+                                               .paths = file.paths,
+                                               .from_end = file.from_end,
+                                               .stop_at_end = file.stop_at_end,
+                                               .split = SplitOf(source)},
+                                              log));
+  return made;
+}
+
+StatusOr<std::unique_ptr<cep::LiveSource>> MakeKafkaSource(const SourceConfig& source,
+                                                           const std::string& group,
+                                                           ingest::SourceCodec codec,
+                                                           SourceLog* log, const Clock* clock) {
+  const KafkaSourceConfig& kafka = *source.kafka;
+  ASSIGN_OR_RETURN(std::unique_ptr<ingest::KafkaSource> made,
+                   ingest::KafkaSource::Create({.name = source.name,
+                                                .brokers = kafka.brokers,
+                                                .group = group,
+                                                .topics = kafka.topics,
+                                                .start = StartOf(kafka),
+                                                .stop_at_end = kafka.stop_at_end,
+                                                .properties = kafka.properties,
+                                                .event_time = EventTimeOf(source),
+                                                .layout = codec.options.layout,
+                                                .codec = std::move(codec.codec),
+                                                .clock = clock},
+                                               log));
+  return made;
+}
+
+}  // namespace
+
+StatusOr<ingest::SourceCodec> MakeSourceCodec(const SourceConfig& source,
+                                              const rules::RuleSet& rules, FormatMaker* formats) {
+  ingest::SourceCodec codec;
+  codec.options = {.layout = rules.layout,
+                   .schema = rules.schema,
+                   .time = source.event_time.field,
+                   .strict = source.strict,
+                   .positions = false};
+  if (source.event_time.kind != EventTimeConfig::Kind::kField) codec.options.time.field.clear();
+  if (HasHeader(source)) return codec;
   ASSIGN_OR_RETURN(const std::vector<ingest::Format> made, formats->Make(source.formats));
-  return ingest::MakeCodec(made, options);
+  ASSIGN_OR_RETURN(codec.codec, ingest::MakeCodec(made, codec.options));
+  return codec;
 }
 
 StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
@@ -97,27 +178,21 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
                                                      const Clock* clock, FormatMaker* formats) {
   std::vector<cep::LiveInput> inputs;
   for (const SourceConfig& source : config.sources) {
-    const KafkaSourceConfig& kafka = *source.kafka;
     cep::LiveInput input;
     const WatermarkConfig& watermark = source.watermark;
     input.time.bound_ms = watermark.bound_ms;
     input.time.idle_after_ms = watermark.idle_after_ms;
     input.time.max_ahead_ms = watermark.max_ahead_ms.value_or(kMaxAheadMs + watermark.bound_ms);
     input.max_future_ms = watermark.max_future_ms;
-    input.drains = kafka.drain;
-    ASSIGN_OR_RETURN(std::unique_ptr<ingest::Codec> codec, MakeSourceCodec(source, rules, formats));
-    ASSIGN_OR_RETURN(input.source, ingest::KafkaSource::Create({.name = source.name,
-                                                                .brokers = kafka.brokers,
-                                                                .group = config.name,
-                                                                .topics = kafka.topics,
-                                                                .start = StartOf(kafka),
-                                                                .stop_at_end = kafka.stop_at_end,
-                                                                .properties = kafka.properties,
-                                                                .event_time = EventTimeOf(source),
-                                                                .layout = rules.layout,
-                                                                .codec = std::move(codec),
-                                                                .clock = clock},
-                                                               log));
+    ASSIGN_OR_RETURN(ingest::SourceCodec codec, MakeSourceCodec(source, rules, formats));
+    if (source.kafka) {
+      input.drains = source.kafka->drain;
+      ASSIGN_OR_RETURN(input.source,
+                       MakeKafkaSource(source, config.name, std::move(codec), log, clock));
+    } else {
+      input.drains = source.file->drain;
+      ASSIGN_OR_RETURN(input.source, MakeFileSource(source, std::move(codec), log, clock));
+    }
     inputs.push_back(std::move(input));
   }
   return inputs;

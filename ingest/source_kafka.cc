@@ -73,7 +73,7 @@ struct KafkaSource::TopicPattern {
 };
 
 StatusOr<std::unique_ptr<KafkaSource>> KafkaSource::Create(KafkaSourceOptions options,
-                                                           KafkaSourceLog* log) {
+                                                           RecordSourceLog* log) {
   std::unique_ptr<KafkaSource> source(new KafkaSource(std::move(options), log));
   const KafkaSourceOptions& own = source->options_;
   for (const std::string& topic : own.topics) {
@@ -96,7 +96,7 @@ StatusOr<std::unique_ptr<KafkaSource>> KafkaSource::Create(KafkaSourceOptions op
   return source;
 }
 
-KafkaSource::KafkaSource(KafkaSourceOptions options, KafkaSourceLog* log)
+KafkaSource::KafkaSource(KafkaSourceOptions options, RecordSourceLog* log)
     : options_(std::move(options)),
       log_(log),
       discovery_ms_(NumberOr(options_.properties, "topic.metadata.refresh.interval.ms", 10'000)),
@@ -548,12 +548,12 @@ void KafkaSource::NotePending(PartitionState* state) {
   Say(4, "waits for " + state->pending->Describe(), state);
 }
 
-std::unique_ptr<Codec> KafkaSource::SetCodec(std::shared_ptr<const cep::Layout> layout,
-                                             std::unique_ptr<Codec> codec) {
-  options_.layout = std::move(layout);
-  std::swap(options_.codec, codec);
+std::vector<std::unique_ptr<Codec>> KafkaSource::SetCodec(SourceCodec codec) {
+  std::vector<std::unique_ptr<Codec>> former;
+  former.push_back(std::exchange(options_.codec, std::move(codec.codec)));
+  options_.layout = codec.options.layout;
   kafka_slot_ = options_.layout->Find(kKafkaField);
-  return codec;
+  return former;
 }
 
 void KafkaSource::DecodeAgain(const cep::Batch& from, const uint32_t* rows, size_t count,

@@ -27,9 +27,8 @@
 #include <vector>
 
 #include "cep/base/clock.h"
-#include "cep/runtime/live_source.h"
 #include "ingest/chunk_pool.h"
-#include "ingest/codec.h"
+#include "ingest/record_source.h"
 #include "io/kafka_client.h"
 
 namespace vigil::ingest {
@@ -68,22 +67,12 @@ struct KafkaSourceOptions {
   const Clock* clock = nullptr;  // borrowed
 };
 
-// Receives what is worth a log line. Called by the source's threads; must be thread safe.
-class KafkaSourceLog {
- public:
-  virtual ~KafkaSourceLog() = default;
-  // syslog's levels: 3 error, 4 warning, 6 information.
-  //   partition   the place of the partition that it is about; empty: of none
-  virtual void Write(int level, std::string_view source, std::string_view partition,
-                     const std::string& text) = 0;
-};
-
 // Thread safety: as LiveSource; its threads are its own.
-class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
+class KafkaSource : public RecordSource, private io::KafkaEvents {
  public:
   // Errors: INVALID_ARGUMENT for a property or a pattern that is not valid.
   static StatusOr<std::unique_ptr<KafkaSource>> Create(KafkaSourceOptions options,
-                                                       KafkaSourceLog* log);
+                                                       RecordSourceLog* log);
   ~KafkaSource() override;
 
   Status Start(Wakeup* wakeup) override;
@@ -96,10 +85,7 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   void DecodeAgain(const cep::Batch& from, const uint32_t* rows, size_t count,
                    cep::Batch* to) override;
   void Publish(const std::vector<uint64_t>& next_offsets) override;
-  // What is read from now on is decoded for another layout. What the former codec decoded must have
-  // been applied, or be decoded again, before the former codec, which is returned, goes.
-  std::unique_ptr<Codec> SetCodec(std::shared_ptr<const cep::Layout> layout,
-                                  std::unique_ptr<Codec> codec);
+  std::vector<std::unique_ptr<Codec>> SetCodec(SourceCodec codec) override;
 
  private:
   static constexpr size_t kFetch = 512;  // messages taken from a queue at once
@@ -127,7 +113,7 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   };
   struct TopicPattern;
 
-  KafkaSource(KafkaSourceOptions options, KafkaSourceLog* log);
+  KafkaSource(KafkaSourceOptions options, RecordSourceLog* log);
 
   // io::KafkaEvents
   void OnLog(int level, std::string_view text) override;
@@ -158,7 +144,7 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   static void OnQueueNews(rd_kafka_t* client, void* opaque);
 
   KafkaSourceOptions options_;
-  KafkaSourceLog* log_;
+  RecordSourceLog* log_;
   std::vector<std::unique_ptr<TopicPattern>> patterns_;
   int64_t discovery_ms_ = 10'000;
   int kafka_slot_ = -1;

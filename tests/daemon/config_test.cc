@@ -2,6 +2,7 @@
 #include "daemon/config.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -13,6 +14,7 @@
 namespace vigil::daemon {
 namespace {
 
+namespace fs = std::filesystem;
 using vigil::testing::ReadFile;
 using vigil::testing::TempDir;
 
@@ -109,7 +111,9 @@ shards: 2
   CHECK((source.strict && source.id == "transaction_id"));
   CHECK(config.sources[1].kafka->start == StartAt::kTimestamp);
   CHECK(config.sources[1].kafka->start_ms == 1769817600000);
-  CHECK(config.sources[2].file == files.dir.Path("old.jsonl"));
+  CHECK(config.sources[2].file->folder == fs::path(files.path).parent_path());
+  CHECK(config.sources[2].file->paths == std::vector<std::string>{"old.jsonl"});
+  CHECK_FALSE(config.sources[2].file->stop_at_end);
   CHECK(config.sources[2].event_time.kind == EventTimeConfig::Kind::kKafka);
   CHECK(config.sources[2].watermark.kind == WatermarkConfig::Kind::kMonotonic);
 
