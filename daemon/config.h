@@ -9,12 +9,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ingest/event_time.h"
 #include "rules/diagnostic.h"
+#include "rules/yaml_node.h"
 
 namespace vigil::daemon {
 
@@ -51,18 +53,24 @@ struct FormatConfig {
   std::string message;      // kProtobuf: full name; with a registry it may be empty
 };
 
+// CEL over a source's events, and where it stands.
+struct ExpressionConfig {
+  std::string text;                   // empty: none
+  const rules::Node* node = nullptr;  // in Config::document
+};
+
 struct EventTimeConfig {
   enum class Kind : uint8_t { kField, kExpression, kKafka, kProcessing, kIngestion };
   Kind kind = Kind::kField;
   ingest::TimeSpec field;
-  std::string expression;
+  ExpressionConfig expression;
 };
 
 struct WatermarkConfig {
   enum class Kind : uint8_t { kBounded, kMonotonic, kPunctuated };
   Kind kind = Kind::kBounded;
-  int64_t bound_ms = 0;    // 0 where kMonotonic
-  std::string punctuated;  // CEL
+  int64_t bound_ms = 0;  // 0 where kMonotonic
+  ExpressionConfig punctuated;
   int64_t idle_after_ms = 30'000;
   std::optional<bool> idle_advance;  // absent: the rules decide
   std::optional<int64_t> max_ahead_ms;
@@ -78,7 +86,7 @@ struct SourceConfig {
   EventTimeConfig event_time;
   WatermarkConfig watermark;
   bool strict = false;
-  std::string id;  // CEL; empty: an event is its position
+  ExpressionConfig id;  // none: an event is its position
 };
 
 struct SinkConfig {
@@ -124,6 +132,7 @@ struct Config {
   std::optional<StateConfig> state;
   std::optional<ListenConfig> http;
   std::optional<uint32_t> shards;
+  std::shared_ptr<const rules::Document> document;  // the file, for diagnostics that come later
 
   // Those that rules may send to: its own and the ones that are always there, sorted.
   std::vector<std::string> OutputNames() const;

@@ -11,6 +11,7 @@
 #include "daemon/reloader.h"
 #include "daemon/service_manager.h"
 #include "daemon/signals.h"
+#include "daemon/source_expressions.h"
 #include "io/http_server.h"
 #include "rules/diagnostic.h"
 #include "rules/load.h"
@@ -113,7 +114,9 @@ RunResult Daemon::ReadConfiguration() {
   }
   rules::LoadOptions load;
   load.outputs = config_.OutputNames();
+  load.sources = ExpressionsOf(config_);
   schema_ = WithKafkaField(std::move(schema), config_);
+  is_config_bad |= Print(CheckExpressions(config_, *schema_)) > 0;
   rules::LoadResult result = rules::LoadRules(config_.rules, schema_, load);
   are_rules_bad |= Print(result.diagnostics) > 0;
   if (is_config_bad) return RunResult::kBadConfig;

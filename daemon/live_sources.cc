@@ -81,13 +81,6 @@ std::vector<std::string> FindUnsupported(const Config& config) {
         refuse(path + ": an Avro container file can only be replayed");
       }
     }
-    if (source.event_time.kind == EventTimeConfig::Kind::kExpression) {
-      refuse("`event_time: {cel}` cannot be run");
-    }
-    if (source.watermark.kind == WatermarkConfig::Kind::kPunctuated) {
-      refuse("`watermark: {punctuated}` cannot be run");
-    }
-    if (!source.id.empty()) refuse("`id` cannot be run");
   }
   return problems;
 }
@@ -167,9 +160,14 @@ StatusOr<ingest::SourceCodec> MakeSourceCodec(const SourceConfig& source,
                    .strict = source.strict,
                    .positions = false};
   if (source.event_time.kind != EventTimeConfig::Kind::kField) codec.options.time.field.clear();
+  const auto expressions = rules.sources.find(source.name);
+  if (source.event_time.kind == EventTimeConfig::Kind::kExpression) {
+    codec.time = expressions->second.event_time;
+  }
   if (HasHeader(source)) return codec;
   ASSIGN_OR_RETURN(const std::vector<ingest::Format> made, formats->Make(source.formats));
-  ASSIGN_OR_RETURN(codec.codec, ingest::MakeCodec(made, codec.options));
+  ASSIGN_OR_RETURN(std::unique_ptr<ingest::Codec> plain, ingest::MakeCodec(made, codec.options));
+  codec.codec = codec.Timed(std::move(plain));
   return codec;
 }
 
@@ -184,6 +182,9 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
     input.time.idle_after_ms = watermark.idle_after_ms;
     input.time.max_ahead_ms = watermark.max_ahead_ms.value_or(kMaxAheadMs + watermark.bound_ms);
     input.max_future_ms = watermark.max_future_ms;
+    if (watermark.kind == WatermarkConfig::Kind::kPunctuated) {
+      input.punctuated = rules.sources.at(source.name).punctuated;
+    }
     ASSIGN_OR_RETURN(ingest::SourceCodec codec, MakeSourceCodec(source, rules, formats));
     if (source.kafka) {
       input.drains = source.kafka->drain;

@@ -76,6 +76,7 @@ ReloadReport Reloader::Reload() {
   rules::LoadOptions load;
   load.outputs = options_.outputs;
   load.layout = running->rules->layout;
+  load.sources = running->rules->source_texts;
   ReloadReport report;
   StatusOr<std::shared_ptr<const RunningRules>> next =
       Judge(rules::LoadRules(options_.paths, options_.schema, load), &report);
@@ -126,6 +127,7 @@ ReloadReport Reloader::DryRun(const std::vector<rules::NamedText>& texts) {
   rules::LoadOptions load;
   load.outputs = options_.outputs;
   load.layout = target_->rules()->rules->layout;
+  load.sources = target_->rules()->rules->source_texts;
   const auto next = Judge(rules::LoadRuleTexts(texts, options_.schema, load), &report);
   report.outcome = next.ok() ? Outcome::kAccepted : Outcome::kRefused;
   if (!next.ok()) report.error = std::string(next.status().message());

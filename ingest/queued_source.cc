@@ -226,7 +226,8 @@ QueuedSource::HeaderCodec* QueuedSource::CodecOf(const CsvHeader& header) {
 QueuedSource::HeaderCodec QueuedSource::MakeHeaderCodec(const std::string& header) const {
   StatusOr<std::vector<std::string>> names = ParseCsvHeader(header);
   if (!names.ok()) return {nullptr, std::string(names.status().message())};
-  return {std::make_unique<CsvCodec>(options_.codec.options, *std::move(names)), ""};
+  auto codec = std::make_unique<CsvCodec>(options_.codec.options, *std::move(names));
+  return {options_.codec.Timed(std::move(codec)), ""};
 }
 
 std::vector<std::unique_ptr<Codec>> QueuedSource::SetCodec(SourceCodec codec) {

@@ -5,10 +5,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cep/runtime/live_source.h"
 #include "ingest/codec.h"
+#include "ingest/codec_timed.h"
 
 namespace vigil::ingest {
 
@@ -19,6 +21,14 @@ struct SourceCodec {
   std::unique_ptr<Codec> codec;
   // Of it, and of the codecs that are made for CSV streams, which bring their headers with them.
   CodecOptions options;
+  // Of events whose time is an expression; null: it is what `options` says.
+  std::shared_ptr<const cep::Expression> time;
+
+  // Such a codec, with the time where it is an expression.
+  std::unique_ptr<Codec> Timed(std::unique_ptr<Codec> made) const {
+    if (time == nullptr) return made;
+    return std::make_unique<TimedCodec>(std::move(made), time);
+  }
 };
 
 // Thread safety: as LiveSource.

@@ -305,13 +305,15 @@ void LiveJob::Judge(uint32_t partition, uint32_t first_row, size_t first_rejecte
 void LiveJob::JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms) {
   const Batch& batch = *open_.batch;
   const int64_t ts = batch.ts[row];
-  if (ts > clock_ms && ts - clock_ms > inputs_[partitions_[partition].input].max_future_ms) {
+  const LiveInput& input = inputs_[partitions_[partition].input];
+  if (ts > clock_ms && ts - clock_ms > input.max_future_ms) {
     TurnAway({batch.partitions[row], batch.offsets[row], row, FutureReason(ts, clock_ms),
               std::string(batch.raw[row].substr(0, size_t{64} << 10))},
              partition);
     return;
   }
-  if (time_.Observe(partition, ts)) {
+  const bool is_mark = input.punctuated == nullptr || IsMark(*input.punctuated, row);
+  if (time_.Observe(partition, ts, is_mark)) {
     open_.routed.in_time.Set(row);
     open_.newest_ts = std::max(open_.newest_ts, ts);
     return;
@@ -319,6 +321,16 @@ void LiveJob::JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms) {
   ++partitions_[partition].ledger.late;
   open_.turned_away.push_back(rejects_->RenderLate(batch, row, time_.watermark(partition)));
   open_.turned_away.back().instant = time_.engine();
+}
+
+bool LiveJob::IsMark(const Expression& punctuated, uint32_t row) {
+  EvalContext context;
+  context.block = open_.batch.get();
+  context.row = row;
+  context.arena = &arena_;
+  const bool is_mark = punctuated.EvalBool(context) == Tri::kTrue;
+  arena_.Reset();
+  return is_mark;
 }
 
 void LiveJob::TurnAway(const Rejected& rejected, uint32_t partition) {

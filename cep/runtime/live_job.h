@@ -22,9 +22,11 @@
 #include <utility>
 #include <vector>
 
+#include "cep/base/arena.h"
 #include "cep/base/clock.h"
 #include "cep/base/status.h"
 #include "cep/base/wakeup.h"
+#include "cep/event/expression.h"
 #include "cep/runtime/batch_pool.h"
 #include "cep/runtime/key_usage.h"
 #include "cep/runtime/ledger.h"
@@ -40,6 +42,8 @@ struct LiveInput {
   PartitionTimeOptions time;
   int64_t max_future_ms = 60'000;
   bool drains = true;  // once all of it has ended, time may move to its end
+  // Only rows for which this is true move the watermark, to their time; null: every row does.
+  std::shared_ptr<const Expression> punctuated;
 };
 
 // Where a partition stands at a barrier.
@@ -173,6 +177,7 @@ class LiveJob {
   size_t ReadFrom(uint32_t partition, int64_t now_ms);
   void Judge(uint32_t partition, uint32_t first_row, size_t first_rejected);
   void JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms);
+  bool IsMark(const Expression& punctuated, uint32_t row);
   void TurnAway(const Rejected& rejected, uint32_t partition);
   bool IsFlushDue(int64_t now_ms) const;
   Status Flush(bool with_barrier);
@@ -209,6 +214,7 @@ class LiveJob {
   int64_t last_flush_ms_ = 0;
   int64_t last_barrier_ms_ = 0;
   int64_t wall_ms_ = 0;        // of this round
+  Arena arena_;                // scratch of IsMark()
   bool could_listen_ = false;  // the last round took all it could get
   int64_t all_heard_ms_ = 0;   // as PartitionState's, for all together
   bool has_changed_ = false;   // since the last barrier

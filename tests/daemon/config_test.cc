@@ -108,7 +108,7 @@ shards: 2
   CHECK(source.event_time.field.unit == ingest::TimeUnit::kMicros);
   CHECK(source.watermark.bound_ms == 2000);
   CHECK(source.watermark.max_ahead_ms == 60'000);
-  CHECK((source.strict && source.id == "transaction_id"));
+  CHECK((source.strict && source.id.text == "transaction_id"));
   CHECK(config.sources[1].kafka->start == StartAt::kTimestamp);
   CHECK(config.sources[1].kafka->start_ms == 1769817600000);
   CHECK(config.sources[2].file->folder == fs::path(files.path).parent_path());

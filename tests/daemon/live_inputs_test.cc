@@ -214,6 +214,32 @@ TEST_CASE("Run: length-delimited Protobuf and CSV files", "[daemon]") {
   }
 }
 
+TEST_CASE("Run: time, watermark and id may be expressions, as in a replay", "[daemon]") {
+  Job job(R"({ file: { path: events.jsonl, stop: end }, event_time: { cel: sec * 1000 },
+       watermark: { punctuated: n == 9 }, id: tx })");
+  job.dir.Write("schema.yaml", "fields: { sec: int, k: string, n: int, tx: int }\n");
+  job.Append("events.jsonl", R"({"sec":2,"k":"a","n":2,"tx":8}
+{"sec":1,"k":"a","n":1,"tx":7}
+{"k":"a","n":1}
+{"sec":3,"k":"m","n":9}
+{"sec":2,"k":"a","n":1}
+)");
+  job.Start();
+  REQUIRE(job.process->Wait(30) == 0);
+  CheckLedger(job.File("log"), 5);
+  CHECK(Total(job.File("log"), "late") == 1);
+  CHECK(Total(job.File("log"), "quarantined") == 1);
+  const std::string alerts = job.File("alerts.jsonl");
+  CHECK(AlertsOf(alerts) == std::vector<std::string>{"two-in-a-row 2000 a"});
+  CHECK(alerts.find(R"("ids":{"first":[7],"second":[8]})") != std::string::npos);
+  const ProcessResult replay = RunProcess({VigilBinary(), "replay", "-c", job.config, "-o",
+                                           job.dir.Path("replayed"), job.dir.Path("events.jsonl")});
+  INFO(replay.err);
+  REQUIRE(replay.exit_code == 0);
+  const std::string id = alerts.substr(0, 40);
+  CHECK(job.File("replayed").find(id) != std::string::npos);
+}
+
 TEST_CASE("Run: what a file cannot be is refused before anything is read", "[daemon]") {
   const auto [source, exit_code, reason] = GENERATE(table<std::string, int, std::string>({
       {"file: events.avro", 2, "events.avro: an Avro container file can only be replayed"},
