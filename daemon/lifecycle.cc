@@ -190,7 +190,8 @@ RunResult Daemon::RunJob() {
                        {"processed", std::to_string(total.processed)},
                        {"late", std::to_string(total.late)},
                        {"quarantined", std::to_string(total.quarantined)},
-                       {"waiting", std::to_string(total.waiting)}});
+                       {"waiting", std::to_string(total.waiting)},
+                       {"lost", std::to_string(total.lost)}});
   }
   if (!status.ok()) return Fail(RunResult::kFailed, status);
   if (!is_delivered) {

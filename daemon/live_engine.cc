@@ -52,6 +52,7 @@ void AppendLedger(const cep::Ledger& ledger, std::string* out) {
   AppendCount("quarantined", ledger.quarantined, out);
   AppendCount("rate_limited", ledger.rate_limited, out);
   AppendCount("waiting", ledger.waiting, out);
+  AppendCount("lost", ledger.lost, out);
 }
 
 uint64_t LagOf(const cep::PartitionPoint& partition) {

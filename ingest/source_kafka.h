@@ -102,6 +102,7 @@ class KafkaSource : public RecordSource, private io::KafkaEvents {
     int64_t next_offset = 0;
     int64_t published = -1;
     std::shared_ptr<const Pending> pending;  // what its next record waits for
+    bool is_deleted = false;                 // its next record was, and that is being looked up
   };
   // A partition that the discovering thread has found.
   struct Found {
@@ -110,6 +111,14 @@ class KafkaSource : public RecordSource, private io::KafkaEvents {
     bool at_start = false;
     int64_t start = 0;
     int64_t stop = -1;
+  };
+  // A partition whose next record was deleted, and what its broker holds, once that is known.
+  struct Deleted {
+    size_t partition = 0;
+    std::string topic;
+    int32_t number = 0;
+    int64_t oldest = 0;
+    int64_t end = 0;
   };
   struct TopicPattern;
 
@@ -128,8 +137,12 @@ class KafkaSource : public RecordSource, private io::KafkaEvents {
   Status Resolve(std::vector<Found>* found, bool at_start);
   Status ResolveStart(Found* found);
   bool Sleep(int64_t ms);
+  bool FindOldest();
 
   void AddFound();
+  Status GoOnWithOldest();
+  void Assign(PartitionState* state, int64_t offset);
+  static void DropMessages(PartitionState* state);
   void Refill(PartitionState* state, cep::LivePartition* live);
   void NoteError(const rd_kafka_message_t& message, PartitionState* state,
                  cep::LivePartition* live);
@@ -164,6 +177,8 @@ class KafkaSource : public RecordSource, private io::KafkaEvents {
   std::condition_variable stop_condition_;
   bool is_stopping_ = false;                            // guarded by mutex_
   std::vector<Found> found_;                            // guarded by mutex_
+  std::vector<Deleted> deleted_;                        // guarded by mutex_; to be looked up
+  std::vector<Deleted> looked_up_;                      // guarded by mutex_
   bool is_first_look_done_ = false;                     // guarded by mutex_
   Status failure_;                                      // guarded by mutex_
   std::vector<std::pair<std::string, int32_t>> known_;  // the discovering thread's, in order

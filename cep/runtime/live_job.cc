@@ -168,6 +168,7 @@ Status LiveJob::ServeSources() {
   // Before all sources know their partitions, nothing is read: time must wait for all of them.
   if (have_started) {
     AddPartitions();
+    NoteLost();
     is_started_ = true;
   }
   return absl::OkStatus();
@@ -177,7 +178,7 @@ void LiveJob::AddPartitions() {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const std::vector<LivePartition>& found = inputs_[i].source->partitions();
     for (size_t index = numbers_[i].size(); index < found.size(); ++index) {
-      partitions_.push_back({i, index, {}, false, last_step_ms_});
+      partitions_.push_back({i, index, {}, false, last_step_ms_, 0});
       numbers_[i].push_back(time_.Add(inputs_[i].time, found[index].at_start));
       has_changed_ = true;
     }
@@ -280,7 +281,11 @@ size_t LiveJob::ReadFrom(uint32_t partition, int64_t now_ms) {
   }
   has_changed_ = true;
   state.ledger.read += count;
+  const Ledger before = state.ledger;
   Judge(partition, first_row, first_rejected);
+  source.NoteVerdicts(state.index, {.read = count,
+                                    .late = state.ledger.late - before.late,
+                                    .quarantined = state.ledger.quarantined - before.quarantined});
   for (uint32_t row = first_row; row < batch->rows; ++row) open_.bytes += batch->raw[row].size();
   return count;
 }
@@ -331,6 +336,27 @@ bool LiveJob::IsMark(const Expression& punctuated, uint32_t row) {
   const bool is_mark = punctuated.EvalBool(context) == Tri::kTrue;
   arena_.Reset();
   return is_mark;
+}
+
+// Records that were deleted before they were read count as lost, and `errors` says so.
+void LiveJob::NoteLost() {
+  for (PartitionState& state : partitions_) {
+    const LivePartition& live = Of(state);
+    if (live.lost == state.lost) continue;
+    const uint64_t lost = live.lost - state.lost;
+    state.lost = live.lost;
+    state.ledger.read += lost;
+    state.ledger.lost += lost;
+    const uint64_t first = live.next_offset - std::min(lost, live.next_offset);
+    open_.turned_away.push_back(rejects_->RenderRejected(
+        {live.partition, first, 0,
+         "lost: the records from " + std::to_string(first) + " to " +
+             std::to_string(live.next_offset - 1) + " were deleted before they were read",
+         ""},
+        time_.engine()));
+    open_.turned_away.back().instant = time_.engine();
+    has_changed_ = true;
+  }
 }
 
 void LiveJob::TurnAway(const Rejected& rejected, uint32_t partition) {
@@ -417,8 +443,8 @@ Status LiveJob::FinishBarrier(uint64_t barrier, const std::vector<WaitingPositio
     if (!partition.waiting.empty()) partition.waiting_from = partition.waiting.front();
     Ledger& ledger = partition.ledger;
     ledger.waiting = partition.waiting.size();
-    ledger.processed =
-        ledger.read - ledger.late - ledger.quarantined - ledger.rate_limited - ledger.waiting;
+    ledger.processed = ledger.read - ledger.late - ledger.quarantined - ledger.rate_limited -
+                       ledger.lost - ledger.waiting;
   }
   const auto shared = std::make_shared<const CommitPoint>(std::move(point));
   {

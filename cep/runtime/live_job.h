@@ -152,6 +152,7 @@ class LiveJob {
     Ledger ledger;
     bool has_ended = false;
     int64_t heard_ms = 0;  // silence before this has been counted
+    uint64_t lost = 0;     // of LivePartition::lost, counted
   };
   struct OpenBatch {
     std::shared_ptr<Batch> batch;
@@ -178,6 +179,7 @@ class LiveJob {
   void Judge(uint32_t partition, uint32_t first_row, size_t first_rejected);
   void JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms);
   bool IsMark(const Expression& punctuated, uint32_t row);
+  void NoteLost();
   void TurnAway(const Rejected& rejected, uint32_t partition);
   bool IsFlushDue(int64_t now_ms) const;
   Status Flush(bool with_barrier);

@@ -89,12 +89,13 @@ std::map<std::string, int64_t> Totals(const std::string& log) {
   return totals;
 }
 
-void CheckLedger(const std::map<std::string, int64_t>& totals, int64_t read) {
+void CheckLedger(const std::map<std::string, int64_t>& totals, int64_t read, int64_t lost = 0) {
   REQUIRE(totals.count("read") == 1);
   CHECK(totals.at("read") == read);
   CHECK(totals.at("processed") + totals.at("late") + totals.at("quarantined") +
-            totals.at("waiting") ==
+            totals.at("waiting") + totals.at("lost") ==
         read);
+  CHECK(totals.at("lost") == lost);
 }
 
 // A daemon with its configuration, in a folder of its own.
@@ -564,6 +565,53 @@ TEST_CASE("Run: start says where it begins, the group where it has been", "[inte
     REQUIRE(daemon->process->Wait(60) == 0);
     CheckLedger(Totals(daemon->Log()), 32);
     CHECK(Totals(daemon->Log()).at("waiting") > 0);
+  }
+}
+
+TEST_CASE("Run: records that were deleted before they were read are lost, and said to be",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "deleted", 2);
+  small.Pairs(5, 1'000'000);
+  REQUIRE(small.Start(", stop: end")->process->Wait(60) == 0);
+  small.Pairs(5, 2'000'000);
+  SECTION("before the start") {
+    broker->DeleteRecords(small.topic, 0, 14);
+    const auto daemon = small.Start(", start: committed, stop: end");
+    REQUIRE(daemon->process->Wait(60) == 0);
+    CheckLedger(Totals(daemon->Log()), 20, 4);
+    CHECK(daemon->Log().find("lost: the records from 10 to 13 were deleted") != std::string::npos);
+    CHECK(daemon->Log().find("does not close") == std::string::npos);
+  }
+  SECTION("all of them, up to where a bounded run stops") {
+    broker->DeleteRecords(small.topic, 0, 20);
+    broker->DeleteRecords(small.topic, 1, 20);
+    const auto daemon = small.Start(", start: committed, stop: end");
+    REQUIRE(daemon->process->Wait(60) == 0);
+    CheckLedger(Totals(daemon->Log()), 20, 20);
+  }
+  SECTION("while it ran and did not read") {
+    const auto daemon = small.Start(", start: committed");
+    REQUIRE(WaitFor(30, [&] {
+      return broker->Committed(small.topic, small.topic, 2) ==
+             std::map<int, int64_t>{{0, 20}, {1, 20}};
+    }));
+    daemon->process->Signal(SIGSTOP);
+    small.Pairs(5, 3'000'000);
+    broker->DeleteRecords(small.topic, 0, 26);
+    daemon->process->Signal(SIGCONT);
+    REQUIRE(WaitFor(60, [&] {
+      return broker->Committed(small.topic, small.topic, 2) ==
+             std::map<int, int64_t>{{0, 30}, {1, 30}};
+    }));
+    daemon->process->Signal(SIGTERM);
+    REQUIRE(daemon->process->Wait(60) == 0);
+    const auto totals = Totals(daemon->Log());
+    INFO(daemon->Log());
+    // What had been fetched before is not lost; nothing is missing either way.
+    CheckLedger(totals, 40, totals.at("lost"));
+    CHECK(totals.at("lost") <= 6);
   }
 }
 
