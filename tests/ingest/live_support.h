@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -34,7 +35,7 @@ class SilentLog : public RecordSourceLog {
   std::vector<std::string> lines_;  // guarded by mutex_
 };
 
-// Fields for a source's codec, and the codec.
+// Fields for a source's codec, and the codec where there are formats.
 inline SourceCodec CodecFor(const Fields& fields, std::vector<Format> formats = {{}}) {
   SourceCodec codec;
   auto layout = std::make_shared<cep::Layout>();
@@ -46,7 +47,7 @@ inline SourceCodec CodecFor(const Fields& fields, std::vector<Format> formats = 
   codec.options.layout = layout;
   codec.options.schema = std::make_shared<cep::Schema>(declared, cep::Schema::Undeclared::kError);
   codec.options.time.field = "ts";
-  codec.codec = MakeCodec(formats, codec.options).value();
+  if (!formats.empty()) codec.codec = MakeCodec(formats, codec.options).value();
   return codec;
 }
 
