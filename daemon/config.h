@@ -40,6 +40,27 @@ struct FileSourceConfig {
   bool drain = true;  // with stop_at_end
 };
 
+struct ListenConfig {
+  std::string host;
+  uint16_t port = 0;
+  bool allow_public = false;  // an address that other machines reach, without encryption
+  std::string read_token;     // empty: reading is open
+  std::string operate_token;  // empty: operating is off
+};
+
+struct TcpSourceConfig {
+  ListenConfig listen;
+  size_t connections_max = 64;
+  int64_t idle_ms = 300'000;
+  uint64_t record_max = uint64_t{1} << 20;
+};
+
+struct HttpSourceConfig {
+  ListenConfig listen;
+  std::string token;  // empty: none is needed
+  uint64_t body_max = uint64_t{4} << 20;
+};
+
 struct FormatConfig {
   enum class Kind : uint8_t { kJson, kCsv, kAvro, kProtobuf };
   Kind kind = Kind::kJson;
@@ -77,11 +98,13 @@ struct WatermarkConfig {
   int64_t max_future_ms = 60'000;
 };
 
-// Has one of `kafka` and `file`.
+// Has one of the first four.
 struct SourceConfig {
   std::string name;
   std::optional<KafkaSourceConfig> kafka;
   std::optional<FileSourceConfig> file;
+  std::optional<TcpSourceConfig> tcp;
+  std::optional<HttpSourceConfig> http;
   std::vector<FormatConfig> formats;  // tried in order
   EventTimeConfig event_time;
   WatermarkConfig watermark;
@@ -113,14 +136,6 @@ struct StateConfig {
   int64_t checkpoint_every_ms = 60'000;
   uint32_t checkpoints_kept = 3;
   std::optional<uint64_t> memory_bytes;
-};
-
-struct ListenConfig {
-  std::string host;
-  uint16_t port = 0;
-  bool allow_public = false;  // an address that other machines reach, without encryption
-  std::string read_token;     // empty: reading is open
-  std::string operate_token;  // empty: operating is off
 };
 
 struct Config {

@@ -13,6 +13,10 @@ using rules::Node;
 using rules::SectionReader;
 using S = ConfigSection;
 
+// What a record, and what a request, may take at most.
+constexpr uint64_t kMaxRecord = uint64_t{16} << 20;
+constexpr uint64_t kMaxBody = uint64_t{64} << 20;
+
 // Reads one source.
 class SourceReader {
  public:
@@ -29,6 +33,8 @@ class SourceReader {
   void ReadStop(const SectionReader& section, Config* config) const;
   void ReadStart(const SectionReader& section, KafkaSourceConfig* kafka) const;
   void ReadFile(const Node& node);
+  void ReadTcp(const Node& node);
+  void ReadHttp(const Node& node);
   void GuessFormat();
   void ReadFormats();
   void AddFormat(const Node& node);
@@ -105,6 +111,29 @@ void SourceReader::ReadFile(const Node& node) {
     bound();
   }
   source_.file = std::move(file);
+}
+
+void SourceReader::ReadTcp(const Node& node) {
+  const SectionReader section = Inner(S::kTcpSource, section_, node);
+  TcpSourceConfig tcp;
+  tcp.listen = ReadAddress(section, "listen").value_or(tcp.listen);
+  tcp.listen.allow_public = section.Bool("allow_public").value_or(false);
+  if (const auto count = section.Count("connections")) {
+    tcp.connections_max = static_cast<size_t>(*count);
+  }
+  tcp.idle_ms = section.DurationMs("idle").value_or(tcp.idle_ms);
+  tcp.record_max = std::min(ReadBytes(section, "record").value_or(tcp.record_max), kMaxRecord);
+  source_.tcp = std::move(tcp);
+}
+
+void SourceReader::ReadHttp(const Node& node) {
+  const SectionReader section = Inner(S::kHttpSource, section_, node);
+  HttpSourceConfig http;
+  http.listen = ReadAddress(section, "listen").value_or(http.listen);
+  http.listen.allow_public = section.Bool("allow_public").value_or(false);
+  if (section.Has("token")) http.token = ReadText(section, "token");
+  http.body_max = std::min(ReadBytes(section, "body").value_or(http.body_max), kMaxBody);
+  source_.http = std::move(http);
 }
 
 // Where no format is given, the names of files may say one.
@@ -239,13 +268,16 @@ void SourceReader::ReadWatermark() {
 }
 
 SourceConfig SourceReader::Run() {
-  const bool has_kafka = section_.Has("kafka");
-  if (section_.is_mapping() && has_kafka == section_.Has("file")) {
-    section_.reporter().Report(has_kafka ? Code::kConflict : Code::kMissingKey, section_.place(),
-                               "a source has one of `kafka` and `file`");
+  const int kinds =
+      section_.Has("kafka") + section_.Has("file") + section_.Has("tcp") + section_.Has("http");
+  if (section_.is_mapping() && kinds != 1) {
+    section_.reporter().Report(kinds > 1 ? Code::kConflict : Code::kMissingKey, section_.place(),
+                               "a source has one of `kafka`, `file`, `tcp` and `http`");
   }
   if (const Node* kafka = section_.Get("kafka")) ReadKafka(*kafka);
   if (const Node* file = section_.Get("file")) ReadFile(*file);
+  if (const Node* tcp = section_.Get("tcp")) ReadTcp(*tcp);
+  if (const Node* http = section_.Get("http")) ReadHttp(*http);
   ReadFormats();
   if (source_.file && !section_.Has("format")) GuessFormat();
   ReadEventTime();

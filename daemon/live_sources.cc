@@ -5,8 +5,10 @@
 
 #include "daemon/formats.h"
 #include "ingest/formats.h"
+#include "ingest/source_http.h"
 #include "ingest/source_kafka.h"
 #include "ingest/source_tail.h"
+#include "ingest/source_tcp.h"
 #include "io/open_input.h"
 
 namespace vigil::daemon {
@@ -109,16 +111,23 @@ ingest::SplitOptions SplitOf(const SourceConfig& source) {
   return split;
 }
 
+ingest::QueuedSourceOptions QueueOf(const SourceConfig& source, ingest::SourceCodec codec,
+                                    const Clock* clock) {
+  ingest::QueuedSourceOptions options;
+  options.name = source.name;
+  options.codec = std::move(codec);
+  options.has_header = HasHeader(source);
+  options.is_wall_time = IsWallTime(source);
+  options.clock = clock;
+  return options;
+}
+
 StatusOr<std::unique_ptr<cep::LiveSource>> MakeFileSource(const SourceConfig& source,
                                                           ingest::SourceCodec codec, SourceLog* log,
                                                           const Clock* clock) {
   const FileSourceConfig& file = *source.file;
   ASSIGN_OR_RETURN(std::unique_ptr<ingest::TailSource> made,
-                   ingest::TailSource::Create({.source = {.name = source.name,
-                                                          .codec = std::move(codec),
-                                                          .has_header = HasHeader(source),
-                                                          .is_wall_time = IsWallTime(source),
-                                                          .clock = clock},
+                   ingest::TailSource::Create({.source = QueueOf(source, std::move(codec), clock),
                                                .folder = file.folder,
                                                .paths = file.paths,
                                                .from_end = file.from_end,
@@ -126,6 +135,35 @@ StatusOr<std::unique_ptr<cep::LiveSource>> MakeFileSource(const SourceConfig& so
                                                .split = SplitOf(source)},
                                               log));
   return made;
+}
+
+std::unique_ptr<cep::LiveSource> MakeTcpSource(const SourceConfig& source,
+                                               ingest::SourceCodec codec, SourceLog* log,
+                                               const Clock* clock) {
+  ingest::TcpSourceOptions options;
+  options.source = QueueOf(source, std::move(codec), clock);
+  options.split = SplitOf(source);
+  options.split.max_record = source.tcp->record_max;
+  options.host = source.tcp->listen.host;
+  options.port = source.tcp->listen.port;
+  options.loopback_only = !source.tcp->listen.allow_public;
+  options.connections_max = source.tcp->connections_max;
+  options.idle_ms = source.tcp->idle_ms;
+  return std::make_unique<ingest::TcpSource>(std::move(options), log);
+}
+
+std::unique_ptr<cep::LiveSource> MakeHttpSource(const SourceConfig& source,
+                                                ingest::SourceCodec codec, SourceLog* log,
+                                                const Clock* clock) {
+  ingest::HttpSourceOptions options;
+  options.source = QueueOf(source, std::move(codec), clock);
+  options.split = SplitOf(source);
+  options.server.host = source.http->listen.host;
+  options.server.port = source.http->listen.port;
+  options.server.loopback_only = !source.http->listen.allow_public;
+  options.server.body_max = source.http->body_max;
+  options.token = source.http->token;
+  return std::make_unique<ingest::HttpSource>(std::move(options), log);
 }
 
 StatusOr<std::unique_ptr<cep::LiveSource>> MakeKafkaSource(const SourceConfig& source,
@@ -190,6 +228,10 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
       input.drains = source.kafka->drain;
       ASSIGN_OR_RETURN(input.source,
                        MakeKafkaSource(source, config.name, std::move(codec), log, clock));
+    } else if (source.tcp) {
+      input.source = MakeTcpSource(source, std::move(codec), log, clock);
+    } else if (source.http) {
+      input.source = MakeHttpSource(source, std::move(codec), log, clock);
     } else {
       input.drains = source.file->drain;
       ASSIGN_OR_RETURN(input.source, MakeFileSource(source, std::move(codec), log, clock));

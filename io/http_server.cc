@@ -25,9 +25,15 @@ struct HttpServer::Impl {
       : handler(std::move(handler_in)), may_wait(std::move(may_wait_in)) {}
 
   void Accept();
+  static StatusOr<std::unique_ptr<HttpServer>> Listen(const HttpServerOptions& options,
+                                                      const tcp::endpoint& endpoint,
+                                                      std::unique_ptr<Impl> impl);
 
   const Handler handler;
   const MayWait may_wait;
+  LaterHandler later;  // in place of both
+  size_t body_max = 0;
+  std::atomic<size_t> answering = 0;  // requests whose answer has not been sent
   asio::io_context context{1};
   tcp::acceptor acceptor{context};
   asio::steady_timer retry{context};
@@ -46,12 +52,15 @@ class Session : public std::enable_shared_from_this<Session<Impl>> {
   Session(tcp::socket socket, Impl* impl) : stream_(std::move(socket)), impl_(impl) {
     ++impl_->connections;
   }
-  ~Session() { --impl_->connections; }
+  ~Session() {
+    SetAnswering(false);
+    --impl_->connections;
+  }
 
   void Read() {
     parser_.emplace();
     parser_->header_limit(HttpServer::kMaxHeaderBytes);
-    parser_->body_limit(HttpServer::kMaxBodyBytes);
+    parser_->body_limit(impl_->body_max);
     stream_.expires_after(HttpServer::kTimeout);
     http::async_read(
         stream_, buffer_, *parser_,
@@ -59,6 +68,12 @@ class Session : public std::enable_shared_from_this<Session<Impl>> {
   }
 
  private:
+  void SetAnswering(bool is_answering) {
+    if (is_answering == is_answering_) return;
+    is_answering_ = is_answering;
+    impl_->answering += is_answering ? 1 : -1;
+  }
+
   void OnRead(error_code error) {
     if (error == http::error::body_limit) return Refuse(http::status::payload_too_large);
     if (error == http::error::header_limit) {
@@ -79,6 +94,19 @@ class Session : public std::enable_shared_from_this<Session<Impl>> {
     request.path = target.substr(0, target.find('?'));
     request.authorization = std::string(message[http::field::authorization]);
     request.body = std::move(message.body());
+    SetAnswering(true);
+    if (impl_->later) {
+      stream_.expires_never();
+      return impl_->later(
+          std::move(request), [self = this->shared_from_this()](HttpResponse response) mutable {
+            // The last reference goes on the context's thread.
+            Impl* const impl = self->impl_;
+            asio::post(impl->context,
+                       [self = std::move(self), response = std::move(response)]() mutable {
+                         self->Write(std::move(response));
+                       });
+          });
+    }
     if (!impl_->may_wait(request)) return Write(impl_->handler(request));
     // While the answer is made nothing is asked of the client.
     stream_.expires_never();
@@ -107,12 +135,16 @@ class Session : public std::enable_shared_from_this<Session<Impl>> {
     response_->set(http::field::cache_control, "no-store");
     response_->set("X-Content-Type-Options", "nosniff");
     if (response.status == 401) response_->set(http::field::www_authenticate, "Bearer");
+    if (response.retry_after_s > 0) {
+      response_->set(http::field::retry_after, std::to_string(response.retry_after_s));
+    }
     response_->keep_alive(keeps_alive_);
     response_->body() = std::move(response.body);
     response_->prepare_payload();
     stream_.expires_after(HttpServer::kTimeout);
     http::async_write(stream_, *response_,
                       [self = this->shared_from_this()](error_code error, size_t) {
+                        self->SetAnswering(false);
                         if (!error && self->keeps_alive_) return self->Read();
                         error_code ignored;
                         self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
@@ -126,6 +158,7 @@ class Session : public std::enable_shared_from_this<Session<Impl>> {
   std::optional<http::response<http::string_body>> response_;
   unsigned version_ = 11;
   bool keeps_alive_ = false;
+  bool is_answering_ = false;
 };
 
 StatusOr<tcp::endpoint> EndpointOf(const HttpServerOptions& options) {
@@ -167,8 +200,23 @@ void HttpServer::Impl::Accept() {
 StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options,
                                                         Handler handler, MayWait may_wait) {
   ASSIGN_OR_RETURN(const tcp::endpoint endpoint, EndpointOf(options));
-  auto impl = std::make_unique<Impl>(std::move(handler), std::move(may_wait));
+  return Impl::Listen(options, endpoint,
+                      std::make_unique<Impl>(std::move(handler), std::move(may_wait)));
+}
+
+StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options,
+                                                        LaterHandler handler) {
+  ASSIGN_OR_RETURN(const tcp::endpoint endpoint, EndpointOf(options));
+  auto impl = std::make_unique<Impl>(Handler(), MayWait());
+  impl->later = std::move(handler);
+  return Impl::Listen(options, endpoint, std::move(impl));
+}
+
+StatusOr<std::unique_ptr<HttpServer>> HttpServer::Impl::Listen(const HttpServerOptions& options,
+                                                               const tcp::endpoint& endpoint,
+                                                               std::unique_ptr<Impl> impl) {
   error_code error;
+  impl->body_max = options.body_max;
   impl->acceptor.open(endpoint.protocol(), error);
   if (!error) impl->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) impl->acceptor.bind(endpoint, error);
@@ -190,6 +238,13 @@ HttpServer::~HttpServer() {
   impl_->context.stop();
   impl_->thread.join();
   impl_->worker.reset();  // drops what it had not begun, and with it those sessions
+}
+
+void HttpServer::WaitAnswered(std::chrono::milliseconds limit) const {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (impl_->answering > 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
 }
 
 uint16_t HttpServer::port() const {

@@ -168,9 +168,10 @@ TEST_CASE("Config: what is wrong is said where it stands", "[daemon][unit]") {
 TEST_CASE("Config: sources are refused where they are wrong", "[daemon][unit]") {
   const std::string kafka = "sources:\n s:\n  kafka: { brokers: \"b:1\", topics: t }\n";
   const auto [text, expected] = GENERATE_COPY(table<std::string, std::string>({
-      {"sources: { s: {} }\n", "1:15 V0105 a source has one of `kafka` and `file`\n"},
+      {"sources: { s: {} }\n",
+       "1:15 V0105 a source has one of `kafka`, `file`, `tcp` and `http`\n"},
       {"sources: { s: { kafka: {}, file: f } }\n",
-       "1:15 V0108 a source has one of `kafka` and `file`\n"
+       "1:15 V0108 a source has one of `kafka`, `file`, `tcp` and `http`\n"
        "1:24 V0105 a source's `kafka` needs the key `brokers`\n"
        "1:24 V0105 a source's `kafka` needs the key `topics`\n"},
       {"sources: { \"s/1\": { file: \"\" } }\n",

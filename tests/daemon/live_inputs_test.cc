@@ -63,6 +63,7 @@ void CheckLedger(const std::string& log, int64_t read) {
   CHECK(Total(log, "processed") + Total(log, "late") + Total(log, "quarantined") +
             Total(log, "waiting") ==
         read);
+  CHECK(Total(log, "lost") == 0);
 }
 
 // A folder with rules, a schema and a configuration whose source is given, and its daemon.
@@ -247,6 +248,9 @@ TEST_CASE("Run: what a file cannot be is refused before anything is read", "[dae
       {"file: { path: e.jsonl, drain: false }", 2, "there is no `stop: end`"},
       {"file: { path: missing.jsonl, stop: end }", 3, "there is no file missing.jsonl"},
       {"file: { path: damaged.gz }", 3, "damaged.gz"},
+      {"tcp: { listen: '0.0.0.0:0' }", 2, "can be reached by other machines"},
+      {"http: { listen: '0.0.0.0:0' }", 2, "can be reached by other machines"},
+      {"{ tcp: { listen: '127.0.0.1:0' }, file: x }", 2, "a source has one of"},
   }));
   Job job(source);
   job.Append("damaged.gz", "\x1f\x8bnothing");
@@ -254,6 +258,61 @@ TEST_CASE("Run: what a file cannot be is refused before anything is read", "[dae
   CHECK(job.process->Wait(20) == exit_code);
   INFO(job.File("log"));
   CHECK(job.File("log").find(reason) != std::string::npos);
+}
+
+// The port in the log's line that says where a source listens; 0 if there is none.
+int PortOf(const Job& job) {
+  const std::string log = job.File("log");
+  const size_t at = log.find("listens on 127.0.0.1:");
+  return at == std::string::npos ? 0 : std::stoi(log.substr(at + 21));
+}
+
+ProcessResult Post(const Job& job, const std::string& body, std::vector<std::string> more = {}) {
+  std::vector<std::string> argv = {
+      "curl",
+      "-s",
+      "--max-time",
+      "20",
+      "--data-binary",
+      "@-",
+      "http://127.0.0.1:" + std::to_string(PortOf(job)) + "/v1/events"};
+  argv.insert(argv.end(), more.begin(), more.end());
+  return RunProcess(argv, body);
+}
+
+TEST_CASE("Run: posted events are answered once their alerts are out", "[daemon]") {
+  Job job("{ http: { listen: '127.0.0.1:0', token: secret }, watermark: { bounded: 0s } }");
+  job.Start();
+  REQUIRE(WaitFor(20, [&] { return PortOf(job) > 0; }));
+  CHECK(Post(job, Pairs(0, 10)).out.find("a token is needed") != std::string::npos);
+  const std::vector<std::string> token = {"-H", "Authorization: Bearer secret"};
+  CHECK(Post(job, Pairs(0, 10), token).out ==
+        "{\"read\":20,\"accepted\":20,\"late\":0,\"quarantined\":0}\n");
+  // The last event waits for time to pass it.
+  CHECK(CountLines(job.File("alerts.jsonl")) == 9);
+  CHECK(Post(job, "bad\n" + Event(5, "late", 1) + Pairs(10, 1), token).out ==
+        "{\"read\":4,\"accepted\":2,\"late\":1,\"quarantined\":1}\n");
+  CHECK(CountLines(job.File("alerts.jsonl")) == 10);
+  CheckLedger(job.Stop(), 24);
+}
+
+TEST_CASE("Run: lines over a connection", "[daemon]") {
+  Job job("{ tcp: { listen: '127.0.0.1:0', record: 1KiB } }");
+  job.Start();
+  REQUIRE(WaitFor(20, [&] { return PortOf(job) > 0; }));
+  const auto send = [&](const std::string& text) {
+    job.dir.Write("sent", text);
+    return RunProcess({"bash", "-c",
+                       "cat " + job.dir.Path("sent") + " > /dev/tcp/127.0.0.1/" +
+                           std::to_string(PortOf(job))})
+        .exit_code;
+  };
+  CHECK(send(Pairs(0, 1000)) == 0);
+  CHECK(job.WaitForAlerts(999));
+  CHECK(send(std::string(5000, 'x') + "\n" + Pairs(1000, 10)) == 0);
+  CHECK(job.WaitForAlerts(1009));
+  CheckLedger(job.Stop(), 2021);
+  CHECK(job.File("errors.jsonl").find("longer than allowed") != std::string::npos);
 }
 
 }  // namespace
