@@ -27,10 +27,11 @@ void QueuedSource::Say(int level, const std::string& text, std::string_view plac
 
 // ---- Whoever produces ----
 
-size_t QueuedSource::AddPartition(cep::Partition id, bool at_start, uint64_t next_offset) {
+size_t QueuedSource::AddPartition(cep::Partition id, bool at_start, uint64_t next_offset,
+                                  bool is_replaced) {
   const std::lock_guard lock(mutex_);
   queues_.emplace_back();
-  added_.push_back({std::move(id), at_start, next_offset});
+  added_.push_back({std::move(id), at_start, next_offset, is_replaced});
   return queues_.size() - 1;
 }
 
@@ -106,6 +107,7 @@ Status QueuedSource::Serve() {
     live.partition = &state.id;
     live.at_start = added.at_start;
     live.next_offset = added.next_offset;
+    live.is_replaced = added.is_replaced;
   }
   added_.clear();
   has_started_ = is_set_up_;
@@ -191,6 +193,10 @@ size_t QueuedSource::Read(size_t partition, size_t max, cep::Batch* batch) {
     for (uint32_t row = first_row; row < batch->rows; ++row) batch->ts[row] = now;
   }
   state.next += count;
+  if (can_seek() && count > 0) {
+    const RawRecord& last = records_[count - 1];
+    live.last = {true, last.offset, HashBytes128(last.bytes)};
+  }
   live.next_offset =
       state.next < block.records.size() ? block.records[state.next].offset : block.next_offset;
   const std::lock_guard lock(mutex_);

@@ -63,7 +63,9 @@ class QueuedSource : public RecordSource {
   void Say(int level, const std::string& text, std::string_view place = "") const;
 
   // A further partition; its number, from 0 on.
-  size_t AddPartition(cep::Partition id, bool at_start, uint64_t next_offset);
+  //   is_replaced   LivePartition::is_replaced
+  size_t AddPartition(cep::Partition id, bool at_start, uint64_t next_offset,
+                      bool is_replaced = false);
   // The partitions of the start are all there.
   void SetStarted();
   // False: what is pushed now would be over the limit, and OnRoom() is called once it is not.
@@ -102,6 +104,7 @@ class QueuedSource : public RecordSource {
     cep::Partition id;
     bool at_start;
     uint64_t next_offset;
+    bool is_replaced;
   };
   // Records of CSV streams with one header.
   struct HeaderCodec {

@@ -29,6 +29,7 @@ void RecordSplitter::Reset(uint64_t offset) {
   skipped_ = left_ = 0;
   is_start_ = true;
   lines_ = 0;
+  knows_lines_ = true;
   header_.reset();
 }
 
@@ -133,7 +134,7 @@ void RecordSplitter::AddRecord(size_t begin, size_t size, size_t next, const cha
   // What was skipped lies behind the head of the first record.
   const uint64_t shift = at_ == 0 ? 0 : skipped_;
   block->records.push_back({static_cast<uint32_t>(begin), static_cast<uint32_t>(size),
-                            base_ + shift + at_, lines_, broken});
+                            base_ + shift + at_, knows_lines_ ? lines_ : 0, broken});
   at_ = scanned_ = next;
   is_too_long_ = false;
 }

@@ -70,6 +70,8 @@ class RecordSplitter {
   void SetHeader(std::string text);
   // What comes before the next line end belongs to no record: the stream begins within one.
   void SkipRest() { skips_rest_ = true; }
+  // Which line the stream begins with is not known: records have no line numbers.
+  void ForgetLines() { knows_lines_ = false; }
 
   // Where the next bytes go, `size` of them at most.
   char* Room(size_t size);
@@ -110,6 +112,7 @@ class RecordSplitter {
   bool is_lost_ = false;  // where records end is not known any more
   bool is_start_ = true;
   uint64_t lines_ = 0;
+  bool knows_lines_ = true;
   std::shared_ptr<const CsvHeader> header_;
 };
 

@@ -12,6 +12,7 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
+#include "ingest/tail_resume.h"
 #include "io/open_input.h"
 
 namespace vigil::ingest {
@@ -69,6 +70,16 @@ TailSource::~TailSource() {
   for (Tail& tail : tails_) {
     if (tail.fd >= 0) close(tail.fd);
   }
+}
+
+void TailSource::Resume(std::vector<cep::ResumeFrom> partitions, bool accepts_loss) {
+  is_resumed_ = true;
+  accepts_loss_ = accepts_loss;
+  resumed_ = std::move(partitions);
+}
+
+std::string TailSource::FullPath(const std::string& path) const {
+  return (fs::path(options_.folder) / path).string();
 }
 
 Status TailSource::StartProducing() {
@@ -155,6 +166,9 @@ Status TailSource::Scan(bool at_start) {
   Status status;
   const std::vector<std::string> found = Find(at_start, &status);
   RETURN_IF_ERROR(status);
+  for (const cep::ResumeFrom& resumed : resumed_) {
+    if (at_start) RETURN_IF_ERROR(OpenResumed(resumed.topic, resumed));
+  }
   for (const std::string& path : found) {
     const bool is_known = std::any_of(tails_.begin(), tails_.end(),
                                       [&path](const Tail& tail) { return tail.path == path; });
@@ -188,14 +202,14 @@ bool TailSource::IsRead(const FileId& id, const std::string& path) {
   const auto read =
       std::find_if(read_.begin(), read_.end(), [&id](const auto& r) { return r.first == id; });
   if (read == read_.end()) return false;
-  const std::string head = HeadOf((fs::path(options_.folder) / path).string());
+  const std::string head = HeadOf(FullPath(path));
   if (head.compare(0, read->second.size(), read->second) == 0) return true;
   read_.erase(read);  // another file that was given the same number
   return false;
 }
 
 Status TailSource::Open(const std::string& path, bool at_start) {
-  const std::string full = (fs::path(options_.folder) / path).string();
+  const std::string full = FullPath(path);
   struct stat now {};
   if (stat(full.c_str(), &now) != 0) return ErrnoStatus(path, "stat");
   if (!S_ISREG(now.st_mode)) {
@@ -213,7 +227,8 @@ Status TailSource::Open(const std::string& path, bool at_start) {
   Tail& tail = tails_.emplace_back(options_.split, &pool_);
   tail.path = path;
   tail.place = absl::StrCat(name(), "/", path, "/0");
-  const Status status = Begin(&tail, at_start && options_.from_end);
+  const bool at_end = at_start && options_.from_end && !is_resumed_;
+  const Status status = Begin(&tail, full, at_end ? static_cast<uint64_t>(now.st_size) : 0);
   if (!status.ok()) {
     if (tail.fd >= 0) close(tail.fd);
     tails_.pop_back();
@@ -225,50 +240,108 @@ Status TailSource::Open(const std::string& path, bool at_start) {
   return absl::OkStatus();
 }
 
-// Opens the path's file. Errors: what the system says.
-Status TailSource::Begin(Tail* tail, bool at_end) {
-  const std::string full = (fs::path(options_.folder) / tail->path).string();
+// Goes on with a path where a former run stood. Errors: FAILED_PRECONDITION where that is not there
+// any more.
+Status TailSource::OpenResumed(const std::string& path, const cep::ResumeFrom& resumed) {
+  const std::string full = FullPath(path);
+  const StatusOr<TailPlace> place = FindTail(full, options_.split, resumed, kGeneration);
+  if (!place.ok() && !accepts_loss_) {
+    return absl::FailedPreconditionError(absl::StrCat("source ", name(), ": ",
+                                                      place.status().message(),
+                                                      "; --accept-loss gives it up and goes on"));
+  }
+  std::error_code error;
+  if (!place.ok()) {
+    Say(4, absl::StrCat(place.status().message(), "; accepted as lost"));
+    if (!fs::exists(full, error)) return absl::OkStatus();
+  }
+  Tail& tail = tails_.emplace_back(options_.split, &pool_);
+  tail.path = path;
+  tail.place = absl::StrCat(name(), "/", path, "/0");
+  const bool is_replaced = !place.ok();
+  tail.generation = resumed.from / kGeneration;
+  std::string first = full;
+  uint64_t position = resumed.from % kGeneration;
+  if (is_replaced) {
+    tail.generation = resumed.next_offset / kGeneration + 1;
+    position = 0;
+  } else if (!place->files.empty()) {
+    first = place->files.front();
+    tail.is_own = false;
+    tail.before.assign(place->files.begin() + 1, place->files.end());
+  }
+  RETURN_IF_ERROR(Begin(&tail, first, position));
+  struct stat now {};
+  const bool is_own = tail.is_own && stat(full.c_str(), &now) == 0;
+  if (options_.stop_at_end && is_own) tail.stop = now.st_size;
+  tail.partition = AddPartition({name(), path, 0, tail.place}, true,
+                                tail.generation * kGeneration + position, is_replaced);
+  Say(6, absl::StrCat("goes on in ", first, " at ", position), tail.place);
+  return absl::OkStatus();
+}
+
+// Opens a file for the tail, to be read from there on. Errors: what the system says.
+Status TailSource::Begin(Tail* tail, const std::string& file, uint64_t position) {
   tail->position = 0;
   tail->head.clear();
   tail->last.clear();
   tail->was_at_end = true;
   tail->rotated_ms = -1;
-  tail->fd = open(full.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  tail->bytes.reset();
+  tail->fd = open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   struct stat now {};
-  if (tail->fd < 0 || fstat(tail->fd, &now) != 0) return ErrnoStatus(tail->path, "open");
+  if (tail->fd < 0 || fstat(tail->fd, &now) != 0) return ErrnoStatus(file, "open");
   tail->id = {now.st_dev, now.st_ino};
-  if (IsCompressed(tail->path)) {
-    ASSIGN_OR_RETURN(tail->bytes, io::OpenBytes(full));
-  }
-  tail->splitter.Reset(tail->generation * kGeneration);
-  return at_end ? BeginAtEnd(tail) : absl::OkStatus();
-}
-
-// Places the tail at the file's end, but what it needs of its beginning is read.
-Status TailSource::BeginAtEnd(Tail* tail) {
-  struct stat now {};
-  if (fstat(tail->fd, &now) != 0) return ErrnoStatus(tail->path, "stat");
-  if (now.st_size == 0) return absl::OkStatus();
-  tail->position = static_cast<uint64_t>(now.st_size);
-  tail->splitter.Reset(tail->generation * kGeneration + tail->position);
-  std::string bytes(RecordSplitter::kTooLongKept, '\0');
-  ssize_t n = pread(tail->fd, bytes.data(), bytes.size(), 0);
-  if (n < 0) return ErrnoStatus(tail->path, "read");
-  bytes.resize(static_cast<size_t>(n));
-  tail->head = bytes.substr(0, kKnownBytes);
-  if (options_.split.has_header) {
-    std::string header = bytes.substr(0, bytes.find('\n'));
-    if (absl::StartsWith(header, "\xEF\xBB\xBF")) header.erase(0, 3);
-    if (!header.empty() && header.back() == '\r') header.pop_back();
-    tail->splitter.SetHeader(std::move(header));
-  }
-  const auto known = std::min<uint64_t>(kKnownBytes, tail->position);
+  tail->splitter.Reset(tail->generation * kGeneration + position);
+  if (IsCompressed(file)) return SkipTo(tail, file, position);
+  tail->position = position;
+  if (position == 0) return absl::OkStatus();
+  tail->splitter.ForgetLines();
+  RETURN_IF_ERROR(ReadHeader(tail));
+  const auto known = std::min<uint64_t>(kKnownBytes, position);
   tail->last.resize(known);
-  n = pread(tail->fd, tail->last.data(), known, static_cast<off_t>(tail->position - known));
-  if (n < 0) return ErrnoStatus(tail->path, "read");
+  const ssize_t n = pread(tail->fd, tail->last.data(), known, static_cast<off_t>(position - known));
+  if (n < 0) return ErrnoStatus(file, "read");
   tail->last.resize(static_cast<size_t>(n));
   const bool is_within = tail->last.empty() || tail->last.back() != '\n';
   if (options_.split.framing == Framing::kLines && is_within) tail->splitter.SkipRest();
+  return absl::OkStatus();
+}
+
+// Of a file that is not read from its beginning, what is needed of that.
+Status TailSource::ReadHeader(Tail* tail) {
+  std::string bytes(RecordSplitter::kTooLongKept, '\0');
+  const ssize_t n = pread(tail->fd, bytes.data(), bytes.size(), 0);
+  if (n < 0) return ErrnoStatus(tail->path, "read");
+  bytes.resize(static_cast<size_t>(n));
+  tail->head = bytes.substr(0, kKnownBytes);
+  if (!options_.split.has_header) return absl::OkStatus();
+  std::string header = bytes.substr(0, bytes.find('\n'));
+  if (absl::StartsWith(header, "\xEF\xBB\xBF")) header.erase(0, 3);
+  if (!header.empty() && header.back() == '\r') header.pop_back();
+  tail->splitter.SetHeader(std::move(header));
+  return absl::OkStatus();
+}
+
+// A compressed file is read up to the place. Errors: damaged data.
+Status TailSource::SkipTo(Tail* tail, const std::string& file, uint64_t position) {
+  ASSIGN_OR_RETURN(tail->bytes, io::OpenBytes(file));
+  std::string beginning;
+  std::string scratch(kReadBytes, '\0');
+  for (uint64_t left = position; left > 0;) {
+    ASSIGN_OR_RETURN(const size_t n,
+                     tail->bytes->Read(scratch.data(), std::min<uint64_t>(left, kReadBytes)));
+    if (n == 0) break;
+    if (beginning.size() < RecordSplitter::kTooLongKept) beginning.append(scratch, 0, n);
+    left -= n;
+  }
+  if (position == 0) return absl::OkStatus();
+  tail->splitter.ForgetLines();
+  if (!options_.split.has_header) return absl::OkStatus();
+  std::string header = beginning.substr(0, beginning.find('\n'));
+  if (absl::StartsWith(header, "\xEF\xBB\xBF")) header.erase(0, 3);
+  if (!header.empty() && header.back() == '\r') header.pop_back();
+  tail->splitter.SetHeader(std::move(header));
   return absl::OkStatus();
 }
 
@@ -349,6 +422,7 @@ bool TailSource::ReadCompressed(Tail* tail) {
     return false;
   }
   if (*n == 0) {
+    if (!tail->is_own) return ReadNext(tail);
     End(tail);
     return true;
   }
@@ -383,9 +457,9 @@ void TailSource::Restart(Tail* tail) {
 // true if so.
 bool TailSource::FollowRotation(Tail* tail) {
   if (tail->stop >= 0) return false;
+  if (tail->fd >= 0 && !tail->before.empty()) return ReadNext(tail);
   struct stat now {};
-  const std::string full = (fs::path(options_.folder) / tail->path).string();
-  if (stat(full.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return false;
+  if (stat(FullPath(tail->path).c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return false;
   const FileId id{now.st_dev, now.st_ino};
   if (tail->fd >= 0 && id == tail->id) {
     tail->rotated_ms = -1;
@@ -400,13 +474,32 @@ bool TailSource::FollowRotation(Tail* tail) {
       SetEnd(tail->partition, true, true, -1);
       return false;
     }
+  }
+  return ReadNext(tail);
+}
+
+// The open file, if there is one, has been read to its end: goes over to the next one, the path's
+// own in the end. False if that cannot be opened yet.
+bool TailSource::ReadNext(Tail* tail) {
+  if (tail->fd >= 0) {
     if (!tail->head.empty()) read_.emplace_back(tail->id, tail->head);
     if (read_.size() > kMaxFiles) read_.pop_front();
     close(std::exchange(tail->fd, -1));
+    tail->bytes.reset();
     Restart(tail);
     Say(6, "was rotated", tail->place);
   }
-  const Status status = Begin(tail, false);
+  std::string file = FullPath(tail->path);
+  tail->is_own = tail->before.empty();
+  if (!tail->is_own) {
+    file = tail->before.front();
+    tail->before.pop_front();
+  }
+  const Status status = Begin(tail, file, 0);
+  struct stat now {};
+  if (status.ok() && options_.stop_at_end && tail->is_own && fstat(tail->fd, &now) == 0) {
+    tail->stop = now.st_size;
+  }
   if (status.ok()) return true;
   if (tail->fd >= 0) close(std::exchange(tail->fd, -1));
   SayFailing(std::string(status.message()), tail);

@@ -11,6 +11,8 @@
 //     now there. A file that was read under one name is not read again under another.
 //   - A file that was truncated and has grown again is known by the bytes before the place reached.
 //   - Compressed files are read once, to their end.
+//   - A later run goes on where a former one stood, also if files have been rotated since
+//     (tail_resume.h).
 // Memory: that of QueuedSource, and one read and one record a file. Tests:
 // tests/ingest/source_tail_test.cc, tests/daemon/live_inputs_test.cc.
 #pragma once
@@ -54,6 +56,9 @@ class TailSource : public QueuedSource {
                                                       RecordSourceLog* log);
   ~TailSource() override;
 
+  bool can_seek() const override { return true; }
+  void Resume(std::vector<cep::ResumeFrom> partitions, bool accepts_loss) override;
+
  private:
   using FileId = std::pair<dev_t, ino_t>;
   // One path that is followed.
@@ -68,6 +73,9 @@ class TailSource : public QueuedSource {
     FileId id;
     uint64_t generation = 0;
     uint64_t position = 0;  // in the file
+    // Files that were rotated while nobody followed, and are read before the path's own.
+    std::deque<std::string> before;
+    bool is_own = true;  // it is the path's own that is open
     int64_t stop = -1;
     std::string head;         // the file's first bytes
     std::string last;         // the bytes before `position`
@@ -86,13 +94,18 @@ class TailSource : public QueuedSource {
   Status Scan(bool at_start);
   std::vector<std::string> Find(bool at_start, Status* status) const;
   Status Open(const std::string& path, bool at_start);
-  Status Begin(Tail* tail, bool at_end);
+  Status OpenResumed(const std::string& path, const cep::ResumeFrom& resumed);
+  Status Begin(Tail* tail, const std::string& file, uint64_t position);
+  Status SkipTo(Tail* tail, const std::string& file, uint64_t position);
+  Status ReadHeader(Tail* tail);
   Status BeginAtEnd(Tail* tail);
   bool Advance(Tail* tail);
   bool ReadFile(Tail* tail);
   bool ReadCompressed(Tail* tail);
   bool IsTruncated(const Tail& tail, const struct stat& now) const;
   bool FollowRotation(Tail* tail);
+  bool ReadNext(Tail* tail);
+  std::string FullPath(const std::string& path) const;
   void Restart(Tail* tail);
   void Finish(Tail* tail);
   void End(Tail* tail);
@@ -104,6 +117,9 @@ class TailSource : public QueuedSource {
 
   const TailSourceOptions options_;
   ChunkPool pool_;
+  bool is_resumed_ = false;  // set before the thread starts, as the following
+  bool accepts_loss_ = false;
+  std::vector<cep::ResumeFrom> resumed_;
   std::unique_ptr<io::FileWatch> watch_;
   std::atomic<bool> is_stopping_ = false;
   std::deque<Tail> tails_;

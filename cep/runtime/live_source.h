@@ -9,13 +9,31 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "cep/base/hash.h"
 #include "cep/base/status.h"
 #include "cep/base/wakeup.h"
 #include "cep/event/batch.h"
 
 namespace vigil::cep {
+
+// A record that was read, so that a later run can tell whether it is still the same one.
+struct RecordMark {
+  bool is_known = false;
+  uint64_t offset = 0;
+  Hash128 fingerprint;
+};
+
+// Where a former run stood in a partition.
+struct ResumeFrom {
+  std::string topic;
+  uint32_t number = 0;
+  uint64_t from = 0;         // R: the first record to read again
+  uint64_t next_offset = 0;  // U: the first that was never read
+  RecordMark last;           // the last one that was read
+};
 
 // How it stands with a partition.
 struct LivePartition {
@@ -33,6 +51,8 @@ struct LivePartition {
   // Offsets that reading went past because whoever holds the partition had deleted them: records
   // that were lost, at most so many, since some offsets may never have been records.
   uint64_t lost = 0;
+  RecordMark last;           // of the last record that Read() gave; known if the source can seek
+  bool is_replaced = false;  // it is not the one that a former run read, which was accepted
 };
 
 // How records that were read were judged.
@@ -48,6 +68,13 @@ class LiveSource {
  public:
   virtual ~LiveSource() = default;
 
+  // What was read can be read again, from any offset on.
+  virtual bool can_seek() const { return false; }
+  // To be called before Start(): partitions named here begin at `from`, whatever else is said of
+  // the start; all others are new. Serve() fails, naming what is gone, if a partition is not there,
+  // no longer holds `from`, or holds another record where `last` was; with `accepts_loss` those
+  // begin with the oldest record instead.
+  virtual void Resume(std::vector<ResumeFrom> /*partitions*/, bool /*accepts_loss*/) {}
   // Begins to connect. `wakeup` is borrowed, and notified until the source is gone.
   virtual Status Start(Wakeup* wakeup) = 0;
   // Serves the connection. Errors: what no retry can mend.

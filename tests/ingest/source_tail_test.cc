@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sys/resource.h>
 
 #include <catch2/catch.hpp>
@@ -27,6 +28,8 @@ struct Follow {
   bool from_end = false;
   bool stop_at_end = false;
   bool has_header = false;
+  std::optional<std::vector<cep::ResumeFrom>> resume = std::nullopt;
+  bool accepts_loss = false;
 };
 
 class Files {
@@ -50,8 +53,9 @@ class Files {
     options.from_end = follow.from_end;
     options.stop_at_end = follow.stop_at_end;
     options.split.has_header = follow.has_header;
-    return std::make_unique<LiveReader>(TailSource::Create(std::move(options), &log).value(),
-                                        layout);
+    auto source = TailSource::Create(std::move(options), &log).value();
+    if (follow.resume) source->Resume(*follow.resume, follow.accepts_loss);
+    return std::make_unique<LiveReader>(std::move(source), layout);
   }
 
   TempDir dir;
@@ -246,6 +250,87 @@ TEST_CASE("TailSource: what is not taken stays in the file", "[ingest][unit]") {
   reader->max = 1;
   REQUIRE(reader->UntilRows(1));
   CHECK(after.ru_maxrss - start.ru_maxrss < 32 << 10);  // KiB
+}
+
+// What a commit would hold of a reader's only partition, of which the record at `from` still
+// waited.
+std::vector<cep::ResumeFrom> PlaceOf(LiveReader* reader, std::optional<uint64_t> from = {}) {
+  const cep::LivePartition& live = reader->source().partitions()[0];
+  return {{live.partition->topic, 0, from.value_or(live.next_offset), live.next_offset, live.last}};
+}
+
+TEST_CASE("TailSource: a later run goes on where a former one stood", "[ingest][unit]") {
+  Files files;
+  files.Append("log", Event(1, 1) + Event(2, 2) + "{\"ts\":3,");
+  auto reader = files.Read({});
+  REQUIRE(reader->UntilRows(2));
+  SECTION("in the same file") {
+    Follow follow{.resume = PlaceOf(reader.get())};
+    reader.reset();
+    files.Append("log", "\"a\":3}\nbad\n");
+    reader = files.Read(follow);
+    REQUIRE(reader->UntilRows(2));
+    CHECK(reader->rows[0] == Row("log", 30, 3, 3));
+    CHECK(reader->rows[1].find("45 rejected: byte 1") != std::string::npos);  // no line number
+    CHECK(reader->source().partitions()[0].at_start);
+  }
+  SECTION("with rows that waited, in files that were rotated, one of them compressed") {
+    files.Append("log", "\"a\":3}\n");
+    REQUIRE(reader->UntilRows(3));
+    Follow follow{.paths = {"log*"}, .resume = PlaceOf(reader.get(), 15)};
+    reader.reset();
+    files.Append("log", Event(4, 4));
+    files.Rename("log", "log.2");
+    RunProcess({"gzip", files.dir.Path("log.2")});
+    files.Append("log", Event(5, 5));
+    fs::last_write_time(files.dir.Path("log.2.gz"),
+                        fs::last_write_time(files.dir.Path("log")) - std::chrono::seconds(20));
+    files.Rename("log", "log.1");
+    fs::last_write_time(files.dir.Path("log.1"),
+                        fs::last_write_time(files.dir.Path("log.1")) - std::chrono::seconds(10));
+    files.Append("log", Event(6, 6));
+    follow.paths = {"log"};
+    reader = files.Read(follow);
+    REQUIRE(reader->UntilRows(5));
+    CHECK(reader->rows == Rows{Row("log", 15, 2, 2), Row("log", 30, 3, 3), Row("log", 45, 4, 4),
+                               Row("log", kNext, 5, 5), Row("log", 2 * kNext, 6, 6)});
+  }
+  SECTION("with rows that waited in the file before") {
+    files.Rename("log", "log.1");
+    files.Append("log", Event(7, 7));
+    REQUIRE(reader->UntilRows(4));  // the half line, too
+    CHECK(reader->rows[3] == Row("log", kNext, 7, 7));
+    Follow follow{.resume = PlaceOf(reader.get(), 15)};
+    reader.reset();
+    fs::last_write_time(files.dir.Path("log.1"),
+                        fs::last_write_time(files.dir.Path("log")) - std::chrono::seconds(10));
+    reader = files.Read(follow);
+    REQUIRE(reader->UntilRows(3));
+    CHECK(reader->rows[0] == Row("log", 15, 2, 2));
+    CHECK(reader->rows[2] == Row("log", kNext, 7, 7));
+  }
+  SECTION("or refuses to, if the file is another one") {
+    Follow follow{.resume = PlaceOf(reader.get())};
+    reader.reset();
+    std::ofstream(files.dir.Path("log"), std::ios::trunc) << Event(8, 8) << Event(9, 9);
+    reader = files.Read(follow);
+    CHECK(reader->Until([&] { return !reader->status.ok(); }));
+    CHECK(reader->status.code() == absl::StatusCode::kFailedPrecondition);
+    CHECK(std::string(reader->status.message()).find("--accept-loss") != std::string::npos);
+    follow.accepts_loss = true;
+    reader = files.Read(follow);
+    REQUIRE(reader->UntilRows(2));
+    CHECK(reader->rows[0] == Row("log", kNext, 8, 8));
+    CHECK(reader->source().partitions()[0].is_replaced);
+  }
+  SECTION("and reads files that are new from their beginning") {
+    Follow follow{.paths = {"log", "new"}, .from_end = true, .resume = PlaceOf(reader.get())};
+    reader.reset();
+    files.Append("new", Event(8, 8));
+    reader = files.Read(follow);
+    REQUIRE(reader->UntilRows(1));
+    CHECK(reader->rows[0] == Row("new", 0, 8, 8));
+  }
 }
 
 }  // namespace
