@@ -198,9 +198,13 @@ StatusOr<ingest::SourceCodec> MakeSourceCodec(const SourceConfig& source,
                    .strict = source.strict,
                    .positions = false};
   if (source.event_time.kind != EventTimeConfig::Kind::kField) codec.options.time.field.clear();
-  const auto expressions = rules.sources.find(source.name);
   if (source.event_time.kind == EventTimeConfig::Kind::kExpression) {
-    codec.time = expressions->second.event_time;
+    const auto expressions = rules.sources.find(source.name);
+    if (expressions != rules.sources.end()) codec.time = expressions->second.event_time;
+    if (codec.time == nullptr) {
+      return absl::InternalError("source " + source.name +
+                                 ": the rules were loaded without its `event_time`");
+    }
   }
   if (HasHeader(source)) return codec;
   ASSIGN_OR_RETURN(const std::vector<ingest::Format> made, formats->Make(source.formats));
@@ -220,8 +224,8 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
     input.time.idle_after_ms = watermark.idle_after_ms;
     input.time.max_ahead_ms = watermark.max_ahead_ms.value_or(kMaxAheadMs + watermark.bound_ms);
     input.max_future_ms = watermark.max_future_ms;
-    if (watermark.kind == WatermarkConfig::Kind::kPunctuated) {
-      input.punctuated = rules.sources.at(source.name).punctuated;
+    if (const auto found = rules.sources.find(source.name); found != rules.sources.end()) {
+      input.punctuated = found->second.punctuated;
     }
     ASSIGN_OR_RETURN(ingest::SourceCodec codec, MakeSourceCodec(source, rules, formats));
     if (source.kafka) {

@@ -444,7 +444,7 @@ Status LiveJob::FinishBarrier(uint64_t barrier, const std::vector<WaitingPositio
     Ledger& ledger = partition.ledger;
     ledger.waiting = partition.waiting.size();
     ledger.processed = ledger.read - ledger.late - ledger.quarantined - ledger.rate_limited -
-                       ledger.lost - ledger.waiting;
+                       ledger.waiting - ledger.lost;
   }
   const auto shared = std::make_shared<const CommitPoint>(std::move(point));
   {

@@ -45,12 +45,12 @@ struct LivePartition {
   // When whoever holds the partition last answered, on the job's steady clock: silence after that
   // is not known to be one. -1: never.
   int64_t answered_ms = -1;
-  bool has_ended = false;    // read up to where it is to stop
-  uint64_t next_offset = 0;  // of the next record that Read() gives
-  int64_t end_offset = -1;   // as the last fetch or statistics reported it; -1: not known
   // Offsets that reading went past because whoever holds the partition had deleted them: records
   // that were lost, at most so many, since some offsets may never have been records.
   uint64_t lost = 0;
+  bool has_ended = false;    // read up to where it is to stop
+  uint64_t next_offset = 0;  // of the next record that Read() gives
+  int64_t end_offset = -1;   // as the last fetch or statistics reported it; -1: not known
   RecordMark last;           // of the last record that Read() gave; known if the source can seek
   bool is_replaced = false;  // it is not the one that a former run read, which was accepted
 };

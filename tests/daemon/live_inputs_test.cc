@@ -241,6 +241,29 @@ TEST_CASE("Run: time, watermark and id may be expressions, as in a replay", "[da
   CHECK(job.File("replayed").find(id) != std::string::npos);
 }
 
+TEST_CASE("Run: a reload keeps what a source says of its events, and rows that wait", "[daemon]") {
+  Job job(R"({ file: events.csv, event_time: { cel: sec * 1000 }, watermark: { bounded: 5s },
+       id: tx })");
+  job.dir.Write("schema.yaml", "fields: { sec: int, k: string, n: int, tx: int, more: int }\n");
+  job.Append("events.csv", "k,n,sec,tx,more\na,1,1,101,7\na,2,2,102,8\n");
+  job.Start();
+  REQUIRE(WaitFor(20, [&] { return job.File("log").find("reads it") != std::string::npos; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  // Reads a field that nothing has read so far: the rows that wait are decoded again.
+  std::string rules = kRules;
+  rules.replace(rules.find("n == 1"), 6, "more == 7");
+  job.dir.Write("rules.yaml", rules);
+  REQUIRE(WaitFor(20, [&] { return job.File("log").find("rules reloaded") != std::string::npos; }));
+  job.Append("events.csv", "z,1,100,103,1\nbad,1\nz,1,,104,1\n");
+  REQUIRE(job.WaitForAlerts(1));
+  const std::string log = job.Stop();
+  CheckLedger(log, 5);
+  CHECK(Total(log, "quarantined") == 2);
+  const std::string alerts = job.File("alerts.jsonl");
+  CHECK(AlertsOf(alerts) == std::vector<std::string>{"two-in-a-row 2000 a"});
+  CHECK(alerts.find(R"("ids":{"first":[101],"second":[102]})") != std::string::npos);
+}
+
 TEST_CASE("Run: what a file cannot be is refused before anything is read", "[daemon]") {
   const auto [source, exit_code, reason] = GENERATE(table<std::string, int, std::string>({
       {"file: events.avro", 2, "events.avro: an Avro container file can only be replayed"},
