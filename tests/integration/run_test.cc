@@ -817,10 +817,10 @@ TEST_CASE("Run: what is wrong with configuration and rules is said at once, all 
   const std::vector<Case> cases = {
       {head + "\"127.0.0.1:1\", topics: [t], start: now }\n", 2, {"`now`", "rules.yaml:5"}},
       {head + "\"127.0.0.1:1\", topics: [t] }\n", 1, {"rules.yaml:5"}},
-      {head + "\"127.0.0.1:1\", topics: [t] }\n    id: tx\n"
-              "    watermark: { punctuated: x > 1 }\n",
+      {head + "\"127.0.0.1:1\", topics: [t] }\n    id: \"[tx]\"\n"
+              "    watermark: { punctuated: string(x) }\n",
        2,
-       {"`id`", "punctuated", "rules.yaml:5"}},
+       {"`id` is", "`punctuated` is", "rules.yaml:5"}},
   };
   for (const Case& c : cases) {
     const ProcessResult run =
