@@ -19,6 +19,7 @@
 
 #include "tests/support/kafka.h"
 #include "tests/support/process.h"
+#include "tests/support/schema_registry.h"
 
 namespace vigil {
 namespace {
@@ -790,6 +791,56 @@ TEST_CASE("Run: a registry that is down delays the records that need it, no othe
   const auto totals = StopAndCount(daemon.get(), 2);
   CHECK(totals.at("waiting") == 2);
   CHECK(daemon->File("errors.jsonl").empty());
+}
+
+// A record in Confluent's framing, of the schema in the next test.
+KafkaRecord Framed(uint8_t id, int64_t ts, const std::string& type) {
+  const auto number = [](int64_t n) {
+    std::string out;
+    for (auto left = static_cast<uint64_t>(n) << 1; true; left >>= 7) {
+      out.push_back(static_cast<char>((left & 0x7f) | (left > 0x7f ? 0x80 : 0)));
+      if (left <= 0x7f) return out;
+    }
+  };
+  KafkaRecord record;
+  record.value = std::string(4, '\0') + static_cast<char>(id) + number(ts) + number(2) + "a0" +
+                 number(static_cast<int64_t>(type.size())) + type;
+  return record;
+}
+
+TEST_CASE("Run: a registry that is down at the start and again while it runs costs no record",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "registry-down", 1);
+  const uint16_t port = testing::FakeRegistry().port();  // gone again
+  const std::string schema = R"({"type":"record","name":"E","fields":[{"name":"ts","type":"long"},
+      {"name":"account","type":"string"},{"name":"type","type":"string"}]})";
+  broker->ProduceInTransaction(small.topic, {Framed(7, 1000, "login"), Framed(7, 1010, "payment")},
+                               true);
+  small.more = " }\n    format: [{ avro: { registry: \"http://127.0.0.1:" + std::to_string(port) +
+               "\" } }]\n    event_time: { unit: ms";
+  const auto daemon = small.Start();
+  REQUIRE(
+      WaitFor(30, [&] { return daemon->Log().find("waits for schema 7") != std::string::npos; }));
+  {
+    testing::FakeRegistry registry(port);
+    registry.SetSchema(7, "AVRO", schema);
+    broker->ProduceInTransaction(small.topic, {Framed(7, 1500, "other")}, true);
+    CHECK(WaitFor(60, [&] { return HasAlerts(*daemon, 1); }));
+  }
+  broker->ProduceInTransaction(small.topic, {Framed(8, 2000, "login"), Framed(8, 2010, "payment")},
+                               true);
+  REQUIRE(
+      WaitFor(30, [&] { return daemon->Log().find("waits for schema 8") != std::string::npos; }));
+  testing::FakeRegistry registry(port);
+  registry.SetSchema(8, "AVRO", schema);
+  broker->ProduceInTransaction(small.topic, {Framed(8, 3000, "other")}, true);
+  CHECK(WaitFor(60, [&] { return HasAlerts(*daemon, 2); }));
+  const auto totals = StopAndCount(daemon.get(), 6);
+  CHECK(totals.at("waiting") == 1);
+  CHECK(daemon->File("errors.jsonl").empty());
+  CHECK(daemon->File("late.jsonl").empty());
 }
 
 TEST_CASE("Run: a bounded run of a topic that is not there is an error", "[integration]") {
