@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "alerts/identity.h"
 #include "alerts/spec.h"
 #include "cep/base/hash.h"
 #include "cep/event/expression.h"
@@ -21,6 +22,9 @@ struct Alert {
   const std::vector<cep::Value>& fields;  // one per spec.fields; null where the expression failed
   std::string_view summary;
   Hash128 id;
+  // By stage and event, of events that have ids besides their positions, else null; empty: none
+  // has.
+  const std::vector<EventId>& event_ids;
 };
 
 // "info" ... "critical".

@@ -88,6 +88,20 @@ void AppendPositions(const Alert& alert, const std::vector<std::string>& labels,
   AppendByStage(alert.stages, labels, append, out);
 }
 
+void AppendEventIds(const Alert& alert, const std::vector<std::string>& labels, std::string* out) {
+  size_t event = 0;
+  const auto append = [&](const CapturedEvent&) {
+    const Value& id = alert.event_ids[event++].value;
+    if (id.is_absent()) {
+      out->append("null");
+    } else {
+      AppendValueJson(id, out);
+    }
+  };
+  out->append(",\"ids\":");
+  AppendByStage(alert.stages, labels, append, out);
+}
+
 void AppendFields(const Alert& alert, std::string* out) {
   out->append(",\"fields\":{");
   for (size_t f = 0; f < alert.fields.size(); ++f) {
@@ -147,6 +161,7 @@ void AlertJson::Write(const Alert& alert, cep::Record* record) const {
   tail.push_back('}');
   if (alert.spec.evidence != Evidence::kRefs) AppendEvents(alert, text, &tail);
   AppendPositions(alert, text.stages, &tail);
+  if (!alert.event_ids.empty()) AppendEventIds(alert, text.stages, &tail);
   if (!alert.spec.fields.empty()) AppendFields(alert, &tail);
   if (!alert.spec.summary.empty()) {
     tail.append(",\"summary\":");

@@ -45,8 +45,9 @@ void AlertBuilder::OnMatch(const Match& match) {
   record.has_rule = true;
   record.is_timeout = is_timeout;
   record.key.assign(match.key);
-  record.id = AlertId(rule.id, match, stages, &scratch_);
-  const Alert alert{rule, spec, match, stages, key, fields_, summary_, record.id};
+  FindEventIds(stages);
+  record.id = AlertId(rule.id, match, stages, &scratch_, event_ids_);
+  const Alert alert{rule, spec, match, stages, key, fields_, summary_, record.id, event_ids_};
   if (context_->format == Format::kJson) {
     json_.Write(alert, &record);
   } else {
@@ -80,6 +81,28 @@ void AlertBuilder::Evaluate(const Match& match, const std::vector<StageEvents>& 
       AppendValueText(value, &summary_);
     }
   }
+}
+
+// Where a source's events have ids of their own. What fails has none: its position stands for it.
+void AlertBuilder::FindEventIds(const std::vector<StageEvents>& stages) {
+  event_ids_.clear();
+  if (context_->source_ids.empty()) return;
+  bool is_any = false;
+  EvalContext context;
+  context.arena = &arena_;
+  for (const StageEvents& stage : stages) {
+    for (uint32_t i = 0; i < stage.count; ++i) {
+      EventId& id = event_ids_.emplace_back();
+      const auto source = context_->source_ids.find(stage.events[i]->partition->source);
+      if (source == context_->source_ids.end()) continue;
+      context.event = stage.events[i];
+      const Value value = source->second.expression->Eval(context);
+      if (!IsEventId(value)) continue;
+      id = {source->second.source, value};
+      is_any = true;
+    }
+  }
+  if (!is_any) event_ids_.clear();
 }
 
 bool AlertBuilder::IsSampled(uint32_t rule, std::string_view expression) const {

@@ -21,6 +21,7 @@
 
 #include "alerts/alert_json.h"
 #include "alerts/context.h"
+#include "alerts/identity.h"
 #include "alerts/match_stages.h"
 #include "cep/base/arena.h"
 #include "cep/event/record.h"
@@ -47,6 +48,7 @@ class AlertBuilder : public cep::RecordSink {
   bool IsSampled(uint32_t rule, std::string_view expression) const;
   void Evaluate(const cep::Match& match, const std::vector<cep::StageEvents>& stages,
                 const AlertSpec& spec);
+  void FindEventIds(const std::vector<cep::StageEvents>& stages);
 
   std::shared_ptr<const AlertContext> context_;
   AlertJson json_;
@@ -57,7 +59,8 @@ class AlertBuilder : public cep::RecordSink {
 
   // Memory reused from match to match.
   MatchStages stages_;
-  Arena arena_;  // what `fields_` may point into
+  Arena arena_;  // what `fields_` and `event_ids_` may point into
+  std::vector<EventId> event_ids_;
   std::vector<cep::Value> fields_;
   std::string summary_;
   std::string scratch_;

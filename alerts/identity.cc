@@ -19,10 +19,40 @@ void AppendPosition(std::string_view place, uint64_t offset, std::string* out) {
   AppendBigEndian(offset, 8, out);
 }
 
+constexpr uint64_t kOwnId = 0xFFFFFFFF;  // in place of a position's text length
+
+void AppendEventId(const EventId& id, std::string* out) {
+  AppendBigEndian(kOwnId, 4, out);
+  AppendText(id.source, out);
+  const cep::Value& value = id.value;
+  switch (value.tag) {
+    case cep::ValueTag::kBool:
+      out->push_back(1);
+      return AppendText(value.b ? "true" : "false", out);
+    case cep::ValueTag::kInt:
+      out->push_back(2);
+      return AppendText(std::to_string(value.i), out);
+    case cep::ValueTag::kUint:
+      out->push_back(2);
+      return AppendText(std::to_string(value.u), out);
+    default:
+      out->push_back(value.tag == cep::ValueTag::kString ? 3 : 4);
+      return AppendText(value.text(), out);
+  }
+}
+
 }  // namespace
 
+bool IsEventId(const cep::Value& value) {
+  return value.tag == cep::ValueTag::kBool || value.tag == cep::ValueTag::kInt ||
+         value.tag == cep::ValueTag::kUint || value.tag == cep::ValueTag::kString ||
+         value.tag == cep::ValueTag::kBytes;
+}
+
 Hash128 AlertId(std::string_view rule, const cep::Match& match,
-                const std::vector<cep::StageEvents>& stages, std::string* scratch) {
+                const std::vector<cep::StageEvents>& stages, std::string* scratch,
+                const std::vector<EventId>& event_ids) {
+  size_t event = 0;
   const bool is_timeout = match.kind == cep::MatchKind::kTimeout;
   scratch->clear();
   AppendBigEndian(is_timeout ? 2 : 1, 1, scratch);
@@ -32,7 +62,11 @@ Hash128 AlertId(std::string_view rule, const cep::Match& match,
   for (const cep::StageEvents& stage : stages) {
     AppendBigEndian(stage.count, 4, scratch);
     for (uint32_t i = 0; i < stage.count; ++i) {
-      AppendPosition(stage.events[i]->partition->place, stage.events[i]->offset, scratch);
+      if (!event_ids.empty() && IsEventId(event_ids[event++].value)) {
+        AppendEventId(event_ids[event - 1], scratch);
+      } else {
+        AppendPosition(stage.events[i]->partition->place, stage.events[i]->offset, scratch);
+      }
     }
   }
   if (is_timeout) AppendBigEndian(static_cast<uint64_t>(match.at), 8, scratch);

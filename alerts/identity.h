@@ -8,7 +8,9 @@
 //   late     u8 4 · TEXT place · u64 offset
 //   rejected u8 5 · TEXT place · u64 offset
 //   STAGES = u32 number of the rule's stages, then of each in rule order: u32 number of its events,
-//   then of each, oldest first: TEXT place · u64 offset
+//   then of each, oldest first: TEXT place · u64 offset; of one that its source's `id` identifies:
+//   u32 0xFFFFFFFF · TEXT source · u8 type (1 bool, 2 int, 3 text, 4 bytes) · TEXT value, an int in
+//   decimal, a bool as `true` or `false`
 // `key` is the typed key bytes (cep/event/key.h), `place` is Partition::place. Counts before the
 // events keep {a:[1], b:[2,3]} and {a:[1,2], b:[3]} apart.
 //
@@ -26,9 +28,20 @@
 
 namespace vigil::alerts {
 
-// Reuses `scratch`. `stages`: the match's events by stage, every stage of the rule.
+// An event's own id; an absent value where it has none, and its position stands for it.
+struct EventId {
+  std::string_view source;
+  cep::Value value;
+};
+
+// Whether a value can identify an event: a bool, an int, a text or bytes.
+bool IsEventId(const cep::Value& value);
+
+// Reuses `scratch`. `stages`: the match's events by stage, every stage of the rule; `event_ids`: of
+// each event in that order, or empty.
 Hash128 AlertId(std::string_view rule, const cep::Match& match,
-                const std::vector<cep::StageEvents>& stages, std::string* scratch);
+                const std::vector<cep::StageEvents>& stages, std::string* scratch,
+                const std::vector<EventId>& event_ids = {});
 
 Hash128 RuleErrorId(std::string_view rule, const cep::RuleError& error, std::string* scratch);
 

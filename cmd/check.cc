@@ -9,6 +9,7 @@
 #include "daemon/config.h"
 #include "daemon/formats.h"
 #include "daemon/live_sources.h"
+#include "daemon/source_expressions.h"
 #include "rules/load.h"
 #include "rules/schema_file.h"
 #include "rules/source_text.h"
@@ -98,8 +99,10 @@ Inputs ReadConfig(const CheckOptions& options, std::vector<Diagnostic>* diagnost
   return inputs;
 }
 
-// Returns how many rules there are.
-size_t CheckRules(const Inputs& inputs, std::vector<Diagnostic>* diagnostics, std::ostream& err) {
+// Returns how many rules there are. `config_errors`: further ones, of what the configuration says
+// of fields.
+size_t CheckRules(const Inputs& inputs, std::vector<Diagnostic>* diagnostics, size_t* config_errors,
+                  std::ostream& err) {
   auto schema = std::make_shared<const cep::Schema>();
   if (inputs.schema_file.empty()) {
     err << "no schema is given: every identifier is taken as a field of any type\n";
@@ -116,12 +119,15 @@ size_t CheckRules(const Inputs& inputs, std::vector<Diagnostic>* diagnostics, st
     // With a broken schema the rules are still checked, as if there were none.
     if (loaded.schema != nullptr) schema = loaded.schema;
   }
+  schema = daemon::WithKafkaField(std::move(schema), inputs.config);
+  std::vector<Diagnostic> of_config = daemon::CheckExpressions(inputs.config, *schema);
+  *config_errors += CountErrors(of_config);
+  Append(std::move(of_config), diagnostics);
   if (inputs.config.rule_topic) {
     err << "the rules are in the topic " << inputs.config.rule_topic->topic
         << ", which is not read here\n";
   }
-  rules::LoadResult loaded = rules::LoadRules(
-      inputs.rules, daemon::WithKafkaField(std::move(schema), inputs.config), inputs.load);
+  rules::LoadResult loaded = rules::LoadRules(inputs.rules, std::move(schema), inputs.load);
   Append(std::move(loaded.diagnostics), diagnostics);
   return loaded.rule_count;
 }
@@ -132,8 +138,8 @@ int RunCheck(const CheckOptions& options, std::ostream& out, std::ostream& err) 
   if (!PathsExist(options, err)) return kExitUsage;
   std::vector<Diagnostic> diagnostics;
   const Inputs inputs = ReadConfig(options, &diagnostics);
-  const size_t config_errors = CountErrors(diagnostics);
-  const size_t rule_count = CheckRules(inputs, &diagnostics, err);
+  size_t config_errors = CountErrors(diagnostics);
+  const size_t rule_count = CheckRules(inputs, &diagnostics, &config_errors, err);
   Print(options, diagnostics, out, err);
   const size_t errors = CountErrors(diagnostics);
   err << Count(rule_count, "rule") << ", " << Count(errors, "error") << ", "

@@ -35,8 +35,9 @@ std::shared_ptr<const cep::Schema> LoadSchemaOrReport(const std::string& path, s
 
 std::shared_ptr<const rules::RuleSet> LoadRulesOrReport(const std::vector<std::string>& paths,
                                                         std::shared_ptr<const cep::Schema> schema,
-                                                        std::ostream& err) {
-  rules::LoadResult result = rules::LoadRules(paths, std::move(schema));
+                                                        std::ostream& err,
+                                                        const rules::LoadOptions& options) {
+  rules::LoadResult result = rules::LoadRules(paths, std::move(schema), options);
   Print(result.diagnostics, err);
   return result.rules;
 }

@@ -10,6 +10,7 @@
 
 #include "cep/event/schema.h"
 #include "daemon/config.h"
+#include "rules/load.h"
 #include "rules/rule_set.h"
 
 namespace vigil::cmd {
@@ -25,6 +26,7 @@ std::shared_ptr<const cep::Schema> LoadSchemaOrReport(const std::string& path, s
 // printed either way.
 std::shared_ptr<const rules::RuleSet> LoadRulesOrReport(const std::vector<std::string>& paths,
                                                         std::shared_ptr<const cep::Schema> schema,
-                                                        std::ostream& err);
+                                                        std::ostream& err,
+                                                        const rules::LoadOptions& options = {});
 
 }  // namespace vigil::cmd

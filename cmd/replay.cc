@@ -17,6 +17,7 @@
 #include "daemon/formats.h"
 #include "daemon/live_sources.h"
 #include "daemon/recorded_inputs.h"
+#include "daemon/source_expressions.h"
 
 namespace vigil::cmd {
 namespace {
@@ -143,8 +144,16 @@ std::shared_ptr<const rules::RuleSet> LoadAll(const ReplaySettings& settings,
                  schema->fields().size(), Grouped(daemon::kInferRecords).c_str());
   }
   // A recording of Kafka's may hold the field that the configuration's rules read there.
-  return LoadRulesOrReport(settings.rules, daemon::WithKafkaField(std::move(schema), config),
-                           std::cerr);
+  schema = daemon::WithKafkaField(std::move(schema), config);
+  const std::vector<rules::Diagnostic> found = daemon::CheckExpressions(config, *schema);
+  for (const rules::Diagnostic& d : found) std::cerr << rules::FormatText(d) << "\n";
+  if (rules::HasErrors(found)) {
+    *exit_code = kExitUsage;
+    return nullptr;
+  }
+  rules::LoadOptions load;
+  load.sources = daemon::ExpressionsOf(config);
+  return LoadRulesOrReport(settings.rules, std::move(schema), std::cerr, load);
 }
 
 int Run(const ReplayOptions& options, std::shared_ptr<const rules::RuleSet> rules,
@@ -152,7 +161,10 @@ int Run(const ReplayOptions& options, std::shared_ptr<const rules::RuleSet> rule
         std::chrono::steady_clock::time_point start) {
   StatusOr<std::unique_ptr<daemon::Engine>> engine = daemon::Engine::Create(rules, settings.engine);
   if (!engine.ok()) return Fail(kExitFindings, engine.status());
-  StatusOr<std::vector<cep::JobSource>> sources = inputs->Open(rules->layout, rules->schema);
+  std::shared_ptr<const cep::Expression> time;
+  if (settings.has_time_expression)
+    time = rules->sources.at(settings.engine.only_source).event_time;
+  StatusOr<std::vector<cep::JobSource>> sources = inputs->Open(rules->layout, rules->schema, time);
   if (!sources.ok()) return Fail(InputExitCode(sources.status()), sources.status());
   StatusOr<std::unique_ptr<alerts::FileSink>> sink =
       alerts::FileSink::Open(options.output.empty() ? "-" : options.output);

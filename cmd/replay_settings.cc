@@ -11,11 +11,15 @@ namespace {
 
 using daemon::EventTimeConfig;
 using daemon::SourceConfig;
-using daemon::WatermarkConfig;
 
 // The source that stands for all inputs, or null.
 const SourceConfig* OnlySource(const daemon::Config& config) {
   return config.sources.size() == 1 ? &config.sources.front() : nullptr;
+}
+
+bool HasTimeExpression(const ReplayOptions& options, const SourceConfig* source) {
+  return source != nullptr && source->event_time.kind == EventTimeConfig::Kind::kExpression &&
+         !options.time_field.has_value();
 }
 
 StatusOr<ingest::TimeSpec> TimeOf(const ReplayOptions& options, const SourceConfig* source) {
@@ -23,23 +27,19 @@ StatusOr<ingest::TimeSpec> TimeOf(const ReplayOptions& options, const SourceConf
   const bool is_given = options.time_field.has_value();
   if (source != nullptr && source->event_time.kind == EventTimeConfig::Kind::kField) {
     time = source->event_time.field;
+  } else if (HasTimeExpression(options, source)) {
+    time.field.clear();
   } else if (source != nullptr && !is_given) {
     return absl::InvalidArgumentError(
         absl::StrCat("the event time of the source ", source->name,
-                     " is not a field, which a replay needs: name one with --time-field"));
+                     " is that of Kafka or the clock, which a replay does not have: name a field "
+                     "with --time-field"));
   }
   if (is_given) time.field = *options.time_field;
   if (options.time_unit) {
     ASSIGN_OR_RETURN(time.unit, ingest::ParseTimeUnit(*options.time_unit));
   }
   return time;
-}
-
-StatusOr<int64_t> BoundOf(const SourceConfig& source) {
-  if (source.watermark.kind != WatermarkConfig::Kind::kPunctuated) return source.watermark.bound_ms;
-  return absl::InvalidArgumentError(
-      absl::StrCat("the watermark of the source ", source.name,
-                   " is punctuated, which a replay cannot follow: give a bound with --disorder"));
 }
 
 Status SetBounds(const ReplayOptions& options, const daemon::Config& config,
@@ -53,10 +53,10 @@ Status SetBounds(const ReplayOptions& options, const daemon::Config& config,
   }
   if (options.positions) {
     for (const SourceConfig& source : config.sources) {
-      ASSIGN_OR_RETURN(engine->disorder_ms_by_source[source.name], BoundOf(source));
+      engine->disorder_ms_by_source[source.name] = source.watermark.bound_ms;
     }
   } else if (const SourceConfig* source = OnlySource(config)) {
-    ASSIGN_OR_RETURN(engine->disorder_ms, BoundOf(*source));
+    engine->disorder_ms = source->watermark.bound_ms;
   }
   return absl::OkStatus();
 }
@@ -78,6 +78,9 @@ StatusOr<ReplaySettings> SettingsOf(const ReplayOptions& options, const daemon::
   settings.inputs.strict = options.strict || (source != nullptr && source->strict);
   ASSIGN_OR_RETURN(settings.inputs.time, TimeOf(options, source));
   RETURN_IF_ERROR(SetBounds(options, config, &settings.engine));
+  settings.has_time_expression = HasTimeExpression(options, source);
+  settings.engine.follows_punctuation = !options.disorder.has_value();
+  if (source != nullptr) settings.engine.only_source = source->name;
   settings.engine.shards = options.shards.value_or(config.shards.value_or(1));
   if (options.output.empty()) {
     settings.engine.format = alerts::Format::kText;

@@ -16,6 +16,7 @@ struct ReplaySettings {
   std::vector<std::string> rules;  // of the options and the configuration
   std::string schema_file;         // or what stands for one (daemon/formats.h); empty: inferred
   std::vector<daemon::FormatConfig> formats;  // of the only source
+  bool has_time_expression = false;           // of the only source, and nothing else was given
   daemon::InputOptions inputs;
   daemon::EngineOptions engine;
 };

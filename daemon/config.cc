@@ -137,10 +137,11 @@ void Config::UseSourceAccess(std::string* brokers,
 ConfigResult LoadConfig(const std::string& path) {
   rules::Reporter reporter;
   ConfigResult result;
-  const std::unique_ptr<rules::Document> document = rules::ReadYamlFile(path, &reporter);
+  const std::shared_ptr<rules::Document> document = rules::ReadYamlFile(path, &reporter);
   const std::string folder = std::filesystem::path(path).parent_path().string();
   Substitute(folder, document.get(), &reporter);
   result.is_read = document->root != nullptr;
+  result.config.document = document;
   if (result.is_read && !document->root->is_null()) {
     const SectionReader file(ConfigLanguage(), S::kFile, document->source, *document->root,
                              &reporter);

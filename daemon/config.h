@@ -9,12 +9,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ingest/event_time.h"
 #include "rules/diagnostic.h"
+#include "rules/yaml_node.h"
 
 namespace vigil::daemon {
 
@@ -30,6 +32,37 @@ struct KafkaSourceConfig {
   std::map<std::string, std::string> properties;
 };
 
+struct FileSourceConfig {
+  std::string folder;              // that relative paths are in
+  std::vector<std::string> paths;  // files or patterns of them
+  bool from_end = false;
+  bool stop_at_end = false;
+  bool drain = true;  // with stop_at_end
+};
+
+struct ListenConfig {
+  std::string host;
+  uint16_t port = 0;
+  bool allow_public = false;  // an address that other machines reach, without encryption
+  std::string read_token;     // empty: reading is open
+  std::string operate_token;  // empty: operating is off
+  std::string certificate;    // PEM files; empty: nothing is encrypted
+  std::string key;
+};
+
+struct TcpSourceConfig {
+  ListenConfig listen;
+  size_t connections_max = 64;
+  int64_t idle_ms = 300'000;
+  uint64_t record_max = uint64_t{1} << 20;
+};
+
+struct HttpSourceConfig {
+  ListenConfig listen;
+  std::string token;  // empty: none is needed
+  uint64_t body_max = uint64_t{4} << 20;
+};
+
 struct FormatConfig {
   enum class Kind : uint8_t { kJson, kCsv, kAvro, kProtobuf };
   Kind kind = Kind::kJson;
@@ -43,34 +76,42 @@ struct FormatConfig {
   std::string message;      // kProtobuf: full name; with a registry it may be empty
 };
 
+// CEL over a source's events, and where it stands.
+struct ExpressionConfig {
+  std::string text;                   // empty: none
+  const rules::Node* node = nullptr;  // in Config::document
+};
+
 struct EventTimeConfig {
   enum class Kind : uint8_t { kField, kExpression, kKafka, kProcessing, kIngestion };
   Kind kind = Kind::kField;
   ingest::TimeSpec field;
-  std::string expression;
+  ExpressionConfig expression;
 };
 
 struct WatermarkConfig {
   enum class Kind : uint8_t { kBounded, kMonotonic, kPunctuated };
   Kind kind = Kind::kBounded;
-  int64_t bound_ms = 0;    // 0 where kMonotonic
-  std::string punctuated;  // CEL
+  int64_t bound_ms = 0;  // 0 where kMonotonic
+  ExpressionConfig punctuated;
   int64_t idle_after_ms = 30'000;
   std::optional<bool> idle_advance;  // absent: the rules decide
   std::optional<int64_t> max_ahead_ms;
   int64_t max_future_ms = 60'000;
 };
 
-// Has either `kafka` or `file`.
+// Has one of the first four.
 struct SourceConfig {
   std::string name;
   std::optional<KafkaSourceConfig> kafka;
-  std::string file;
+  std::optional<FileSourceConfig> file;
+  std::optional<TcpSourceConfig> tcp;
+  std::optional<HttpSourceConfig> http;
   std::vector<FormatConfig> formats;  // tried in order
   EventTimeConfig event_time;
   WatermarkConfig watermark;
   bool strict = false;
-  std::string id;  // CEL; empty: an event is its position
+  ExpressionConfig id;  // none: an event is its position
 };
 
 struct SinkConfig {
@@ -105,16 +146,6 @@ struct StateConfig {
   std::optional<uint64_t> memory_bytes;
 };
 
-struct ListenConfig {
-  std::string host;
-  uint16_t port = 0;
-  bool allow_public = false;  // an address that other machines reach, without encryption
-  std::string read_token;     // empty: reading is open
-  std::string operate_token;  // empty: operating is off
-  std::string certificate;    // PEM files; empty: nothing is encrypted
-  std::string key;
-};
-
 struct RuleTopicConfig {
   std::string topic;
   std::string brokers;  // empty: the source's
@@ -131,6 +162,7 @@ struct Config {
   std::optional<StateConfig> state;
   std::optional<ListenConfig> http;
   std::optional<uint32_t> shards;
+  std::shared_ptr<const rules::Document> document;  // the file, for diagnostics that come later
 
   // Those that rules may send to: its own and the ones that are always there, sorted.
   std::vector<std::string> OutputNames() const;

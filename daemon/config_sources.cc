@@ -1,6 +1,9 @@
 #include "daemon/config_sources.h"
 
+#include <algorithm>
+
 #include "daemon/config_values.h"
+#include "io/open_input.h"
 
 namespace vigil::daemon {
 namespace {
@@ -9,6 +12,10 @@ using rules::Code;
 using rules::Node;
 using rules::SectionReader;
 using S = ConfigSection;
+
+// What a record, and what a request, may take at most.
+constexpr uint64_t kMaxRecord = uint64_t{16} << 20;
+constexpr uint64_t kMaxBody = uint64_t{64} << 20;
 
 // Reads one source.
 class SourceReader {
@@ -22,8 +29,13 @@ class SourceReader {
 
  private:
   void ReadKafka(const Node& node);
+  template <typename Config>
+  void ReadStop(const SectionReader& section, Config* config) const;
   void ReadStart(const SectionReader& section, KafkaSourceConfig* kafka) const;
   void ReadFile(const Node& node);
+  void ReadTcp(const Node& node);
+  void ReadHttp(const Node& node);
+  void GuessFormat();
   void ReadFormats();
   void AddFormat(const Node& node);
   void ReadRegistry(const SectionReader& options, std::string_view other, FormatConfig* format);
@@ -44,15 +56,20 @@ void SourceReader::ReadKafka(const Node& node) {
     kafka.topics.push_back(std::move(topic.name));
   }
   ReadStart(section, &kafka);
-  kafka.stop_at_end = section.Word("stop").value_or(0) == 1;
+  ReadStop(section, &kafka);
+  kafka.properties = ReadProperties(section);
+  source_.kafka = std::move(kafka);
+}
+
+template <typename Config>
+void SourceReader::ReadStop(const SectionReader& section, Config* config) const {
+  if (const std::optional<size_t> stop = section.Word("stop")) config->stop_at_end = *stop == 1;
   const std::optional<bool> drain = section.Bool("drain");
-  kafka.drain = drain.value_or(true);
-  if (drain && !kafka.stop_at_end) {
+  config->drain = drain.value_or(true);
+  if (drain && !config->stop_at_end) {
     section.reporter().Report(Code::kConflict, section.PlaceOfKey("drain"),
                               "`drain` says what happens at the end, and there is no `stop: end`");
   }
-  kafka.properties = ReadProperties(section);
-  source_.kafka = std::move(kafka);
 }
 
 void SourceReader::ReadStart(const SectionReader& section, KafkaSourceConfig* kafka) const {
@@ -73,13 +90,60 @@ void SourceReader::ReadStart(const SectionReader& section, KafkaSourceConfig* ka
 }
 
 void SourceReader::ReadFile(const Node& node) {
-  std::string path;
+  FileSourceConfig file;
+  file.folder = folder_;
+  // Compressed files do not grow.
+  const auto bound = [&file] {
+    file.stop_at_end = std::all_of(
+        file.paths.begin(), file.paths.end(),
+        [](const std::string& path) { return path.ends_with(".gz") || path.ends_with(".zst"); });
+  };
   if (node.is_mapping()) {
-    path = ReadText(Inner(S::kFileSource, section_, node), "path");
+    const SectionReader section = Inner(S::kFileSource, section_, node);
+    for (rules::PlacedName& path : section.Names("path")) {
+      file.paths.push_back(std::move(path.name));
+    }
+    file.from_end = section.Word("start").value_or(0) == 1;
+    bound();
+    ReadStop(section, &file);
   } else {
-    path = ReadText(section_, "file");
+    file.paths.push_back(ReadText(section_, "file"));
+    bound();
   }
-  source_.file = ResolvePath(folder_, path);
+  source_.file = std::move(file);
+}
+
+void SourceReader::ReadTcp(const Node& node) {
+  const SectionReader section = Inner(S::kTcpSource, section_, node);
+  TcpSourceConfig tcp;
+  tcp.listen = ReadAddress(section, "listen").value_or(tcp.listen);
+  tcp.listen.allow_public = section.Bool("allow_public").value_or(false);
+  if (const auto count = section.Count("connections")) {
+    tcp.connections_max = static_cast<size_t>(*count);
+  }
+  tcp.idle_ms = section.DurationMs("idle").value_or(tcp.idle_ms);
+  tcp.record_max = std::min(ReadBytes(section, "record").value_or(tcp.record_max), kMaxRecord);
+  source_.tcp = std::move(tcp);
+}
+
+void SourceReader::ReadHttp(const Node& node) {
+  const SectionReader section = Inner(S::kHttpSource, section_, node);
+  HttpSourceConfig http;
+  http.listen = ReadAddress(section, "listen").value_or(http.listen);
+  http.listen.allow_public = section.Bool("allow_public").value_or(false);
+  if (section.Has("token")) http.token = ReadText(section, "token");
+  http.body_max = std::min(ReadBytes(section, "body").value_or(http.body_max), kMaxBody);
+  source_.http = std::move(http);
+}
+
+// Where no format is given, the names of files may say one.
+void SourceReader::GuessFormat() {
+  const bool are_csv = std::all_of(source_.file->paths.begin(), source_.file->paths.end(),
+                                   [](const std::string& path) {
+                                     const StatusOr<io::InputName> name = io::ParseInputName(path);
+                                     return name.ok() && name->format == io::InputFormat::kCsv;
+                                   });
+  if (are_csv) source_.formats.front().kind = FormatConfig::Kind::kCsv;
 }
 
 void SourceReader::ReadFormats() {
@@ -204,14 +268,18 @@ void SourceReader::ReadWatermark() {
 }
 
 SourceConfig SourceReader::Run() {
-  const bool has_kafka = section_.Has("kafka");
-  if (section_.is_mapping() && has_kafka == section_.Has("file")) {
-    section_.reporter().Report(has_kafka ? Code::kConflict : Code::kMissingKey, section_.place(),
-                               "a source has one of `kafka` and `file`");
+  const int kinds =
+      section_.Has("kafka") + section_.Has("file") + section_.Has("tcp") + section_.Has("http");
+  if (section_.is_mapping() && kinds != 1) {
+    section_.reporter().Report(kinds > 1 ? Code::kConflict : Code::kMissingKey, section_.place(),
+                               "a source has one of `kafka`, `file`, `tcp` and `http`");
   }
   if (const Node* kafka = section_.Get("kafka")) ReadKafka(*kafka);
   if (const Node* file = section_.Get("file")) ReadFile(*file);
+  if (const Node* tcp = section_.Get("tcp")) ReadTcp(*tcp);
+  if (const Node* http = section_.Get("http")) ReadHttp(*http);
   ReadFormats();
+  if (source_.file && !section_.Has("format")) GuessFormat();
   ReadEventTime();
   ReadWatermark();
   source_.strict = section_.Bool("strict").value_or(false);

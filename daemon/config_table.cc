@@ -75,8 +75,18 @@ std::vector<KeyRow> SourceKeys() {
       {S::kSource,
        "file",
        K::kTextOrSection,
-       "A recorded file in place of `kafka`.",
+       "Files in place of `kafka`, followed as they grow and are rotated.",
        {.inner = S::kFileSource}},
+      {S::kSource,
+       "tcp",
+       K::kSection,
+       "In place of `kafka`: connections that send records, such as JSON lines.",
+       {.inner = S::kTcpSource}},
+      {S::kSource,
+       "http",
+       K::kSection,
+       "In place of `kafka`: requests that post records, such as JSON lines.",
+       {.inner = S::kHttpSource}},
       {S::kSource,
        "format",
        K::kChoices,
@@ -137,9 +147,74 @@ std::vector<KeyRow> SourceKeys() {
 
       {S::kFileSource,
        "path",
-       K::kText,
-       "`.jsonl`, `.csv`, `.avro` or `.pb`, also `.gz` and `.zst`.",
+       K::kNames,
+       "Files, or patterns of them (`*`, `?`, `[a-z]`); each file is a partition. `.gz` and `.zst` "
+       "are decompressed.",
        {.is_required = true}},
+      {S::kFileSource,
+       "start",
+       K::kWord,
+       "Where a file begins that is there at the start.",
+       {.default_text = "beginning", .words = "beginning end"}},
+      {S::kFileSource,
+       "stop",
+       K::kWord,
+       "`end`: a bounded run, up to where the files end at the start; absent: `end` if all files "
+       "are compressed, else `never`.",
+       {.words = "never end"}},
+      {S::kFileSource,
+       "drain",
+       K::kBool,
+       "With `stop: end`: move time to its end then. `false`: time stays where it is.",
+       {.default_text = "true"}},
+  };
+}
+
+std::vector<KeyRow> ListenKeys() {
+  return {
+      {S::kTcpSource,
+       "listen",
+       K::kAddress,
+       "Address and port; port 0 is any free one.",
+       {.is_required = true}},
+      {S::kTcpSource,
+       "allow_public",
+       K::kBool,
+       "Listen on an address that other machines reach, although nothing is encrypted or checked.",
+       {.default_text = "false"}},
+      {S::kTcpSource,
+       "connections",
+       K::kCount,
+       "Connections at a time; those beyond are closed.",
+       {.default_text = "64", .min = 1, .max = 10'000}},
+      {S::kTcpSource,
+       "idle",
+       K::kDuration,
+       "A connection that says nothing for this long is closed.",
+       {.default_text = "5m"}},
+      {S::kTcpSource,
+       "record",
+       K::kBytes,
+       "Records longer than this are quarantined.",
+       {.default_text = "1MiB"}},
+
+      {S::kHttpSource,
+       "listen",
+       K::kAddress,
+       "Address and port; port 0 is any free one.",
+       {.is_required = true}},
+      {S::kHttpSource,
+       "allow_public",
+       K::kBool,
+       "Listen on an address that other machines reach, although nothing is encrypted.",
+       {.default_text = "false"}},
+      {S::kHttpSource, "token", K::kText,
+       "Bearer token that requests must have; without one all are taken."},
+      {S::kHttpSource,
+       "body",
+       K::kBytes,
+       "A request's body may have so many bytes.",
+       {.default_text = "4MiB"}},
   };
 }
 
@@ -339,7 +414,8 @@ std::vector<KeyRow> StateKeys() {
 
 std::vector<KeyRow> AllKeys() {
   std::vector<KeyRow> keys;
-  for (const auto part : {FileKeys, SourceKeys, FormatKeys, TimeKeys, SinkKeys, StateKeys}) {
+  for (const auto part :
+       {FileKeys, SourceKeys, ListenKeys, FormatKeys, TimeKeys, SinkKeys, StateKeys}) {
     for (const KeyRow& row : part()) keys.push_back(row);
   }
   return keys;
@@ -353,6 +429,8 @@ std::vector<SectionRow> Sections() {
       {S::kKafkaSource, "kafka_source", "A source's `kafka`", "a source's `kafka`"},
       {S::kKafkaStart, "kafka_start", "`start` at a time", "`start`"},
       {S::kFileSource, "file_source", "A source's `file`", "a source's `file`"},
+      {S::kTcpSource, "tcp_source", "A source's `tcp`", "a source's `tcp`"},
+      {S::kHttpSource, "http_source", "A source's `http`", "a source's `http`"},
       {S::kFormat, "format", "A `format` with options", "a `format`"},
       {S::kAvro, "avro", "`avro`", "`avro`"},
       {S::kProtobuf, "protobuf", "`protobuf`", "`protobuf`"},

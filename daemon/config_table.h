@@ -17,6 +17,8 @@ enum class ConfigSection : uint8_t {
   kKafkaSource,
   kKafkaStart,
   kFileSource,
+  kTcpSource,
+  kHttpSource,
   kFormat,
   kAvro,
   kProtobuf,

@@ -151,21 +151,21 @@ std::map<std::string, std::string> ReadProperties(const SectionReader& section) 
   return properties;
 }
 
-std::string ReadExpression(const SectionReader& section, std::string_view key) {
+ExpressionConfig ReadExpression(const SectionReader& section, std::string_view key) {
   const Node* value = section.Get(key);
-  if (value == nullptr) return "";
+  if (value == nullptr) return {};
   const cep::Schema schema;
   rules::cel::Environment environment;
   environment.schema = &schema;
   const rules::cel::Compiled compiled = rules::cel::CompileValue(value->value, environment);
-  if (compiled.ok) return std::string(value->value);
+  if (compiled.ok) return {std::string(value->value), value};
   if (value->is_hidden) {
     ReportMalformed(section, key, *value, "an expression", "it is CEL, as in rules");
   } else {
     rules::IssueReporter({}, &section.reporter())
         .Report(compiled.issues, {&section.source(), value, value->value, 0});
   }
-  return "";
+  return {};
 }
 
 std::string ReadText(const SectionReader& section, std::string_view key) {

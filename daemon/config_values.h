@@ -32,7 +32,7 @@ std::optional<uint64_t> ReadBytes(const rules::SectionReader& section, std::stri
 std::string ReadBrokers(const rules::SectionReader& section);
 std::map<std::string, std::string> ReadProperties(const rules::SectionReader& section);
 // CEL over an event whose schema is not known yet: names are fields of any type.
-std::string ReadExpression(const rules::SectionReader& section, std::string_view key);
+ExpressionConfig ReadExpression(const rules::SectionReader& section, std::string_view key);
 // Text that may not be empty.
 std::string ReadText(const rules::SectionReader& section, std::string_view key);
 

@@ -9,9 +9,9 @@ namespace vigil::daemon {
 StatusOr<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const rules::RuleSet> rules,
                                                  const EngineOptions& options) {
   std::unique_ptr<Engine> engine(new Engine());
-  ASSIGN_OR_RETURN(
-      engine->pipeline_,
-      MakePipeline(std::move(rules), {options.format, options.colour, options.text_width}));
+  ASSIGN_OR_RETURN(engine->pipeline_,
+                   MakePipeline(std::move(rules), {options.format, options.colour,
+                                                   options.text_width, options.only_source}));
   engine->options_ = options;
   return engine;
 }
@@ -21,6 +21,11 @@ cep::JobOptions Engine::JobOptionsOf() const {
   job.shards = options_.shards;
   job.disorder_ms = options_.disorder_ms;
   job.disorder_ms_by_source = options_.disorder_ms_by_source;
+  for (const auto& [source, expressions] : pipeline_.rules->sources) {
+    if (!options_.follows_punctuation || expressions.punctuated == nullptr) continue;
+    job.punctuated_by_source[source] = expressions.punctuated;
+    if (source == options_.only_source) job.punctuated = expressions.punctuated;
+  }
   job.layout = pipeline_.rules->layout;
   job.key_exprs = pipeline_.patterns->key_exprs;
   job.rule_keys = pipeline_.rule_keys;

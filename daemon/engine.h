@@ -21,6 +21,8 @@ struct EngineOptions {
   uint32_t shards = 1;
   int64_t disorder_ms = 0;
   std::map<std::string, int64_t> disorder_ms_by_source;  // cep::JobOptions
+  std::string only_source;           // that stands for all inputs; empty: none does
+  bool follows_punctuation = false;  // of the sources that say which events move time
   alerts::Format format = alerts::Format::kJson;
   bool colour = false;
   uint32_t text_width = 160;

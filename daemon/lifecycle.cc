@@ -15,6 +15,7 @@
 #include "daemon/rule_topic.h"
 #include "daemon/service_manager.h"
 #include "daemon/signals.h"
+#include "daemon/source_expressions.h"
 #include "io/http_server.h"
 #include "rules/diagnostic.h"
 #include "rules/load.h"
@@ -122,7 +123,9 @@ RunResult Daemon::ReadConfiguration() {
   }
   rules::LoadOptions load;
   load.outputs = config_.OutputNames();
+  load.sources = ExpressionsOf(config_);
   schema_ = WithKafkaField(std::move(schema), config_);
+  is_config_bad |= Print(CheckExpressions(config_, *schema_)) > 0;
   rules::RuleTexts kept;
   // A topic is read only if there is nothing else to say.
   if (!config_.rules.empty() || (config_.rule_topic && !is_config_bad && !are_rules_bad)) {

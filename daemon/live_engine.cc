@@ -247,12 +247,11 @@ Status LiveEngine::Activate(std::shared_ptr<const RunningRules> next,
     std::condition_variable done;
     std::optional<Status> status;
     bool is_given_up = false;
-    std::vector<std::unique_ptr<ingest::Codec>> codecs;
+    std::vector<ingest::SourceCodec> codecs;
   };
   auto waiting = std::make_shared<Waiting>();
   for (const SourceConfig& source : config_.sources) {
-    ASSIGN_OR_RETURN(std::unique_ptr<ingest::Codec> codec,
-                     MakeSourceCodec(source, *next->rules, &formats_));
+    ASSIGN_OR_RETURN(ingest::SourceCodec codec, MakeSourceCodec(source, *next->rules, &formats_));
     waiting->codecs.push_back(std::move(codec));
   }
   job_->AtBarrier([this, waiting, next](cep::LiveJob* job) {
@@ -283,7 +282,7 @@ void LiveEngine::TellRefused(const std::string& why) {
 
 // On the job's thread, with nothing under way.
 Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
-                        std::vector<std::unique_ptr<ingest::Codec>>* codecs) {
+                        std::vector<ingest::SourceCodec>* codecs) {
   cep::LiveRules rules;
   rules.layout = next->rules->layout;
   rules.key_exprs = next->key_exprs;
@@ -302,8 +301,10 @@ Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRu
   const bool keeps_rows = job->KeepsRows(rules);
   if (!keeps_rows) {
     for (size_t i = 0; i < codecs->size(); ++i) {
-      auto* source = static_cast<ingest::KafkaSource*>(job->inputs()[i].source.get());
-      former.push_back(source->SetCodec(next->rules->layout, std::move((*codecs)[i])));
+      auto* source = static_cast<ingest::RecordSource*>(job->inputs()[i].source.get());
+      for (auto& codec : source->SetCodec(std::move((*codecs)[i]))) {
+        former.push_back(std::move(codec));
+      }
     }
   }
   // What comes from here on is the new rules'.

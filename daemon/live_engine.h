@@ -103,7 +103,7 @@ class LiveEngine : public RuleTarget, public JobView {
   alerts::RecordWriter* writer() const;
   bool IdleAdvance(const RunningRules& running) const;
   Status Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
-              std::vector<std::unique_ptr<ingest::Codec>>* codecs);
+              std::vector<ingest::SourceCodec>* codecs);
   std::shared_ptr<const JobCounters> Count(const cep::LiveJob& job);
   void SetRules(std::shared_ptr<const RunningRules> next);
   Status OnCommit(const cep::CommitPoint& point, std::vector<cep::ShardChanges> changes);

@@ -1,14 +1,21 @@
 #include "daemon/live_sources.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/formats.h"
 #include "ingest/formats.h"
+#include "ingest/source_http.h"
+#include "ingest/source_kafka.h"
+#include "ingest/source_tail.h"
+#include "ingest/source_tcp.h"
+#include "io/open_input.h"
 
 namespace vigil::daemon {
 namespace {
 
 constexpr int64_t kMaxAheadMs = 10'000;  // besides the bound
+const std::vector<std::string> kNoPaths;
 
 ingest::KafkaStart StartOf(const KafkaSourceConfig& kafka) {
   using Kind = ingest::KafkaStart::Kind;
@@ -69,29 +76,143 @@ std::vector<std::string> FindUnsupported(const Config& config) {
     const auto refuse = [&](const std::string& what) {
       problems.push_back("source " + source.name + ": " + what);
     };
-    if (!source.kafka) refuse("`file` is for replay; run reads `kafka`");
-    if (source.event_time.kind == EventTimeConfig::Kind::kExpression) {
-      refuse("`event_time: {cel}` cannot be run");
+    if (!source.kafka && source.event_time.kind == EventTimeConfig::Kind::kKafka) {
+      refuse("`event_time: kafka` is for a source that is `kafka`");
     }
-    if (source.watermark.kind == WatermarkConfig::Kind::kPunctuated) {
-      refuse("`watermark: {punctuated}` cannot be run");
+    for (const std::string& path : source.file ? source.file->paths : kNoPaths) {
+      const StatusOr<io::InputName> name = io::ParseInputName(path);
+      if (name.ok() && name->format == io::InputFormat::kAvro) {
+        refuse(path + ": an Avro container file can only be replayed");
+      }
     }
-    if (!source.id.empty()) refuse("`id` cannot be run");
   }
   return problems;
 }
 
-StatusOr<std::unique_ptr<ingest::Codec>> MakeSourceCodec(const SourceConfig& source,
-                                                         const rules::RuleSet& rules,
-                                                         FormatMaker* formats) {
-  ingest::CodecOptions options{.layout = rules.layout,
-                               .schema = rules.schema,
-                               .time = source.event_time.field,
-                               .strict = source.strict,
-                               .positions = false};
-  if (source.event_time.kind != EventTimeConfig::Kind::kField) options.time.field.clear();
+namespace {
+
+// Where a stream of text begins with a header of its own, that makes its codec.
+bool HasHeader(const SourceConfig& source) {
+  return !source.kafka && source.formats.size() == 1 &&
+         source.formats.front().kind == FormatConfig::Kind::kCsv;
+}
+
+bool IsWallTime(const SourceConfig& source) {
+  return EventTimeOf(source) == ingest::KafkaEventTime::kWallClock;
+}
+
+ingest::SplitOptions SplitOf(const SourceConfig& source) {
+  ingest::SplitOptions split;
+  split.has_header = HasHeader(source);
+  const bool is_binary =
+      std::any_of(source.formats.begin(), source.formats.end(), [](const FormatConfig& format) {
+        return format.kind == FormatConfig::Kind::kAvro ||
+               format.kind == FormatConfig::Kind::kProtobuf;
+      });
+  if (is_binary) split.framing = ingest::Framing::kDelimited;
+  return split;
+}
+
+ingest::QueuedSourceOptions QueueOf(const SourceConfig& source, ingest::SourceCodec codec,
+                                    const Clock* clock) {
+  ingest::QueuedSourceOptions options;
+  options.name = source.name;
+  options.codec = std::move(codec);
+  options.has_header = HasHeader(source);
+  options.is_wall_time = IsWallTime(source);
+  options.clock = clock;
+  return options;
+}
+
+StatusOr<std::unique_ptr<cep::LiveSource>> MakeFileSource(const SourceConfig& source,
+                                                          ingest::SourceCodec codec, SourceLog* log,
+                                                          const Clock* clock) {
+  const FileSourceConfig& file = *source.file;
+  ASSIGN_OR_RETURN(std::unique_ptr<ingest::TailSource> made,
+                   ingest::TailSource::Create({.source = QueueOf(source, std::move(codec), clock),
+                                               .folder = file.folder,
+                                               .paths = file.paths,
+                                               .from_end = file.from_end,
+                                               .stop_at_end = file.stop_at_end,
+                                               .split = SplitOf(source)},
+                                              log));
+  return made;
+}
+
+std::unique_ptr<cep::LiveSource> MakeTcpSource(const SourceConfig& source,
+                                               ingest::SourceCodec codec, SourceLog* log,
+                                               const Clock* clock) {
+  ingest::TcpSourceOptions options;
+  options.source = QueueOf(source, std::move(codec), clock);
+  options.split = SplitOf(source);
+  options.split.max_record = source.tcp->record_max;
+  options.host = source.tcp->listen.host;
+  options.port = source.tcp->listen.port;
+  options.loopback_only = !source.tcp->listen.allow_public;
+  options.connections_max = source.tcp->connections_max;
+  options.idle_ms = source.tcp->idle_ms;
+  return std::make_unique<ingest::TcpSource>(std::move(options), log);
+}
+
+std::unique_ptr<cep::LiveSource> MakeHttpSource(const SourceConfig& source,
+                                                ingest::SourceCodec codec, SourceLog* log,
+                                                const Clock* clock) {
+  ingest::HttpSourceOptions options;
+  options.source = QueueOf(source, std::move(codec), clock);
+  options.split = SplitOf(source);
+  options.server.host = source.http->listen.host;
+  options.server.port = source.http->listen.port;
+  options.server.loopback_only = !source.http->listen.allow_public;
+  options.server.body_max = source.http->body_max;
+  options.token = source.http->token;
+  return std::make_unique<ingest::HttpSource>(std::move(options), log);
+}
+
+StatusOr<std::unique_ptr<cep::LiveSource>> MakeKafkaSource(const SourceConfig& source,
+                                                           const std::string& group,
+                                                           ingest::SourceCodec codec,
+                                                           SourceLog* log, const Clock* clock) {
+  const KafkaSourceConfig& kafka = *source.kafka;
+  ASSIGN_OR_RETURN(std::unique_ptr<ingest::KafkaSource> made,
+                   ingest::KafkaSource::Create({.name = source.name,
+                                                .brokers = kafka.brokers,
+                                                .group = group,
+                                                .topics = kafka.topics,
+                                                .start = StartOf(kafka),
+                                                .stop_at_end = kafka.stop_at_end,
+                                                .properties = kafka.properties,
+                                                .event_time = EventTimeOf(source),
+                                                .layout = codec.options.layout,
+                                                .codec = std::move(codec.codec),
+                                                .clock = clock},
+                                               log));
+  return made;
+}
+
+}  // namespace
+
+StatusOr<ingest::SourceCodec> MakeSourceCodec(const SourceConfig& source,
+                                              const rules::RuleSet& rules, FormatMaker* formats) {
+  ingest::SourceCodec codec;
+  codec.options = {.layout = rules.layout,
+                   .schema = rules.schema,
+                   .time = source.event_time.field,
+                   .strict = source.strict,
+                   .positions = false};
+  if (source.event_time.kind != EventTimeConfig::Kind::kField) codec.options.time.field.clear();
+  if (source.event_time.kind == EventTimeConfig::Kind::kExpression) {
+    const auto expressions = rules.sources.find(source.name);
+    if (expressions != rules.sources.end()) codec.time = expressions->second.event_time;
+    if (codec.time == nullptr) {
+      return absl::InternalError("source " + source.name +
+                                 ": the rules were loaded without its `event_time`");
+    }
+  }
+  if (HasHeader(source)) return codec;
   ASSIGN_OR_RETURN(const std::vector<ingest::Format> made, formats->Make(source.formats));
-  return ingest::MakeCodec(made, options);
+  ASSIGN_OR_RETURN(std::unique_ptr<ingest::Codec> plain, ingest::MakeCodec(made, codec.options));
+  codec.codec = codec.Timed(std::move(plain));
+  return codec;
 }
 
 StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
@@ -99,7 +220,6 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
                                                      const Clock* clock, FormatMaker* formats) {
   std::vector<cep::LiveInput> inputs;
   for (const SourceConfig& source : config.sources) {
-    const KafkaSourceConfig& kafka = *source.kafka;
     cep::LiveInput input;
     input.name = source.name;
     const WatermarkConfig& watermark = source.watermark;
@@ -107,20 +227,22 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
     input.time.idle_after_ms = watermark.idle_after_ms;
     input.time.max_ahead_ms = watermark.max_ahead_ms.value_or(kMaxAheadMs + watermark.bound_ms);
     input.max_future_ms = watermark.max_future_ms;
-    input.drains = kafka.drain;
-    ASSIGN_OR_RETURN(std::unique_ptr<ingest::Codec> codec, MakeSourceCodec(source, rules, formats));
-    ASSIGN_OR_RETURN(input.source, ingest::KafkaSource::Create({.name = source.name,
-                                                                .brokers = kafka.brokers,
-                                                                .group = config.name,
-                                                                .topics = kafka.topics,
-                                                                .start = StartOf(kafka),
-                                                                .stop_at_end = kafka.stop_at_end,
-                                                                .properties = kafka.properties,
-                                                                .event_time = EventTimeOf(source),
-                                                                .layout = rules.layout,
-                                                                .codec = std::move(codec),
-                                                                .clock = clock},
-                                                               log));
+    if (const auto found = rules.sources.find(source.name); found != rules.sources.end()) {
+      input.punctuated = found->second.punctuated;
+    }
+    ASSIGN_OR_RETURN(ingest::SourceCodec codec, MakeSourceCodec(source, rules, formats));
+    if (source.kafka) {
+      input.drains = source.kafka->drain;
+      ASSIGN_OR_RETURN(input.source,
+                       MakeKafkaSource(source, config.name, std::move(codec), log, clock));
+    } else if (source.tcp) {
+      input.source = MakeTcpSource(source, std::move(codec), log, clock);
+    } else if (source.http) {
+      input.source = MakeHttpSource(source, std::move(codec), log, clock);
+    } else {
+      input.drains = source.file->drain;
+      ASSIGN_OR_RETURN(input.source, MakeFileSource(source, std::move(codec), log, clock));
+    }
     inputs.push_back(std::move(input));
   }
   return inputs;

@@ -12,7 +12,7 @@
 #include "daemon/config.h"
 #include "daemon/formats.h"
 #include "daemon/log.h"
-#include "ingest/codec.h"
+#include "ingest/record_source.h"
 #include "ingest/source_kafka.h"
 #include "rules/rule_set.h"
 
@@ -27,7 +27,7 @@ std::shared_ptr<const cep::Schema> WithKafkaField(std::shared_ptr<const cep::Sch
 std::vector<std::string> FindUnsupported(const Config& config);
 
 // Lines of a source's log, with the source and the partition as fields.
-class SourceLog : public ingest::KafkaSourceLog {
+class SourceLog : public ingest::RecordSourceLog {
  public:
   explicit SourceLog(Log* log) : log_(log) {}
   void Write(int level, std::string_view source, std::string_view partition,
@@ -49,8 +49,7 @@ StatusOr<std::vector<cep::LiveInput>> MakeLiveInputs(const Config& config,
                                                      const Clock* clock, FormatMaker* formats);
 
 // What decodes a source's records for these rules. Errors: those of FormatMaker::Make().
-StatusOr<std::unique_ptr<ingest::Codec>> MakeSourceCodec(const SourceConfig& source,
-                                                         const rules::RuleSet& rules,
-                                                         FormatMaker* formats);
+StatusOr<ingest::SourceCodec> MakeSourceCodec(const SourceConfig& source,
+                                              const rules::RuleSet& rules, FormatMaker* formats);
 
 }  // namespace vigil::daemon

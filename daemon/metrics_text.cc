@@ -80,7 +80,8 @@ void AddPartitions(const cep::CommitPoint& point, Families* out) {
       out->Add(static_cast<double>(std::max<int64_t>(p.end_offset - next, 0)), labels(p));
     }
   }
-  // The ledger: read = processed + late + quarantined + rate limited + waiting.
+  // The ledger: read = processed + late + quarantined + rate limited + waiting +
+  // lost.
   struct Column {
     const char* name;
     const char* help;
@@ -92,6 +93,8 @@ void AddPartitions(const cep::CommitPoint& point, Families* out) {
       {"vigil_num_late_records_dropped_total", "Records behind their partition's watermark.",
        &cep::Ledger::late},
       {"vigil_records_quarantined_total", "Records that are no events.", &cep::Ledger::quarantined},
+      {"vigil_records_lost_total", "Records that were deleted before they were read.",
+       &cep::Ledger::lost},
       {"vigil_records_rate_limited_total", "Records beyond a rate.", &cep::Ledger::rate_limited},
   };
   for (const Column& column : kColumns) {

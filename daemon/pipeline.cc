@@ -17,6 +17,11 @@ std::shared_ptr<const alerts::AlertContext> MakeContext(const rules::RuleSet& ru
     context->rules.back().on_match.outputs.clear();  // counted, never delivered
     context->rules.back().on_timeout.outputs.clear();
   }
+  for (const auto& [source, expressions] : rules.sources) {
+    if (expressions.id == nullptr) continue;
+    context->source_ids[source] = {source, expressions.id};
+    if (source == rendering.only_source) context->source_ids[""] = {source, expressions.id};
+  }
   context->rule_set = rules.version;
   context->layout = rules.layout;
   context->format = rendering.format;

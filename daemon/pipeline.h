@@ -19,6 +19,7 @@ struct Rendering {
   alerts::Format format = alerts::Format::kJson;
   bool colour = false;
   uint32_t text_width = 160;
+  std::string only_source;  // of whose events are those that name no source; empty: none
 };
 
 // What alerts know of a rule set.

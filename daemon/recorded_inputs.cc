@@ -160,7 +160,8 @@ StatusOr<std::vector<cep::KnownPartition>> RecordedInputs::FindPartitions(const 
 }
 
 StatusOr<std::vector<cep::JobSource>> RecordedInputs::Open(
-    std::shared_ptr<const cep::Layout> layout, std::shared_ptr<const cep::Schema> schema) {
+    std::shared_ptr<const cep::Layout> layout, std::shared_ptr<const cep::Schema> schema,
+    std::shared_ptr<const cep::Expression> time) {
   std::vector<cep::JobSource> sources;
   for (size_t i = 0; i < options_.paths.size(); ++i) {
     cep::JobSource source;
@@ -177,7 +178,8 @@ StatusOr<std::vector<cep::JobSource>> RecordedInputs::Open(
                                                               .time = options_.time,
                                                               .strict = options_.strict,
                                                               .formats = options_.formats,
-                                                              .positions = options_.positions},
+                                                              .positions = options_.positions,
+                                                              .time_expression = time},
                                                              std::make_unique<CountedBytes>(
                                                                  std::move(bytes), &bytes_read_)));
     sources.push_back(std::move(source));

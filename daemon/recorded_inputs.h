@@ -42,8 +42,10 @@ class RecordedInputs {
 
   // The sources of a job, in the order of the paths. With `positions`, files are read once
   // beforehand to learn which partitions they hold and where each ends.
+  //   time   of events whose time is an expression; null: it is what the options say
   StatusOr<std::vector<cep::JobSource>> Open(std::shared_ptr<const cep::Layout> layout,
-                                             std::shared_ptr<const cep::Schema> schema);
+                                             std::shared_ptr<const cep::Schema> schema,
+                                             std::shared_ptr<const cep::Expression> time = nullptr);
 
   // Bytes read so far by the opened sources, decompressed.
   uint64_t bytes_read() const { return bytes_read_; }

@@ -61,6 +61,7 @@ StatusOr<std::shared_ptr<const RunningRules>> Reloader::Judge(const rules::RuleT
   rules::LoadOptions load;
   load.outputs = options_.outputs;
   load.layout = running->rules->layout;
+  load.sources = running->rules->source_texts;
   rules::LoadResult loaded = rules::LoadRuleTexts(kept.texts, options_.schema, load);
   report->diagnostics = kept.diagnostics;
   for (rules::Diagnostic& d : loaded.diagnostics) report->diagnostics.push_back(std::move(d));

@@ -9,6 +9,7 @@
 #include "ingest/codec_avro.h"
 #include "ingest/codec_csv.h"
 #include "ingest/codec_json.h"
+#include "ingest/codec_timed.h"
 #include "ingest/delimited_reader.h"
 #include "io/open_input.h"
 
@@ -39,6 +40,10 @@ StatusOr<std::unique_ptr<FileSource>> FileSource::Open(const FileSourceOptions& 
                                                        std::unique_ptr<io::ByteSource> bytes) {
   std::unique_ptr<FileSource> source(new FileSource(options, std::move(bytes)));
   RETURN_IF_ERROR(source->Start());
+  if (options.time_expression != nullptr) {
+    source->codec_ =
+        std::make_unique<TimedCodec>(std::move(source->codec_), options.time_expression);
+  }
   return source;
 }
 

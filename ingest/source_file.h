@@ -11,6 +11,7 @@
 
 #include "cep/base/status.h"
 #include "cep/event/batch.h"
+#include "cep/event/expression.h"
 #include "cep/runtime/source.h"
 #include "ingest/codec.h"
 #include "ingest/event_time.h"
@@ -36,6 +37,8 @@ struct FileSourceOptions {
   std::chrono::milliseconds schema_wait = std::chrono::minutes(2);
   // Records name the partition and offset they stand for in `_source _topic _partition _offset`.
   bool positions = false;
+  // Of events whose time is an expression; null: it is what `time` says.
+  std::shared_ptr<const cep::Expression> time_expression;
 };
 
 // A record's offset is its number: the 0-based count of records; of lines those that are neither

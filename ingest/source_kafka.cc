@@ -74,7 +74,7 @@ struct KafkaSource::TopicPattern {
 };
 
 StatusOr<std::unique_ptr<KafkaSource>> KafkaSource::Create(KafkaSourceOptions options,
-                                                           KafkaSourceLog* log) {
+                                                           RecordSourceLog* log) {
   std::unique_ptr<KafkaSource> source(new KafkaSource(std::move(options), log));
   const KafkaSourceOptions& own = source->options_;
   for (const std::string& topic : own.topics) {
@@ -97,7 +97,7 @@ StatusOr<std::unique_ptr<KafkaSource>> KafkaSource::Create(KafkaSourceOptions op
   return source;
 }
 
-KafkaSource::KafkaSource(KafkaSourceOptions options, KafkaSourceLog* log)
+KafkaSource::KafkaSource(KafkaSourceOptions options, RecordSourceLog* log)
     : options_(std::move(options)),
       log_(log),
       discovery_ms_(NumberOr(options_.properties, "topic.metadata.refresh.interval.ms", 10'000)),
@@ -197,18 +197,50 @@ void KafkaSource::OnStatistics(std::string_view json) {
 
 bool KafkaSource::Sleep(int64_t ms) {
   std::unique_lock lock(mutex_);
-  return !stop_condition_.wait_for(lock, std::chrono::milliseconds(ms),
-                                   [this] { return is_stopping_; });
+  stop_condition_.wait_for(lock, std::chrono::milliseconds(ms),
+                           [this] { return is_stopping_ || !deleted_.empty(); });
+  return !is_stopping_;
+}
+
+// Looks up what brokers still hold of partitions whose next record was deleted; false if they did
+// not tell.
+bool KafkaSource::FindOldest() {
+  std::vector<Deleted> deleted;
+  {
+    const std::lock_guard lock(mutex_);
+    deleted.swap(deleted_);
+  }
+  std::vector<Deleted> untold;
+  for (Deleted& one : deleted) {
+    const Status status = io::KafkaStatus(
+        rd_kafka_query_watermark_offsets(client_.get(), one.topic.c_str(), one.number, &one.oldest,
+                                         &one.end, kRequestMs),
+        "oldest record of " + one.topic);
+    if (status.ok()) {
+      const std::lock_guard lock(mutex_);
+      looked_up_.push_back(std::move(one));
+      continue;
+    }
+    Say(4, absl::StrCat(status.message(), "; trying again"));
+    untold.push_back(std::move(one));
+  }
+  if (!deleted.empty()) wakeup_->Notify();
+  if (untold.empty()) return true;
+  std::unique_lock lock(mutex_);
+  stop_condition_.wait_for(lock, std::chrono::milliseconds(kMinBackoffMs),
+                           [this] { return is_stopping_; });
+  std::move(untold.begin(), untold.end(), std::back_inserter(deleted_));
+  return false;
 }
 
 void KafkaSource::Discover() {
   bool at_start = true;
   int64_t backoff_ms = kMinBackoffMs;
   while (true) {
-    if (Look(at_start)) {
+    FindOldest();
+    if ((options_.stop_at_end && !at_start) || Look(at_start)) {
       at_start = false;
       backoff_ms = kMinBackoffMs;
-      if (options_.stop_at_end) return;
       if (!Sleep(discovery_ms_)) return;
     } else {
       if (!Sleep(backoff_ms)) return;
@@ -428,6 +460,7 @@ Status KafkaSource::Serve() {
     rd_kafka_message_destroy(message);
   }
   AddFound();
+  RETURN_IF_ERROR(GoOnWithOldest());
   const int64_t now = options_.clock->SteadyMs();
   const bool look_at_all = now - last_poll_all_ms_ >= kPollAllMs;
   if (look_at_all) last_poll_all_ms_ = now;
@@ -517,13 +550,17 @@ void KafkaSource::Refill(PartitionState* state, cep::LivePartition* live) {
   UpdateRows(state, live);
 }
 
-void KafkaSource::MarkEnd(PartitionState* state, cep::LivePartition* live) {
-  live->has_ended = true;
+void KafkaSource::DropMessages(PartitionState* state) {
   for (size_t i = state->next; i < state->messages.size(); ++i) {
     rd_kafka_message_destroy(state->messages[i]);
   }
   state->messages.clear();
   state->next = 0;
+}
+
+void KafkaSource::MarkEnd(PartitionState* state, cep::LivePartition* live) {
+  live->has_ended = true;
+  DropMessages(state);
   const io::KafkaPtr<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), state->id.topic.c_str(),
                                     static_cast<int32_t>(state->id.number));
@@ -546,17 +583,69 @@ void KafkaSource::NoteError(const rd_kafka_message_t& message, PartitionState* s
   Say(3, absl::StrCat(rd_kafka_err2name(message.err), ": ", rd_kafka_message_errstr(&message)),
       state);
   if (message.err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) return;
-  // What we wanted to read is not there any more: go on with the oldest that is.
-  Say(3,
-      absl::StrCat("records from ", state->next_offset,
-                   " on were deleted before they were read; going on with the oldest"),
-      state);
+  // What we wanted to read is not there any more; what is, the discovering thread finds out.
+  if (std::exchange(state->is_deleted, true)) return;
+  {
+    const std::lock_guard lock(mutex_);
+    deleted_.push_back({static_cast<size_t>(live - live_.data()), state->id.topic,
+                        static_cast<int32_t>(state->id.number), 0, 0});
+  }
+  stop_condition_.notify_all();
+}
+
+// Reads the partition from here on.
+void KafkaSource::Assign(PartitionState* state, int64_t offset) {
+  DropMessages(state);
   const io::KafkaPtr<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), state->id.topic.c_str(),
                                     static_cast<int32_t>(state->id.number))
-      ->offset = RD_KAFKA_OFFSET_BEGINNING;
+      ->offset = offset;
   io::KafkaPtr<rd_kafka_error_t> ignored(rd_kafka_incremental_unassign(client_.get(), list.get()));
   ignored.reset(rd_kafka_incremental_assign(client_.get(), list.get()));
+}
+
+// Partitions whose next record was deleted go on with the oldest that there is; what lies between
+// is lost. Errors: DATA_LOSS where a partition ends before that record: it is another one now, and
+// its offsets mean other records.
+Status KafkaSource::GoOnWithOldest() {
+  std::vector<Deleted> looked_up;
+  {
+    const std::lock_guard lock(mutex_);
+    looked_up.swap(looked_up_);
+  }
+  for (const Deleted& now : looked_up) {
+    PartitionState& state = states_[now.partition];
+    cep::LivePartition& live = live_[now.partition];
+    state.is_deleted = false;
+    if (state.start < 0 && state.next_offset == 0) {
+      // Nothing of it was read or asked for by its number yet.
+      Assign(&state, state.start);
+      continue;
+    }
+    if (now.end < state.next_offset) {
+      return absl::DataLossError(absl::StrCat(
+          "source ", options_.name, ": ", state.id.place, " ends at ", now.end,
+          ", but it was read up to ", state.next_offset,
+          ": the topic was made anew or cut short, and its offsets are not those of before"));
+    }
+    const int64_t stop = state.stop >= 0 ? std::min(state.stop, now.oldest) : now.oldest;
+    if (stop > state.next_offset) {
+      const int64_t lost = stop - state.next_offset;
+      Say(3,
+          absl::StrCat("lost: the records from ", state.next_offset, " to ", stop - 1,
+                       " were deleted before they were read; going on with ", now.oldest),
+          &state);
+      live.lost += static_cast<uint64_t>(lost);
+      state.next_offset = stop;
+      live.next_offset = static_cast<uint64_t>(stop);
+    }
+    if (state.stop >= 0 && state.next_offset >= state.stop) {
+      MarkEnd(&state, &live);
+    } else {
+      Assign(&state, state.next_offset);
+    }
+  }
+  return absl::OkStatus();
 }
 
 size_t KafkaSource::Read(size_t partition, size_t max, cep::Batch* batch) {
@@ -609,12 +698,12 @@ void KafkaSource::NotePending(PartitionState* state) {
   Say(4, "waits for " + state->pending->Describe(), state);
 }
 
-std::unique_ptr<Codec> KafkaSource::SetCodec(std::shared_ptr<const cep::Layout> layout,
-                                             std::unique_ptr<Codec> codec) {
-  options_.layout = std::move(layout);
-  std::swap(options_.codec, codec);
+std::vector<std::unique_ptr<Codec>> KafkaSource::SetCodec(SourceCodec codec) {
+  std::vector<std::unique_ptr<Codec>> former;
+  former.push_back(std::exchange(options_.codec, std::move(codec.codec)));
+  options_.layout = codec.options.layout;
   kafka_slot_ = options_.layout->Find(kKafkaField);
-  return codec;
+  return former;
 }
 
 void KafkaSource::DecodeAgain(const cep::Batch& from, const uint32_t* rows, size_t count,

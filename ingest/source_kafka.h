@@ -27,9 +27,8 @@
 #include <vector>
 
 #include "cep/base/clock.h"
-#include "cep/runtime/live_source.h"
 #include "ingest/chunk_pool.h"
-#include "ingest/codec.h"
+#include "ingest/record_source.h"
 #include "io/kafka_client.h"
 
 namespace vigil::ingest {
@@ -68,22 +67,12 @@ struct KafkaSourceOptions {
   const Clock* clock = nullptr;  // borrowed
 };
 
-// Receives what is worth a log line. Called by the source's threads; must be thread safe.
-class KafkaSourceLog {
- public:
-  virtual ~KafkaSourceLog() = default;
-  // syslog's levels: 3 error, 4 warning, 6 information.
-  //   partition   the place of the partition that it is about; empty: of none
-  virtual void Write(int level, std::string_view source, std::string_view partition,
-                     const std::string& text) = 0;
-};
-
 // Thread safety: as LiveSource; its threads are its own.
-class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
+class KafkaSource : public RecordSource, private io::KafkaEvents {
  public:
   // Errors: INVALID_ARGUMENT for a property or a pattern that is not valid.
   static StatusOr<std::unique_ptr<KafkaSource>> Create(KafkaSourceOptions options,
-                                                       KafkaSourceLog* log);
+                                                       RecordSourceLog* log);
   ~KafkaSource() override;
 
   bool can_seek() const override { return true; }
@@ -98,10 +87,7 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   void DecodeAgain(const cep::Batch& from, const uint32_t* rows, size_t count,
                    cep::Batch* to) override;
   void Publish(const std::vector<uint64_t>& next_offsets) override;
-  // What is read from now on is decoded for another layout. What the former codec decoded must have
-  // been applied, or be decoded again, before the former codec, which is returned, goes.
-  std::unique_ptr<Codec> SetCodec(std::shared_ptr<const cep::Layout> layout,
-                                  std::unique_ptr<Codec> codec);
+  std::vector<std::unique_ptr<Codec>> SetCodec(SourceCodec codec) override;
 
  private:
   static constexpr size_t kFetch = 512;  // messages taken from a queue at once
@@ -118,6 +104,7 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
     int64_t next_offset = 0;
     int64_t published = -1;
     std::shared_ptr<const Pending> pending;  // what its next record waits for
+    bool is_deleted = false;                 // its next record was, and that is being looked up
   };
   // A partition that the discovering thread has found.
   struct Found {
@@ -128,9 +115,17 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
     int64_t stop = -1;
     bool is_replaced = false;
   };
+  // A partition whose next record was deleted, and what its broker holds, once that is known.
+  struct Deleted {
+    size_t partition = 0;
+    std::string topic;
+    int32_t number = 0;
+    int64_t oldest = 0;
+    int64_t end = 0;
+  };
   struct TopicPattern;
 
-  KafkaSource(KafkaSourceOptions options, KafkaSourceLog* log);
+  KafkaSource(KafkaSourceOptions options, RecordSourceLog* log);
 
   // io::KafkaEvents
   void OnLog(int level, std::string_view text) override;
@@ -146,8 +141,12 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   Status ResolveResumed(std::vector<Found>* found);
   Status ResolveStart(Found* found);
   bool Sleep(int64_t ms);
+  bool FindOldest();
 
   void AddFound();
+  Status GoOnWithOldest();
+  void Assign(PartitionState* state, int64_t offset);
+  static void DropMessages(PartitionState* state);
   void Refill(PartitionState* state, cep::LivePartition* live);
   void NoteError(const rd_kafka_message_t& message, PartitionState* state,
                  cep::LivePartition* live);
@@ -162,7 +161,7 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   static void OnQueueNews(rd_kafka_t* client, void* opaque);
 
   KafkaSourceOptions options_;
-  KafkaSourceLog* log_;
+  RecordSourceLog* log_;
   std::vector<std::unique_ptr<TopicPattern>> patterns_;
   int64_t discovery_ms_ = 10'000;
   int kafka_slot_ = -1;
@@ -186,6 +185,8 @@ class KafkaSource : public cep::LiveSource, private io::KafkaEvents {
   std::condition_variable stop_condition_;
   bool is_stopping_ = false;                            // guarded by mutex_
   std::vector<Found> found_;                            // guarded by mutex_
+  std::vector<Deleted> deleted_;                        // guarded by mutex_; to be looked up
+  std::vector<Deleted> looked_up_;                      // guarded by mutex_
   bool is_first_look_done_ = false;                     // guarded by mutex_
   Status failure_;                                      // guarded by mutex_
   std::vector<std::pair<std::string, int32_t>> known_;  // the discovering thread's, in order

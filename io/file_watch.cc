@@ -45,7 +45,7 @@ void AddFolders(const std::string& path, std::set<std::string>* folders) {
 
 }  // namespace
 
-StatusOr<std::unique_ptr<FileWatch>> FileWatch::Create() {
+StatusOr<std::unique_ptr<FileWatch>> FileWatch::Create(Changes changes) {
   const int inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (inotify < 0) {
     return absl::UnavailableError(std::string("inotify_init1: ") + std::strerror(errno));
@@ -56,7 +56,7 @@ StatusOr<std::unique_ptr<FileWatch>> FileWatch::Create() {
     close(inotify);
     return absl::UnavailableError(std::string("eventfd: ") + std::strerror(error));
   }
-  return std::unique_ptr<FileWatch>(new FileWatch(inotify, wake));
+  return std::unique_ptr<FileWatch>(new FileWatch(inotify, wake, changes));
 }
 
 FileWatch::~FileWatch() {
@@ -69,7 +69,8 @@ void FileWatch::Set(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) AddFolders(path, &folders);
   std::vector<int> now;
   for (const std::string& folder : folders) {
-    const int id = inotify_add_watch(inotify_, folder.c_str(), kEvents);
+    const uint32_t events = changes_ == Changes::kAppends ? kEvents | IN_MODIFY : kEvents;
+    const int id = inotify_add_watch(inotify_, folder.c_str(), events);
     if (id >= 0) now.push_back(id);  // the same folder has the same id again
   }
   for (const int id : watched_) {

@@ -20,8 +20,12 @@ inline constexpr size_t kMaxWatchedFolders = 4096;
 // Thread safety: none but Wake(), which any thread may call.
 class FileWatch {
  public:
+  enum class Changes {
+    kWritten,  // files that come, go, or have been written to their end
+    kAppends   // and each write
+  };
   // Errors: UNAVAILABLE where the system gives no inotify instance.
-  static StatusOr<std::unique_ptr<FileWatch>> Create();
+  static StatusOr<std::unique_ptr<FileWatch>> Create(Changes changes = Changes::kWritten);
   ~FileWatch();
   FileWatch(const FileWatch&) = delete;
   FileWatch& operator=(const FileWatch&) = delete;
@@ -35,10 +39,12 @@ class FileWatch {
   void Wake();
 
  private:
-  FileWatch(int inotify, int wake) : inotify_(inotify), wake_(wake) {}
+  FileWatch(int inotify, int wake, Changes changes)
+      : inotify_(inotify), wake_(wake), changes_(changes) {}
 
   const int inotify_;
   const int wake_;
+  const Changes changes_;
   std::vector<int> watched_;
 };
 

@@ -34,6 +34,9 @@ struct HttpServer::Impl {
         files(std::move(files_in)) {}
 
   void Accept();
+  static StatusOr<std::unique_ptr<HttpServer>> Listen(const HttpServerOptions& options,
+                                                      const tcp::endpoint& endpoint,
+                                                      std::unique_ptr<Impl> impl);
   void Begin(tcp::socket socket);
   std::shared_ptr<asio::ssl::context> tls_now() {
     const std::lock_guard lock(mutex);
@@ -43,6 +46,9 @@ struct HttpServer::Impl {
   const Handler handler;
   const MayWait may_wait;
   const TlsFiles files;
+  LaterHandler later;  // in place of the handlers
+  size_t body_max = 0;
+  std::atomic<size_t> answering = 0;  // requests whose answer has not been sent
   std::mutex mutex;
   std::shared_ptr<asio::ssl::context> tls;  // guarded by mutex; null: nothing is encrypted
   asio::io_context context{1};
@@ -70,7 +76,10 @@ class Session : public std::enable_shared_from_this<Session<Impl, Stream>> {
       : tls_(std::move(tls)), stream_(std::move(socket), *tls_), impl_(impl) {
     ++impl_->connections;
   }
-  ~Session() { --impl_->connections; }
+  ~Session() {
+    SetAnswering(false);
+    --impl_->connections;
+  }
 
   void Begin() {
     if constexpr (kIsTls) {
@@ -92,11 +101,17 @@ class Session : public std::enable_shared_from_this<Session<Impl, Stream>> {
   void Read() {
     parser_.emplace();
     parser_->header_limit(HttpServer::kMaxHeaderBytes);
-    parser_->body_limit(HttpServer::kMaxBodyBytes);
+    parser_->body_limit(impl_->body_max);
     Limit();
     http::async_read(
         stream_, buffer_, *parser_,
         [self = this->shared_from_this()](error_code error, size_t) { self->OnRead(error); });
+  }
+
+  void SetAnswering(bool is_answering) {
+    if (is_answering == is_answering_) return;
+    is_answering_ = is_answering;
+    impl_->answering += is_answering ? 1 : -1;
   }
 
   void OnRead(error_code error) {
@@ -124,6 +139,19 @@ class Session : public std::enable_shared_from_this<Session<Impl, Stream>> {
     request.if_match = std::string(message[http::field::if_match]);
     request.if_none_match = std::string(message[http::field::if_none_match]);
     request.body = std::move(message.body());
+    SetAnswering(true);
+    if (impl_->later) {
+      beast::get_lowest_layer(stream_).expires_never();
+      return impl_->later(
+          std::move(request), [self = this->shared_from_this()](HttpResponse response) mutable {
+            // The last reference goes on the context's thread.
+            Impl* const impl = self->impl_;
+            asio::post(impl->context,
+                       [self = std::move(self), response = std::move(response)]() mutable {
+                         self->Write(std::move(response));
+                       });
+          });
+    }
     if (!impl_->may_wait(request)) return Write(impl_->handler(request));
     // While the answer is made nothing is asked of the client.
     beast::get_lowest_layer(stream_).expires_never();
@@ -153,12 +181,16 @@ class Session : public std::enable_shared_from_this<Session<Impl, Stream>> {
     response_->set("X-Content-Type-Options", "nosniff");
     if (!response.etag.empty()) response_->set(http::field::etag, response.etag);
     if (response.status == 401) response_->set(http::field::www_authenticate, "Bearer");
+    if (response.retry_after_s > 0) {
+      response_->set(http::field::retry_after, std::to_string(response.retry_after_s));
+    }
     response_->keep_alive(keeps_alive_);
     response_->body() = std::move(response.body);
     response_->prepare_payload();
     Limit();
     http::async_write(stream_, *response_,
                       [self = this->shared_from_this()](error_code error, size_t) {
+                        self->SetAnswering(false);
                         if (!error && self->keeps_alive_) return self->Read();
                         self->End();
                       });
@@ -182,6 +214,7 @@ class Session : public std::enable_shared_from_this<Session<Impl, Stream>> {
   std::optional<http::response<http::string_body>> response_;
   unsigned version_ = 11;
   bool keeps_alive_ = false;
+  bool is_answering_ = false;
 };
 
 StatusOr<tcp::endpoint> EndpointOf(const HttpServerOptions& options) {
@@ -253,10 +286,25 @@ void HttpServer::Impl::Begin(tcp::socket socket) {
 StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options,
                                                         Handler handler, MayWait may_wait) {
   ASSIGN_OR_RETURN(const tcp::endpoint endpoint, EndpointOf(options));
+  return Impl::Listen(options, endpoint,
+                      std::make_unique<Impl>(std::move(handler), std::move(may_wait), options.tls));
+}
+
+StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options,
+                                                        LaterHandler handler) {
+  ASSIGN_OR_RETURN(const tcp::endpoint endpoint, EndpointOf(options));
+  auto impl = std::make_unique<Impl>(Handler(), MayWait(), options.tls);
+  impl->later = std::move(handler);
+  return Impl::Listen(options, endpoint, std::move(impl));
+}
+
+StatusOr<std::unique_ptr<HttpServer>> HttpServer::Impl::Listen(const HttpServerOptions& options,
+                                                               const tcp::endpoint& endpoint,
+                                                               std::unique_ptr<Impl> impl) {
   ASSIGN_OR_RETURN(std::shared_ptr<asio::ssl::context> tls, ReadTls(options.tls));
-  auto impl = std::make_unique<Impl>(std::move(handler), std::move(may_wait), options.tls);
   impl->tls = std::move(tls);
   error_code error;
+  impl->body_max = options.body_max;
   impl->acceptor.open(endpoint.protocol(), error);
   if (!error) impl->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) impl->acceptor.bind(endpoint, error);
@@ -285,6 +333,13 @@ Status HttpServer::ReloadCertificate() {
   const std::lock_guard lock(impl_->mutex);
   impl_->tls = std::move(tls);
   return absl::OkStatus();
+}
+
+void HttpServer::WaitAnswered(std::chrono::milliseconds limit) const {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (impl_->answering > 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
 }
 
 uint16_t HttpServer::port() const {

@@ -2,7 +2,7 @@
 // direction, so that hostile clients cost it nothing but the connections it grants them.
 //
 // One thread does all input and output; requests that may wait are answered by a second one, in
-// order. A request has at most kMaxHeaderBytes of header and kMaxBodyBytes of body, and as long as
+// order. A request has at most kMaxHeaderBytes of header and `body_max` of body, and as long as
 // kTimeout to arrive, a handshake as long again; beyond kMaxConnections, connections are closed as
 // they come. Tests: tests/io/http_server_test.cc.
 #pragma once
@@ -34,7 +34,8 @@ struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::string etag;  // empty: no such header
+  std::string etag;       // empty: no such header
+  int retry_after_s = 0;  // 0: the answer says nothing of it
 };
 
 // PEM files; both or none.
@@ -48,13 +49,13 @@ struct HttpServerOptions {
   uint16_t port = 0;
   // Refuses addresses that other machines reach, unless what is said there is encrypted.
   bool loopback_only = true;
-  TlsFiles tls;  // empty: nothing is encrypted
+  TlsFiles tls;                       // empty: nothing is encrypted
+  size_t body_max = 4 * 1024 * 1024;  // bytes
 };
 
 class HttpServer {
  public:
   static constexpr size_t kMaxHeaderBytes = 8 * 1024;
-  static constexpr size_t kMaxBodyBytes = 4 * 1024 * 1024;
   static constexpr size_t kMaxConnections = 64;
   static constexpr std::chrono::seconds kTimeout{10};
 
@@ -68,6 +69,15 @@ class HttpServer {
   // bound.
   static StatusOr<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options,
                                                      Handler handler, MayWait may_wait);
+  // Answers with `respond`, which any thread may call, once, at any time before the server goes.
+  using Respond = std::function<void(HttpResponse)>;
+  using LaterHandler = std::function<void(HttpRequest, Respond)>;
+  // The same for answers that take long: the handler, called on the server's thread, keeps
+  // `respond`. All that were kept must be gone before the server.
+  static StatusOr<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options,
+                                                     LaterHandler handler);
+  // Waits until what was answered has been sent, or for `limit`.
+  void WaitAnswered(std::chrono::milliseconds limit) const;
   // Ends the connections; waits for a request that is being answered.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

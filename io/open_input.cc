@@ -30,19 +30,23 @@ constexpr CompressionSuffix kCompressions[] = {
     {".zst", Compression::kZstd},
 };
 
+// Takes the suffix off.
+Compression TakeCompression(std::string_view* path) {
+  for (const CompressionSuffix& row : kCompressions) {
+    if (!path->ends_with(row.suffix)) continue;
+    path->remove_suffix(row.suffix.size());
+    return row.compression;
+  }
+  return Compression::kNone;
+}
+
 }  // namespace
 
 StatusOr<InputName> ParseInputName(std::string_view path) {
   InputName name;
   if (path == "-") return name;
   std::string_view rest = path;
-  for (const CompressionSuffix& row : kCompressions) {
-    if (rest.ends_with(row.suffix)) {
-      name.compression = row.compression;
-      rest.remove_suffix(row.suffix.size());
-      break;
-    }
-  }
+  name.compression = TakeCompression(&rest);
   for (const FormatSuffix& row : kFormats) {
     if (rest.ends_with(row.suffix)) {
       name.format = row.format;
@@ -56,9 +60,15 @@ StatusOr<InputName> ParseInputName(std::string_view path) {
 
 StatusOr<std::unique_ptr<ByteSource>> OpenInput(const std::string& path) {
   if (path == "-") return StandardInput();
-  ASSIGN_OR_RETURN(const InputName name, ParseInputName(path));
+  RETURN_IF_ERROR(ParseInputName(path).status());
+  return OpenBytes(path);
+}
+
+StatusOr<std::unique_ptr<ByteSource>> OpenBytes(const std::string& path) {
+  std::string_view rest = path;
+  const Compression compression = TakeCompression(&rest);
   ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> file, OpenPlainFile(path));
-  switch (name.compression) {
+  switch (compression) {
     case Compression::kNone:
       break;
     case Compression::kGzip:

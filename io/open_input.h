@@ -25,4 +25,7 @@ StatusOr<InputName> ParseInputName(std::string_view path);
 // The decompressed bytes of the file at `path`; `-` is standard input.
 StatusOr<std::unique_ptr<ByteSource>> OpenInput(const std::string& path);
 
+// The same for a file whose name may say no format: `.gz` and `.zst` are decompressed.
+StatusOr<std::unique_ptr<ByteSource>> OpenBytes(const std::string& path);
+
 }  // namespace vigil::io

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "rules/cel/compile.h"
 #include "rules/cel/suggest.h"
 #include "rules/compile.h"
 #include "rules/resolver.h"
@@ -62,9 +63,27 @@ class LayoutUses {
   std::vector<bool> kept_;
 };
 
+// Fields that sources read are decoded, whatever the rules read; those of an id are kept, too.
+void CompileSources(const std::vector<SourceTexts>& texts, const cep::Schema& schema,
+                    cep::Layout* layout, RuleSet* set) {
+  cel::Environment environment;
+  environment.schema = &schema;
+  environment.layout = layout;
+  const auto compile = [&environment](const std::string& text, bool is_kept) {
+    environment.reads_matches = is_kept;
+    return text.empty() ? nullptr : cel::CompileValue(text, environment).value;
+  };
+  for (const SourceTexts& source : texts) {
+    set->sources[source.source] = {compile(source.event_time, false),
+                                   compile(source.punctuated, false), compile(source.id, true)};
+  }
+  set->source_texts = texts;
+}
+
 std::shared_ptr<RuleSet> CompileAll(const RuleSetDraft& draft,
                                     std::shared_ptr<const cep::Schema> schema,
-                                    const cep::Layout* running, Reporter* reporter) {
+                                    const LoadOptions& options, Reporter* reporter) {
+  const cep::Layout* const running = options.layout.get();
   auto layout = std::make_shared<cep::Layout>();
   if (running != nullptr) *layout = *running;
   LayoutUses uses(layout.get());
@@ -92,6 +111,7 @@ std::shared_ptr<RuleSet> CompileAll(const RuleSetDraft& draft,
   std::sort(set->rules.begin(), set->rules.end(),
             [](const CompiledRule& a, const CompiledRule& b) { return a.info.id < b.info.id; });
   KeepEvidence(*set, layout.get());
+  CompileSources(options.sources, *schema, layout.get(), set.get());
   set->schema = std::move(schema);
   set->layout = std::move(layout);
   set->version = VersionOf(draft);
@@ -124,7 +144,7 @@ LoadResult LoadDocuments(const Documents& documents, std::shared_ptr<const cep::
   if (options.outputs) CheckOutputs(draft, *options.outputs, reporter);
   LoadResult result;
   result.rule_count = draft.rules.size();
-  result.rules = CompileAll(draft, std::move(schema), options.layout.get(), reporter);
+  result.rules = CompileAll(draft, std::move(schema), options, reporter);
   if (reporter->errors() > 0) result.rules.reset();
   result.diagnostics = reporter->Take();
   return result;

@@ -23,6 +23,9 @@ struct LoadOptions {
   std::optional<std::vector<std::string>> outputs;
   // Of the running rule set: its fields keep their slots, new ones come behind them.
   std::shared_ptr<const cep::Layout> layout;
+  // What sources say of their events, compiled for the same layout. Texts that are not valid are
+  // left out: whoever read them has said so.
+  std::vector<SourceTexts> sources;
 };
 
 // `paths` are files or folders; of a folder every *.yaml, *.yml and *.json below it but *.test.yaml

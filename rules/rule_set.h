@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "alerts/spec.h"
 #include "cep/base/hash.h"
 #include "cep/event/batch.h"
+#include "cep/event/expression.h"
 #include "cep/event/schema.h"
 #include "patterns/pattern.h"
 
@@ -30,11 +32,28 @@ struct CompiledRule {
   std::vector<uint32_t> kept_slots;  // that are read of events its partial matches hold; ascending
 };
 
+// Expressions of one source, over its events, as texts; empty: none.
+struct SourceTexts {
+  std::string source;
+  std::string event_time;  // ms since the Unix epoch, or a timestamp
+  std::string punctuated;  // true: time moves to that of the event
+  std::string id;          // what identifies the event in place of its position
+};
+
+// The same, compiled; null: none.
+struct SourceExpressions {
+  std::shared_ptr<const cep::Expression> event_time;
+  std::shared_ptr<const cep::Expression> punctuated;
+  std::shared_ptr<const cep::Expression> id;
+};
+
 struct RuleSet {
   std::shared_ptr<const cep::Schema> schema;
   std::shared_ptr<const cep::Layout> layout;  // every field that a rule, a key or an alert reads
   std::vector<CompiledRule> rules;            // sorted by id, bytewise; `mode: off` left out
   std::string version;                        // hash of the content, 32 hexadecimal digits
+  std::vector<SourceTexts> source_texts;      // LoadOptions::sources
+  std::map<std::string, SourceExpressions> sources;  // by the source's name
 };
 
 }  // namespace vigil::rules

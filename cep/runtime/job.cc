@@ -14,7 +14,9 @@ Job::Job(JobOptions options, std::vector<JobSource> sources, const MakeOperator&
       pool_(std::make_shared<BatchPool>(options_.layout)) {
   for (JobSource& source : sources) {
     for (const KnownPartition& known : source.partitions) {
-      partitions_.emplace(known.place, PartitionState{NewWatermark(known.source), {}, known, true});
+      partitions_.emplace(
+          known.place,
+          PartitionState{NewWatermark(known.source), {}, known, true, PunctuatedOf(known.source)});
     }
     sources_.push_back({std::move(source), false});
   }
@@ -38,12 +40,30 @@ BoundedWatermark Job::NewWatermark(const std::string& source) const {
                                                                       : own->second);
 }
 
+const Expression* Job::PunctuatedOf(const std::string& source) const {
+  const auto own = options_.punctuated_by_source.find(source);
+  return own == options_.punctuated_by_source.end() ? options_.punctuated.get() : own->second.get();
+}
+
+bool Job::IsMark(const Expression& punctuated, const Batch& batch, uint32_t row) {
+  EvalContext context;
+  context.block = &batch;
+  context.row = row;
+  context.arena = &arena_;
+  const bool is_mark = punctuated.EvalBool(context) == Tri::kTrue;
+  arena_.Reset();
+  return is_mark;
+}
+
 Job::PartitionState& Job::StateOf(const Partition& partition) {
   if (&partition == last_partition_) return *last_state_;
   PartitionState*& state = state_of_[&partition];
   if (state == nullptr) {
-    const PartitionState fresh{
-        NewWatermark(partition.source), {}, {.place = partition.place}, false};
+    const PartitionState fresh{NewWatermark(partition.source),
+                               {},
+                               {.place = partition.place},
+                               false,
+                               PunctuatedOf(partition.source)};
     state = &partitions_.emplace(partition.place, fresh).first->second;
   }
   last_partition_ = &partition;
@@ -95,7 +115,9 @@ uint32_t Job::JudgeRun(const Batch& batch, uint32_t row, uint32_t end, RoutedBat
   uint64_t late = 0;
   int64_t newest = newest_ts_;
   for (; row < end && batch.partitions[row] == partition; ++row) {
-    if (state.watermark.Observe(batch.ts[row])) [[likely]] {
+    const bool is_mark = state.punctuated == nullptr || IsMark(*state.punctuated, batch, row);
+    if (is_mark ? state.watermark.Observe(batch.ts[row]) : state.watermark.IsInTime(batch.ts[row]))
+        [[likely]] {
       routed->in_time.Set(row);
       newest = std::max(newest, batch.ts[row]);
       continue;

@@ -14,7 +14,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "cep/base/arena.h"
 #include "cep/base/status.h"
+#include "cep/event/expression.h"
 #include "cep/event/record.h"
 #include "cep/runtime/key_usage.h"
 #include "cep/runtime/ledger.h"
@@ -45,6 +47,10 @@ struct JobOptions {
   uint32_t shards = 1;
   int64_t disorder_ms = 0;
   std::map<std::string, int64_t> disorder_ms_by_source;  // in its place for partitions of these
+  // Only rows for which this is true move the watermark, to their time; null: every row does. By
+  // source, and of all others.
+  std::map<std::string, std::shared_ptr<const Expression>> punctuated_by_source;
+  std::shared_ptr<const Expression> punctuated;
   std::shared_ptr<const Layout> layout;
   std::vector<KeyExpr> key_exprs;
   // For each rule the key expressions of which one at least must give a key for the rule to see a
@@ -80,6 +86,7 @@ class Job {
     Ledger ledger;
     KnownPartition known;
     bool is_active = false;  // takes part in the minimum
+    const Expression* punctuated = nullptr;
   };
   struct SourceState {
     JobSource spec;
@@ -87,6 +94,8 @@ class Job {
   };
 
   BoundedWatermark NewWatermark(const std::string& source) const;
+  const Expression* PunctuatedOf(const std::string& source) const;
+  bool IsMark(const Expression& punctuated, const Batch& batch, uint32_t row);
   SourceState* NextSource();
   Status ReadBatch(SourceState* source);
   void JudgeRows(const Batch& batch, RoutedBatch* routed, std::vector<Record>* turned_away);
@@ -112,6 +121,7 @@ class Job {
   int64_t others_minimum_ = kMinTime;
   int64_t engine_watermark_ = kMinTime;
   int64_t newest_ts_ = kMinTime + 1;
+  Arena arena_;  // scratch of IsMark()
   Ledger total_;
   KeyUsage keys_;
   std::unique_ptr<ShardGroup> shards_;

@@ -13,7 +13,7 @@ struct Ledger {
   uint64_t quarantined = 0;
   uint64_t rate_limited = 0;
   uint64_t waiting = 0;  // accepted, and time has not passed them yet; 0 once a replay has ended
-  uint64_t lost = 0;     // had waited, and were gone when a restart was to read them again
+  uint64_t lost = 0;     // gone before they could be read, or read again where they had waited
 
   void Add(const Ledger& other) {
     read += other.read;

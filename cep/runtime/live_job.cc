@@ -217,6 +217,7 @@ Status LiveJob::ServeSources() {
   // Before all sources know their partitions, nothing is read: time must wait for all of them.
   if (have_started) {
     AddPartitions();
+    NoteLost();
     is_started_ = true;
   }
   return absl::OkStatus();
@@ -226,7 +227,7 @@ void LiveJob::AddPartitions() {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const std::vector<LivePartition>& found = inputs_[i].source->partitions();
     for (size_t index = numbers_[i].size(); index < found.size(); ++index) {
-      partitions_.push_back({i, index, {}, false, last_step_ms_, {}, 0});
+      partitions_.push_back({i, index, {}, false, last_step_ms_, {}, 0, 0});
       AddPartition(i, found[index]);
       has_changed_ = true;
     }
@@ -382,7 +383,11 @@ size_t LiveJob::ReadFrom(uint32_t partition, int64_t now_ms) {
   }
   has_changed_ = true;
   state.ledger.read += count;
+  const Ledger before = state.ledger;
   Judge(partition, first_row, first_rejected);
+  source.NoteVerdicts(state.index, {.read = count,
+                                    .late = state.ledger.late - before.late,
+                                    .quarantined = state.ledger.quarantined - before.quarantined});
   for (uint32_t row = first_row; row < batch->rows; ++row) open_.bytes += batch->raw[row].size();
   return count;
 }
@@ -433,13 +438,15 @@ void LiveJob::Judge(uint32_t partition, uint32_t first_row, size_t first_rejecte
 void LiveJob::JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms) {
   const Batch& batch = *open_.batch;
   const int64_t ts = batch.ts[row];
-  if (ts > clock_ms && ts - clock_ms > inputs_[partitions_[partition].input].max_future_ms) {
+  const LiveInput& input = inputs_[partitions_[partition].input];
+  if (ts > clock_ms && ts - clock_ms > input.max_future_ms) {
     TurnAway({batch.partitions[row], batch.offsets[row], row, FutureReason(ts, clock_ms),
               std::string(batch.raw[row].substr(0, size_t{64} << 10))},
              partition);
     return;
   }
-  if (time_.Observe(partition, ts)) {
+  const bool is_mark = input.punctuated == nullptr || IsMark(*input.punctuated, row);
+  if (time_.Observe(partition, ts, is_mark)) {
     open_.routed.in_time.Set(row);
     open_.newest_ts = std::max(open_.newest_ts, ts);
     return;
@@ -447,6 +454,43 @@ void LiveJob::JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms) {
   ++partitions_[partition].ledger.late;
   open_.turned_away.push_back(rejects_->RenderLate(batch, row, time_.watermark(partition)));
   open_.turned_away.back().instant = time_.engine();
+}
+
+bool LiveJob::IsMark(const Expression& punctuated, uint32_t row) {
+  EvalContext context;
+  context.block = open_.batch.get();
+  context.row = row;
+  context.arena = &arena_;
+  const bool is_mark = punctuated.EvalBool(context) == Tri::kTrue;
+  arena_.Reset();
+  return is_mark;
+}
+
+// Records that were deleted before they were read count as lost, and `errors` says so.
+void LiveJob::NoteLost() {
+  for (PartitionState& state : partitions_) {
+    const LivePartition& live = Of(state);
+    if (live.lost == state.lost) continue;
+    uint64_t lost = live.lost - state.lost;
+    state.lost = live.lost;
+    if (state.resumed.has_value()) {
+      // What had been read before is in the ledger; of that, what waited is lost (TakeAgain()).
+      const uint64_t read = state.resumed->next_offset;
+      lost = std::min(lost, live.next_offset - std::min(read, live.next_offset));
+      if (lost == 0) continue;
+    }
+    state.ledger.read += lost;
+    state.ledger.lost += lost;
+    const uint64_t first = live.next_offset - std::min(lost, live.next_offset);
+    open_.turned_away.push_back(rejects_->RenderRejected(
+        {live.partition, first, 0,
+         "lost: the records from " + std::to_string(first) + " to " +
+             std::to_string(live.next_offset - 1) + " were deleted before they were read",
+         ""},
+        time_.engine()));
+    open_.turned_away.back().instant = time_.engine();
+    has_changed_ = true;
+  }
 }
 
 void LiveJob::TurnAway(const Rejected& rejected, uint32_t partition) {

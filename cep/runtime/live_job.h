@@ -25,9 +25,11 @@
 #include <utility>
 #include <vector>
 
+#include "cep/base/arena.h"
 #include "cep/base/clock.h"
 #include "cep/base/status.h"
 #include "cep/base/wakeup.h"
+#include "cep/event/expression.h"
 #include "cep/runtime/batch_pool.h"
 #include "cep/runtime/key_usage.h"
 #include "cep/runtime/ledger.h"
@@ -45,6 +47,8 @@ struct LiveInput {
   int64_t max_future_ms = 60'000;
   bool drains = true;  // once all of it has ended, time may move to its end
   std::string name;    // of the source; needed where a job may go on from a commit
+  // Only rows for which this is true move the watermark, to their time; null: every row does.
+  std::shared_ptr<const Expression> punctuated;
 };
 
 // Where a partition stands at a barrier.
@@ -199,6 +203,7 @@ class LiveJob {
     // and is used if and only if it is in `waiting`.
     std::optional<ResumedPartition> resumed;
     size_t read_again = 0;  // of resumed->waiting
+    uint64_t lost = 0;      // of LivePartition::lost, counted
   };
   struct OpenBatch {
     std::shared_ptr<Batch> batch;
@@ -227,6 +232,8 @@ class LiveJob {
   void TakeAgain(uint32_t partition, uint32_t* row, size_t* rejected);
   void Judge(uint32_t partition, uint32_t first_row, size_t first_rejected);
   void JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms);
+  bool IsMark(const Expression& punctuated, uint32_t row);
+  void NoteLost();
   void TurnAway(const Rejected& rejected, uint32_t partition);
   bool IsFlushDue(int64_t now_ms) const;
   Status Flush(bool with_barrier);
@@ -265,6 +272,7 @@ class LiveJob {
   int64_t last_flush_ms_ = 0;
   int64_t last_barrier_ms_ = 0;
   int64_t wall_ms_ = 0;        // of this round
+  Arena arena_;                // scratch of IsMark()
   bool could_listen_ = false;  // the last round took all it could get
   bool had_room_ = true;       // the last round could have read
   TimeUse time_use_;

@@ -45,11 +45,21 @@ struct LivePartition {
   // When whoever holds the partition last answered, on the job's steady clock: silence after that
   // is not known to be one. -1: never.
   int64_t answered_ms = -1;
+  // Offsets that reading went past because whoever holds the partition had deleted them: records
+  // that were lost, at most so many, since some offsets may never have been records.
+  uint64_t lost = 0;
   bool has_ended = false;    // read up to where it is to stop
   uint64_t next_offset = 0;  // of the next record that Read() gives
   int64_t end_offset = -1;   // as the last fetch or statistics reported it; -1: not known
   RecordMark last;           // of the last record that Read() gave; known if the source can seek
   bool is_replaced = false;  // it is not the one that a former run read, which was accepted
+};
+
+// How records that were read were judged.
+struct Verdicts {
+  uint64_t read = 0;
+  uint64_t late = 0;
+  uint64_t quarantined = 0;
 };
 
 // Thread safety: one thread drives a source. Batches that it filled may be used and freed by any
@@ -81,6 +91,8 @@ class LiveSource {
   // Of the rows that the last Read() appended: when the broker appended them, ms since the Unix
   // epoch; empty if that is not known.
   virtual const std::vector<int64_t>& append_times() const = 0;
+  // How the records of the last Read() were judged: for those who answer whoever sent them.
+  virtual void NoteVerdicts(size_t /*partition*/, const Verdicts& /*verdicts*/) {}
 
   // Appends rows of `from`, which this source gave, to `to` again, decoded for the layout of `to`:
   // as rows, or as rejected records where they do not decode any more. Times stay as they were.

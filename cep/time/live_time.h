@@ -63,9 +63,11 @@ class LiveTime {
 
   // Rows of the partition are about to be judged: it is active from here on.
   void Join(uint32_t partition);
-  // Judges a row of an active partition: false if it is late. Its effect on W comes after.
-  bool Observe(uint32_t partition, int64_t ts) {
-    return partitions_[partition].watermark.Observe(ts);
+  // Judges a row of an active partition: false if it is late. Its effect on W comes after; only a
+  // row that is a mark has one.
+  bool Observe(uint32_t partition, int64_t ts, bool is_mark = true) {
+    BoundedWatermark& watermark = partitions_[partition].watermark;
+    return is_mark ? watermark.Observe(ts) : watermark.IsInTime(ts);
   }
   // The partition has been read up to where it is to stop. If it leaves the minimum, it holds
   // nobody back; else E waits for what never comes.

@@ -28,6 +28,9 @@ class BoundedWatermark {
     return in_time;
   }
 
+  // Judges a row that does not move the watermark.
+  bool IsInTime(int64_t ts) const { return ts > watermark_; }
+
   // A partition that joins late starts where the engine stands.
   void Join(int64_t engine_watermark) { watermark_ = std::max(watermark_, engine_watermark); }
 

@@ -58,4 +58,30 @@ TEST_CASE("AlertId: is the hash of the documented bytes", "[alerts][unit]") {
   CHECK(IdOf(FakeMatch().Add(0, 1)) == ToHex(HashBytes128(bytes)));
 }
 
+TEST_CASE("AlertId: an event's own id stands for its position", "[alerts][unit]") {
+  FakeMatch at_one;
+  at_one.Add(0, 1).Add(1, 2);
+  FakeMatch elsewhere;
+  elsewhere.Add(0, 7).Add(1, 2);
+  const auto id_of = [](FakeMatch& match, const std::vector<EventId>& ids) {
+    MatchStages grouped;
+    std::string scratch;
+    return ToHex(AlertId("r", match.get(), grouped.Group(match.get(), 2), &scratch, ids));
+  };
+  using cep::Value;
+  const EventId none;
+  CHECK(id_of(at_one, {none, none}) == IdOf(at_one));
+  CHECK(id_of(at_one, {{"s", Value::Int(5)}, none}) ==
+        id_of(elsewhere, {{"s", Value::Int(5)}, none}));
+  CHECK(id_of(at_one, {{"s", Value::Int(5)}, none}) ==
+        id_of(at_one, {{"s", Value::Uint(5)}, none}));
+  const std::set<std::string> different = {id_of(at_one, {{"s", Value::Int(5)}, none}),
+                                           id_of(at_one, {{"s", Value::String("5")}, none}),
+                                           id_of(at_one, {{"s", Value::Bytes("5")}, none}),
+                                           id_of(at_one, {{"t", Value::Int(5)}, none}),
+                                           id_of(at_one, {none, {"s", Value::Int(5)}}),
+                                           id_of(at_one, {})};
+  CHECK(different.size() == 6);
+}
+
 }  // namespace vigil::alerts

@@ -334,5 +334,33 @@ TEST_CASE("LiveJob: a swap that keeps the columns keeps the rows that wait as th
   CHECK(driver.points.back().total().IsClosed());
 }
 
+TEST_CASE("LiveJob: records that were deleted before they were read are counted, and told",
+          "[cep][unit]") {
+  auto* source = new FakeLive("s");
+  source->AddPartition();
+  Driver driver({source});
+  source->Push(0, {{10, "a"}});
+  driver.RunFor(300);
+  source->live(0).lost = 5;
+  source->live(0).next_offset += 5;
+  driver.RunFor(300);
+  CHECK(driver.points.back().total().lost == 5);
+  source->live(0).lost += 1;
+  source->live(0).next_offset += 1;
+  source->Push(0, {{20, "b"}});
+  source->End(0);
+  driver.RunFor(300);
+  REQUIRE(driver.job->is_done());
+  CHECK(driver.out ==
+        Strings{"bad#1 lost: the records from 1 to 5 were deleted before they were read",
+                "bad#6 lost: the records from 6 to 6 were deleted before they were read", "a@10",
+                "b@20"});
+  const Ledger total = driver.points.back().total();
+  CHECK(total.IsClosed());
+  CHECK(total.read == 8);
+  CHECK(total.lost == 6);
+  CHECK(total.processed == 2);
+}
+
 }  // namespace
 }  // namespace vigil::cep

@@ -185,5 +185,19 @@ TEST_CASE("LiveTime: no row in time is behind E, whatever comes", "[cep][propert
   }
 }
 
+TEST_CASE("LiveTime: a row that is no mark is judged and moves nothing", "[cep][unit]") {
+  LiveTime time(false);
+  const uint32_t p = time.Add({.bound_ms = 0}, true);
+  time.Join(p);
+  CHECK(time.Observe(p, 500, false));
+  CHECK(time.watermark(p) == kMinTime);
+  CHECK(time.Observe(p, 100, true));  // the mark itself is in time
+  CHECK(time.watermark(p) == 99);
+  CHECK_FALSE(time.Observe(p, 99, false));
+  CHECK_FALSE(time.Observe(p, 99, true));
+  CHECK(time.watermark(p) == 99);
+  CHECK(time.Observe(p, 100, false));
+}
+
 }  // namespace
 }  // namespace vigil::cep

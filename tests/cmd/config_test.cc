@@ -138,17 +138,75 @@ TEST_CASE("Replay -c: with --positions a record has its source's bound", "[cmd]"
 }
 
 TEST_CASE("Replay -c: what a replay cannot do is said", "[cmd]") {
-  const auto [source, option, value, says] =
-      GENERATE(table<std::string, std::string, std::string, std::string>({
-          {"event_time: processing", "--time-field", "at", "the event time of the source s"},
-          {"watermark: { punctuated: amount > 5.0 }", "--disorder", "0s",
-           "the watermark of the source s is punctuated"},
-      }));
-  const Files files(kBase + "sources:\n" + Source("s", source));
+  const Files files(kBase + "sources:\n" + Source("s", "event_time: processing"));
   const ProcessResult run = files.Replay();
   CHECK(run.exit_code == 2);
+  CHECK(run.err.find("the event time of the source s is that of Kafka or the clock") !=
+        std::string::npos);
+  CHECK(files.Replay({"--time-field", "at"}).exit_code == 0);
+}
+
+TEST_CASE("Replay -c: time, watermark and id may be expressions", "[cmd]") {
+  const Files files(kBase + "sources:\n" +
+                    Source("s",
+                           "event_time: { cel: sec * 1000 }, "
+                           "watermark: { punctuated: amount > 5.0 }, id: tx"));
+  files.dir.Write("schema.yaml",
+                  "fields: { sec: int, tx: string, account: string, amount: double }\n");
+  files.dir.Write("events.jsonl",
+                  R"({"sec":5,"account":"a","amount":1.0,"tx":"t1"}
+{"sec":3,"account":"b","amount":9.0,"tx":"t2"}
+{"sec":2,"account":"c","amount":1.0,"tx":"t3"}
+{"sec":3,"account":"d","amount":1.0}
+{"account":"e","amount":1.0,"tx":"t5"}
+)");
+  const ProcessResult run = files.Replay();
+  INFO(run.err);
+  INFO(run.out);
+  REQUIRE(run.exit_code == 0);
+  // The first event moves no time, the second to 2999.
+  CHECK(CountLines(run.out, "\"kind\":\"late\"") == 1);
+  CHECK(CountLines(run.out, "no event time: `sec * 1000`") == 1);
+  CHECK(CountLines(run.out, "\"kind\":\"match\"") == 3);
+  CHECK(run.out.find("\"at\":5000") != std::string::npos);
+  CHECK(CountLines(run.out, "\"ids\":") == 2);
+  CHECK(CountLines(run.out, "[\"t2\"]}") == 1);
+  // A bound that is given counts, and positions where an event has no id.
+  CHECK(CountLines(files.Replay({"--disorder", "1s"}).out, "\"kind\":\"late\"") == 3);
+  const std::string before = run.out;
+  const std::string events = testing::ReadFile(files.dir.Path("events.jsonl"));
+  files.dir.Write("events.jsonl", "{\"sec\":1,\"account\":\"z\",\"amount\":1.0}\n" + events);
+  const std::string after = files.Replay().out;
+  const auto id_of = [](const std::string& text, const std::string& account) {
+    const size_t at = text.find("\"key\":{\"account\":\"" + account + "\"}");
+    REQUIRE(at != std::string::npos);
+    const size_t line = text.rfind('\n', at) + 1;
+    return text.substr(text.find("\"id\":\"", line), 40);
+  };
+  CHECK(id_of(before, "a") == id_of(after, "a"));
+  CHECK(id_of(before, "d") != id_of(after, "d"));
+}
+
+TEST_CASE("Check -c: expressions of sources are checked against the schema", "[cmd]") {
+  const auto [source, says] = GENERATE(table<std::string, std::string>({
+      {"event_time: { cel: amout * 2.0 }", "    event_time: { cel: amout * 2.0 }\n"},
+      {"id: amout", "did you mean `amount`?"},
+      {"event_time: { cel: account }",
+       "`event_time` is a number of milliseconds or a timestamp, this is string"},
+      {"watermark: { punctuated: amount }", "`punctuated` is a condition, this is double"},
+      {"id: amount", "`id` is a text, bytes, an int or a bool, this is double"},
+      {"id: kafka.key", "unknown field `kafka`"},
+  }));
+  const Files files(kBase + "sources:\n  s:\n    file: x.jsonl\n    " + source + "\n");
+  files.dir.Write("schema.yaml", "fields: { ts: int, account: string, amount: double }\n");
+  const ProcessResult run =
+      RunProcess({testing::VigilBinary(), "check", "-c", files.dir.Path("vigil.yaml")});
+  INFO(run.err);
+  CHECK(run.exit_code == 2);
   CHECK(run.err.find(says) != std::string::npos);
-  CHECK(files.Replay({option, value}).exit_code == 0);
+  CHECK(run.err.find("^") != std::string::npos);
+  CHECK(RunProcess({testing::VigilBinary(), "run", "-c", files.dir.Path("vigil.yaml")}).exit_code ==
+        2);
 }
 
 TEST_CASE("Replay -c: a bad configuration is refused as a whole", "[cmd]") {

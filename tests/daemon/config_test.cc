@@ -2,6 +2,7 @@
 #include "daemon/config.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -13,6 +14,7 @@
 namespace vigil::daemon {
 namespace {
 
+namespace fs = std::filesystem;
 using vigil::testing::ReadFile;
 using vigil::testing::TempDir;
 
@@ -139,10 +141,12 @@ shards: 2
   CHECK(source.event_time.field.unit == ingest::TimeUnit::kMicros);
   CHECK(source.watermark.bound_ms == 2000);
   CHECK(source.watermark.max_ahead_ms == 60'000);
-  CHECK((source.strict && source.id == "transaction_id"));
+  CHECK((source.strict && source.id.text == "transaction_id"));
   CHECK(config.sources[1].kafka->start == StartAt::kTimestamp);
   CHECK(config.sources[1].kafka->start_ms == 1769817600000);
-  CHECK(config.sources[2].file == files.dir.Path("old.jsonl"));
+  CHECK(config.sources[2].file->folder == fs::path(files.path).parent_path());
+  CHECK(config.sources[2].file->paths == std::vector<std::string>{"old.jsonl"});
+  CHECK_FALSE(config.sources[2].file->stop_at_end);
   CHECK(config.sources[2].event_time.kind == EventTimeConfig::Kind::kKafka);
   CHECK(config.sources[2].watermark.kind == WatermarkConfig::Kind::kMonotonic);
 
@@ -197,9 +201,10 @@ TEST_CASE("Config: what is wrong is said where it stands", "[daemon][unit]") {
 TEST_CASE("Config: sources are refused where they are wrong", "[daemon][unit]") {
   const std::string kafka = "sources:\n s:\n  kafka: { brokers: \"b:1\", topics: t }\n";
   const auto [text, expected] = GENERATE_COPY(table<std::string, std::string>({
-      {"sources: { s: {} }\n", "1:15 V0105 a source has one of `kafka` and `file`\n"},
+      {"sources: { s: {} }\n",
+       "1:15 V0105 a source has one of `kafka`, `file`, `tcp` and `http`\n"},
       {"sources: { s: { kafka: {}, file: f } }\n",
-       "1:15 V0108 a source has one of `kafka` and `file`\n"
+       "1:15 V0108 a source has one of `kafka`, `file`, `tcp` and `http`\n"
        "1:24 V0105 a source's `kafka` needs the key `brokers`\n"
        "1:24 V0105 a source's `kafka` needs the key `topics`\n"},
       {"sources: { \"s/1\": { file: \"\" } }\n",

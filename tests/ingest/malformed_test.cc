@@ -1,11 +1,14 @@
 // Records that are not valid: 24 kinds in each format. Each is quarantined with its place and
-// reason, and none of its neighbours is lost.
+// reason, and none of its neighbours is lost; in a replay, and through a live source.
 #include <catch2/catch.hpp>
 
 #include "ingest/codec_avro_schema.h"
+#include "ingest/source_tail.h"
 #include "tests/ingest/avro_support.h"
+#include "tests/ingest/live_support.h"
 #include "tests/ingest/protobuf_support.h"
 #include "tests/ingest/support.h"
+#include "tests/support/process.h"
 
 namespace vigil::ingest {
 namespace {
@@ -30,6 +33,41 @@ const Fields& AllFields() {
   return fields;
 }
 
+std::string WithoutNumber(const std::string& row) {
+  return row.substr(row.find_first_not_of("0123456789"));
+}
+
+// A live source reads the same: rows, places within records and reasons; its offsets are bytes.
+void CheckLive(const SourceCase& source, const std::string& text,
+               const std::vector<std::string>& rows) {
+  const testing::TempDir dir;
+  dir.Write("x", text);
+  const SystemClock clock;
+  SilentLog log;
+  TailSourceOptions options;
+  options.source.name = "s";
+  options.source.clock = &clock;
+  options.source.codec = CodecFor(source.fields, source.formats);
+  options.source.codec.options.strict = source.strict;
+  options.source.has_header = options.split.has_header = source.path == "x.csv";
+  const std::vector<Format> formats =
+      source.formats.empty() ? std::vector<Format>(1) : source.formats;
+  options.source.codec.codec = MakeCodec(formats, options.source.codec.options).value();
+  if (!source.formats.empty()) options.split.framing = Framing::kDelimited;
+  options.folder = dir.Path(".");
+  options.paths = {"x"};
+  options.stop_at_end = true;
+  const auto layout = options.source.codec.options.layout;
+  LiveReader reader(TailSource::Create(std::move(options), &log).value(), layout);
+  REQUIRE(reader.Until([&] { return reader.source().has_ended(); }));
+  REQUIRE(reader.rows.size() == rows.size());
+  const std::string place = "s/x/0 ";
+  for (size_t i = 0; i < rows.size(); ++i) {
+    REQUIRE(reader.rows[i].find(place) == 0);
+    CHECK(WithoutNumber(reader.rows[i].substr(place.size())) == WithoutNumber(rows[i]));
+  }
+}
+
 // Reads good, bad, good, bad, ... good, all kinds between good records, and checks each.
 template <typename Frame>
 void CheckKinds(SourceCase source, const std::string& head, const std::string& good,
@@ -51,6 +89,7 @@ void CheckKinds(SourceCase source, const std::string& head, const std::string& g
     CHECK(bad.find(kinds[i].why) != std::string::npos);
   }
   CHECK(rows.back() == std::to_string(2 * kKinds) + good_row);
+  CheckLive(source, text, rows);
 }
 
 TEST_CASE("Malformed records: JSON", "[ingest][unit]") {

@@ -74,12 +74,14 @@ inline std::map<std::string, int64_t> Totals(const std::string& log) {
   return totals;
 }
 
-inline void CheckLedger(const std::map<std::string, int64_t>& totals, int64_t read) {
+inline void CheckLedger(const std::map<std::string, int64_t>& totals, int64_t read,
+                        int64_t lost = 0) {
   REQUIRE(totals.count("read") == 1);
   CHECK(totals.at("read") == read);
   CHECK(totals.at("processed") + totals.at("late") + totals.at("quarantined") +
-            totals.at("waiting") ==
+            totals.at("waiting") + totals.at("lost") ==
         read);
+  CHECK(totals.at("lost") == lost);
 }
 
 // A daemon with its configuration, in a folder of its own.

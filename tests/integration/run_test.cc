@@ -20,6 +20,7 @@
 #include "tests/support/certificate.h"
 #include "tests/support/kafka.h"
 #include "tests/support/process.h"
+#include "tests/support/schema_registry.h"
 
 namespace vigil {
 namespace {
@@ -546,6 +547,53 @@ TEST_CASE("Run: start says where it begins, the group where it has been", "[inte
   }
 }
 
+TEST_CASE("Run: records that were deleted before they were read are lost, and said to be",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "deleted", 2);
+  small.Pairs(5, 1'000'000);
+  REQUIRE(small.Start(", stop: end")->process->Wait(60) == 0);
+  small.Pairs(5, 2'000'000);
+  SECTION("before the start") {
+    broker->DeleteRecords(small.topic, 0, 14);
+    const auto daemon = small.Start(", start: committed, stop: end");
+    REQUIRE(daemon->process->Wait(60) == 0);
+    CheckLedger(Totals(daemon->Log()), 20, 4);
+    CHECK(daemon->Log().find("lost: the records from 10 to 13 were deleted") != std::string::npos);
+    CHECK(daemon->Log().find("does not close") == std::string::npos);
+  }
+  SECTION("all of them, up to where a bounded run stops") {
+    broker->DeleteRecords(small.topic, 0, 20);
+    broker->DeleteRecords(small.topic, 1, 20);
+    const auto daemon = small.Start(", start: committed, stop: end");
+    REQUIRE(daemon->process->Wait(60) == 0);
+    CheckLedger(Totals(daemon->Log()), 20, 20);
+  }
+  SECTION("while it ran and did not read") {
+    const auto daemon = small.Start(", start: committed");
+    REQUIRE(WaitFor(30, [&] {
+      return broker->Committed(small.topic, small.topic, 2) ==
+             std::map<int, int64_t>{{0, 20}, {1, 20}};
+    }));
+    daemon->process->Signal(SIGSTOP);
+    small.Pairs(5, 3'000'000);
+    broker->DeleteRecords(small.topic, 0, 26);
+    daemon->process->Signal(SIGCONT);
+    REQUIRE(WaitFor(60, [&] {
+      return broker->Committed(small.topic, small.topic, 2) ==
+             std::map<int, int64_t>{{0, 30}, {1, 30}};
+    }));
+    daemon->process->Signal(SIGTERM);
+    REQUIRE(daemon->process->Wait(60) == 0);
+    const auto totals = Totals(daemon->Log());
+    INFO(daemon->Log());
+    // What had been fetched before is not lost; nothing is missing either way.
+    CheckLedger(totals, 40, totals.at("lost"));
+    CHECK(totals.at("lost") <= 6);
+  }
+}
+
 TEST_CASE("Run: patterns of topics, records without a value or that are no JSON", "[integration]") {
   Broker* broker = Broker::Get();
   if (broker == nullptr) return;
@@ -723,6 +771,56 @@ TEST_CASE("Run: a registry that is down delays the records that need it, no othe
   CHECK(daemon->File("errors.jsonl").empty());
 }
 
+// A record in Confluent's framing, of the schema in the next test.
+KafkaRecord Framed(uint8_t id, int64_t ts, const std::string& type) {
+  const auto number = [](int64_t n) {
+    std::string out;
+    for (auto left = static_cast<uint64_t>(n) << 1; true; left >>= 7) {
+      out.push_back(static_cast<char>((left & 0x7f) | (left > 0x7f ? 0x80 : 0)));
+      if (left <= 0x7f) return out;
+    }
+  };
+  KafkaRecord record;
+  record.value = std::string(4, '\0') + static_cast<char>(id) + number(ts) + number(2) + "a0" +
+                 number(static_cast<int64_t>(type.size())) + type;
+  return record;
+}
+
+TEST_CASE("Run: a registry that is down at the start and again while it runs costs no record",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "registry-down", 1);
+  const uint16_t port = testing::FakeRegistry().port();  // gone again
+  const std::string schema = R"({"type":"record","name":"E","fields":[{"name":"ts","type":"long"},
+      {"name":"account","type":"string"},{"name":"type","type":"string"}]})";
+  broker->ProduceInTransaction(small.topic, {Framed(7, 1000, "login"), Framed(7, 1010, "payment")},
+                               true);
+  small.more = " }\n    format: [{ avro: { registry: \"http://127.0.0.1:" + std::to_string(port) +
+               "\" } }]\n    event_time: { unit: ms";
+  const auto daemon = small.Start();
+  REQUIRE(
+      WaitFor(30, [&] { return daemon->Log().find("waits for schema 7") != std::string::npos; }));
+  {
+    testing::FakeRegistry registry(port);
+    registry.SetSchema(7, "AVRO", schema);
+    broker->ProduceInTransaction(small.topic, {Framed(7, 1500, "other")}, true);
+    CHECK(WaitFor(60, [&] { return HasAlerts(*daemon, 1); }));
+  }
+  broker->ProduceInTransaction(small.topic, {Framed(8, 2000, "login"), Framed(8, 2010, "payment")},
+                               true);
+  REQUIRE(
+      WaitFor(30, [&] { return daemon->Log().find("waits for schema 8") != std::string::npos; }));
+  testing::FakeRegistry registry(port);
+  registry.SetSchema(8, "AVRO", schema);
+  broker->ProduceInTransaction(small.topic, {Framed(8, 3000, "other")}, true);
+  CHECK(WaitFor(60, [&] { return HasAlerts(*daemon, 2); }));
+  const auto totals = StopAndCount(daemon.get(), 6);
+  CHECK(totals.at("waiting") == 1);
+  CHECK(daemon->File("errors.jsonl").empty());
+  CHECK(daemon->File("late.jsonl").empty());
+}
+
 TEST_CASE("Run: a bounded run of a topic that is not there is an error", "[integration]") {
   Broker* broker = Broker::Get();
   if (broker == nullptr) return;
@@ -748,10 +846,10 @@ TEST_CASE("Run: what is wrong with configuration and rules is said at once, all 
   const std::vector<Case> cases = {
       {head + "\"127.0.0.1:1\", topics: [t], start: now }\n", 2, {"`now`", "rules.yaml:5"}},
       {head + "\"127.0.0.1:1\", topics: [t] }\n", 1, {"rules.yaml:5"}},
-      {head + "\"127.0.0.1:1\", topics: [t] }\n    id: tx\n"
-              "    watermark: { punctuated: x > 1 }\n",
+      {head + "\"127.0.0.1:1\", topics: [t] }\n    id: \"[tx]\"\n"
+              "    watermark: { punctuated: string(x) }\n",
        2,
-       {"`id`", "punctuated", "rules.yaml:5"}},
+       {"`id` is", "`punctuated` is", "rules.yaml:5"}},
   };
   for (const Case& c : cases) {
     const ProcessResult run =

@@ -37,6 +37,8 @@ class Broker {
   // Deletes a partition's records before `offset`.
   void DeleteRecords(const std::string& topic, int partition, int64_t offset);
   void Grow(const std::string& topic, int partitions);
+  // Deletes a partition's records before an offset, as retention does.
+  void DeleteRecords(const std::string& topic, int partition, int64_t before);
   // Produces records to the partitions that they name, in order within each.
   void Produce(const std::string& topic, const std::vector<KafkaRecord>& records);
   // One record with its headers.

@@ -1,0 +1,342 @@
+// `vigil run` over what is not Kafka: the alerts of a replay, ledgers that close, what is refused.
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <signal.h>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <catch2/catch.hpp>
+#include <simdjson.h>
+
+#include "tests/support/process.h"
+
+namespace vigil::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::BackgroundProcess;
+using testing::ProcessResult;
+using testing::ReadFile;
+using testing::RunProcess;
+using testing::TempDir;
+using testing::VigilBinary;
+
+constexpr const char* kRules = R"(version: 1
+rules:
+  - rule: two-in-a-row
+    key: k
+    pattern: [{ begin: first, where: n == 1 }, { next: second, where: n == 2 }]
+    within: 10s
+    alert: { summary: "${k}" }
+)";
+constexpr const char* kSchema = "fields: { ts: int, k: string, n: int }\n";
+
+bool WaitFor(double seconds, const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (std::chrono::steady_clock::now() < end) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return condition();
+}
+
+size_t CountLines(const std::string& text) {
+  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+// The number behind `name=` in the daemon's closing line; -1 if there is none.
+int64_t Total(const std::string& log, const std::string& name) {
+  const size_t line = log.find(" info done ");
+  const size_t at = line == std::string::npos ? line : log.find(" " + name + "=", line);
+  return at == std::string::npos ? -1 : std::stoll(log.substr(at + name.size() + 2));
+}
+
+void CheckLedger(const std::string& log, int64_t read) {
+  INFO(log);
+  CHECK(Total(log, "read") == read);
+  CHECK(Total(log, "processed") + Total(log, "late") + Total(log, "quarantined") +
+            Total(log, "waiting") ==
+        read);
+  CHECK(Total(log, "lost") == 0);
+}
+
+// A folder with rules, a schema and a configuration whose source is given, and its daemon.
+class Job {
+ public:
+  explicit Job(const std::string& source) {
+    dir.Write("rules.yaml", kRules);
+    dir.Write("schema.yaml", kSchema);
+    config = dir.Write("vigil.yaml",
+                       "rules: rules.yaml\nschema: schema.yaml\nsources:\n  s:\n    " + source + R"(
+outputs:
+  alerts: [{ file: alerts.jsonl }]
+  errors: [{ file: errors.jsonl }]
+)");
+  }
+  void Start() {
+    process = std::make_unique<BackgroundProcess>(
+        std::vector<std::string>{VigilBinary(), "run", "-c", config}, dir.Path("out"),
+        dir.Path("log"));
+  }
+  std::string File(const std::string& name) const { return ReadFile(dir.Path(name)); }
+  void Append(const std::string& name, const std::string& text) const {
+    std::ofstream(dir.Path(name), std::ios::app | std::ios::binary) << text;
+  }
+  bool WaitForAlerts(size_t count) const {
+    return WaitFor(20, [&] { return CountLines(File("alerts.jsonl")) >= count; });
+  }
+  // Its log, once it has ended.
+  std::string Stop() {
+    process->Signal(SIGTERM);
+    CHECK(process->Wait(20) == 0);
+    return File("log");
+  }
+
+  TempDir dir;
+  std::string config;
+  std::unique_ptr<BackgroundProcess> process;
+};
+
+std::string Event(int64_t ts, const std::string& key, int n) {
+  return "{\"ts\":" + std::to_string(ts) + ",\"k\":\"" + key + "\",\"n\":" + std::to_string(n) +
+         "}\n";
+}
+
+// Pairs that match, one a second, from `second` on.
+std::string Pairs(int second, int count) {
+  std::string text;
+  for (int i = second; i < second + count; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    text += Event(1000 * i, key, 1) + Event(1000 * i + 1, key, 2);
+  }
+  return text;
+}
+
+// `rule at key` of each alert.
+std::vector<std::string> AlertsOf(const std::string& text) {
+  simdjson::dom::parser parser;
+  std::vector<std::string> alerts;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    const simdjson::padded_string padded(line);
+    const simdjson::dom::element alert = parser.parse(padded);
+    alerts.push_back(std::string(std::string_view(alert["rule"])) + " " +
+                     std::to_string(int64_t(alert["at"])) + " " +
+                     std::string(std::string_view(alert["key"]["k"])));
+  }
+  return alerts;
+}
+
+TEST_CASE("Run: a file that grows and is rotated gives the alerts of a replay", "[daemon]") {
+  Job job("file: events.log");
+  job.Append("events.log", Pairs(0, 100));
+  job.Start();
+  REQUIRE(job.WaitForAlerts(99));
+  // One pair lies across the rotation.
+  job.Append("events.log", Event(100'000, "across", 1));
+  fs::rename(job.dir.Path("events.log"), job.dir.Path("events.1"));
+  job.Append("events.log", Event(100'001, "across", 2) + "{broken\n" + Pairs(101, 100));
+  REQUIRE(job.WaitForAlerts(200));
+  const std::string log = job.Stop();
+  CheckLedger(log, 403);
+  CHECK(Total(log, "quarantined") == 1);
+  CHECK(job.File("errors.jsonl").find("events.log/0") != std::string::npos);
+
+  const std::string both =
+      job.dir.Write("both.jsonl", job.File("events.1") + job.File("events.log"));
+  const ProcessResult replay =
+      RunProcess({VigilBinary(), "replay", "-r", job.dir.Path("rules.yaml"), "--schema",
+                  job.dir.Path("schema.yaml"), "-o", job.dir.Path("replayed.jsonl"), both});
+  INFO(replay.err);
+  REQUIRE(replay.exit_code == 0);
+  std::string replayed;
+  std::istringstream in(job.File("replayed.jsonl"));
+  for (std::string line; std::getline(in, line);) {
+    if (line.find("\"kind\":\"match\"") != std::string::npos) replayed += line + "\n";
+  }
+  std::vector<std::string> expected = AlertsOf(replayed);
+  // The last event's own time is not passed by any other; it waits.
+  REQUIRE(expected.size() == 201);
+  expected.pop_back();
+  CHECK(AlertsOf(job.File("alerts.jsonl")) == expected);
+}
+
+TEST_CASE("Run: files are read to their end with `stop: end`, each a partition", "[daemon]") {
+  Job job(
+      "file: { path: ['*.jsonl', more/x.jsonl.gz], stop: end }\n    watermark: { bounded: 1s }");
+  fs::create_directory(job.dir.Path("more"));
+  job.Append("a.jsonl", Pairs(0, 500));
+  job.Append("b.jsonl", Pairs(200, 500));
+  job.Append("more/x.jsonl", Pairs(400, 500));
+  RunProcess({"gzip", job.dir.Path("more/x.jsonl")});
+  job.Start();
+  REQUIRE(job.process->Wait(30) == 0);
+  CheckLedger(job.File("log"), 3000);
+  CHECK(Total(job.File("log"), "late") == 0);
+  // Keys that come in two files at the same times match by the order of partitions.
+  CHECK(CountLines(job.File("alerts.jsonl")) >= 900);
+}
+
+TEST_CASE("Run: length-delimited Protobuf and CSV files", "[daemon]") {
+  SECTION("CSV, by its name") {
+    Job job("file: { path: events.csv, stop: end }");
+    job.Append("events.csv", "k,n,ts\na,1,1000\na,2,1001\na,2\n");
+    job.Start();
+    REQUIRE(job.process->Wait(30) == 0);
+    CheckLedger(job.File("log"), 3);
+    CHECK(AlertsOf(job.File("alerts.jsonl")) == std::vector<std::string>{"two-in-a-row 1001 a"});
+  }
+  SECTION("Protobuf") {
+    Job job(
+        "{ file: { path: events.bin, stop: end }, format: { protobuf: { descriptors: e.desc } } }");
+    job.dir.Write("e.proto",
+                  "syntax = \"proto3\";\nmessage E { int64 ts = 1; string k = 2; int64 n = 3; }\n");
+    REQUIRE(RunProcess({"protoc", "-I", job.dir.Path(""), "--descriptor_set_out",
+                        job.dir.Path("e.desc"), job.dir.Path("e.proto")})
+                .exit_code == 0);
+    const auto record = [](int ts, int n) {
+      std::string m = "\x08";
+      m += static_cast<char>(ts);
+      m += std::string("\x12\x01") + "a\x18" + static_cast<char>(n);
+      return static_cast<char>(m.size()) + m;
+    };
+    job.Append("events.bin", record(10, 1) + record(11, 2) + "\x03\xFF\xFF\xFF" + record(12, 1));
+    job.Start();
+    REQUIRE(job.process->Wait(30) == 0);
+    CheckLedger(job.File("log"), 4);
+    CHECK(Total(job.File("log"), "quarantined") == 1);
+    CHECK(AlertsOf(job.File("alerts.jsonl")) == std::vector<std::string>{"two-in-a-row 11 a"});
+  }
+}
+
+TEST_CASE("Run: time, watermark and id may be expressions, as in a replay", "[daemon]") {
+  Job job(R"({ file: { path: events.jsonl, stop: end }, event_time: { cel: sec * 1000 },
+       watermark: { punctuated: n == 9 }, id: tx })");
+  job.dir.Write("schema.yaml", "fields: { sec: int, k: string, n: int, tx: int }\n");
+  job.Append("events.jsonl", R"({"sec":2,"k":"a","n":2,"tx":8}
+{"sec":1,"k":"a","n":1,"tx":7}
+{"k":"a","n":1}
+{"sec":3,"k":"m","n":9}
+{"sec":2,"k":"a","n":1}
+)");
+  job.Start();
+  REQUIRE(job.process->Wait(30) == 0);
+  CheckLedger(job.File("log"), 5);
+  CHECK(Total(job.File("log"), "late") == 1);
+  CHECK(Total(job.File("log"), "quarantined") == 1);
+  const std::string alerts = job.File("alerts.jsonl");
+  CHECK(AlertsOf(alerts) == std::vector<std::string>{"two-in-a-row 2000 a"});
+  CHECK(alerts.find(R"("ids":{"first":[7],"second":[8]})") != std::string::npos);
+  const ProcessResult replay = RunProcess({VigilBinary(), "replay", "-c", job.config, "-o",
+                                           job.dir.Path("replayed"), job.dir.Path("events.jsonl")});
+  INFO(replay.err);
+  REQUIRE(replay.exit_code == 0);
+  const std::string id = alerts.substr(0, 40);
+  CHECK(job.File("replayed").find(id) != std::string::npos);
+}
+
+TEST_CASE("Run: a reload keeps what a source says of its events, and rows that wait", "[daemon]") {
+  Job job(R"({ file: events.csv, event_time: { cel: sec * 1000 }, watermark: { bounded: 5s },
+       id: tx })");
+  job.dir.Write("schema.yaml", "fields: { sec: int, k: string, n: int, tx: int, more: int }\n");
+  job.Append("events.csv", "k,n,sec,tx,more\na,1,1,101,7\na,2,2,102,8\n");
+  job.Start();
+  REQUIRE(WaitFor(20, [&] { return job.File("log").find("reads it") != std::string::npos; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  // Reads a field that nothing has read so far: the rows that wait are decoded again.
+  std::string rules = kRules;
+  rules.replace(rules.find("n == 1"), 6, "more == 7");
+  job.dir.Write("rules.yaml", rules);
+  REQUIRE(WaitFor(20, [&] { return job.File("log").find("rules reloaded") != std::string::npos; }));
+  job.Append("events.csv", "z,1,100,103,1\nbad,1\nz,1,,104,1\n");
+  REQUIRE(job.WaitForAlerts(1));
+  const std::string log = job.Stop();
+  CheckLedger(log, 5);
+  CHECK(Total(log, "quarantined") == 2);
+  const std::string alerts = job.File("alerts.jsonl");
+  CHECK(AlertsOf(alerts) == std::vector<std::string>{"two-in-a-row 2000 a"});
+  CHECK(alerts.find(R"("ids":{"first":[101],"second":[102]})") != std::string::npos);
+}
+
+TEST_CASE("Run: what a file cannot be is refused before anything is read", "[daemon]") {
+  const auto [source, exit_code, reason] = GENERATE(table<std::string, int, std::string>({
+      {"file: events.avro", 2, "events.avro: an Avro container file can only be replayed"},
+      {"{ file: e.jsonl, event_time: kafka }", 2, "`event_time: kafka` is for a source"},
+      {"file: { path: e.jsonl, drain: false }", 2, "there is no `stop: end`"},
+      {"file: { path: missing.jsonl, stop: end }", 3, "there is no file missing.jsonl"},
+      {"file: { path: damaged.gz }", 3, "damaged.gz"},
+      {"tcp: { listen: '0.0.0.0:0' }", 2, "can be reached by other machines"},
+      {"http: { listen: '0.0.0.0:0' }", 2, "can be reached by other machines"},
+      {"{ tcp: { listen: '127.0.0.1:0' }, file: x }", 2, "a source has one of"},
+  }));
+  Job job(source);
+  job.Append("damaged.gz", "\x1f\x8bnothing");
+  job.Start();
+  CHECK(job.process->Wait(20) == exit_code);
+  INFO(job.File("log"));
+  CHECK(job.File("log").find(reason) != std::string::npos);
+}
+
+// The port in the log's line that says where a source listens; 0 if there is none.
+int PortOf(const Job& job) {
+  const std::string log = job.File("log");
+  const size_t at = log.find("listens on 127.0.0.1:");
+  return at == std::string::npos ? 0 : std::stoi(log.substr(at + 21));
+}
+
+ProcessResult Post(const Job& job, const std::string& body, std::vector<std::string> more = {}) {
+  std::vector<std::string> argv = {
+      "curl",
+      "-s",
+      "--max-time",
+      "20",
+      "--data-binary",
+      "@-",
+      "http://127.0.0.1:" + std::to_string(PortOf(job)) + "/v1/events"};
+  argv.insert(argv.end(), more.begin(), more.end());
+  return RunProcess(argv, body);
+}
+
+TEST_CASE("Run: posted events are answered once their alerts are out", "[daemon]") {
+  Job job("{ http: { listen: '127.0.0.1:0', token: secret }, watermark: { bounded: 0s } }");
+  job.Start();
+  REQUIRE(WaitFor(20, [&] { return PortOf(job) > 0; }));
+  CHECK(Post(job, Pairs(0, 10)).out.find("a token is needed") != std::string::npos);
+  const std::vector<std::string> token = {"-H", "Authorization: Bearer secret"};
+  CHECK(Post(job, Pairs(0, 10), token).out ==
+        "{\"read\":20,\"accepted\":20,\"late\":0,\"quarantined\":0}\n");
+  // The last event waits for time to pass it.
+  CHECK(CountLines(job.File("alerts.jsonl")) == 9);
+  CHECK(Post(job, "bad\n" + Event(5, "late", 1) + Pairs(10, 1), token).out ==
+        "{\"read\":4,\"accepted\":2,\"late\":1,\"quarantined\":1}\n");
+  CHECK(CountLines(job.File("alerts.jsonl")) == 10);
+  CheckLedger(job.Stop(), 24);
+}
+
+TEST_CASE("Run: lines over a connection", "[daemon]") {
+  Job job("{ tcp: { listen: '127.0.0.1:0', record: 1KiB } }");
+  job.Start();
+  REQUIRE(WaitFor(20, [&] { return PortOf(job) > 0; }));
+  const auto send = [&](const std::string& text) {
+    job.dir.Write("sent", text);
+    return RunProcess({"bash", "-c",
+                       "cat " + job.dir.Path("sent") + " > /dev/tcp/127.0.0.1/" +
+                           std::to_string(PortOf(job))})
+        .exit_code;
+  };
+  CHECK(send(Pairs(0, 1000)) == 0);
+  CHECK(job.WaitForAlerts(999));
+  CHECK(send(std::string(5000, 'x') + "\n" + Pairs(1000, 10)) == 0);
+  CHECK(job.WaitForAlerts(1009));
+  CheckLedger(job.Stop(), 2021);
+  CHECK(job.File("errors.jsonl").find("longer than allowed") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace vigil::daemon
