@@ -402,7 +402,7 @@ std::string Family(const std::map<int, std::string>& edited) {
     text += "  - rule: r" + std::to_string(100 + i) + "\n    key: [account]\n    within: 50ms\n" +
             (other != edited.end() ? other->second
                                    : "    pattern: [" + stages + "type == 'p' && amount > " +
-                                         std::to_string(i % 40) + "\" }]\n");
+                                         std::to_string(36 + i % 3) + "\" }]\n");
   }
   return text;
 }
@@ -423,7 +423,7 @@ TEST_CASE("RunningRules: what is stored follows edits of a family's rules", "[da
     const std::string text = std::string("    pattern: [{ begin: ") + (round % 4 == 3 ? "t" : "s") +
                              ", where: type == 'l' }, { followed_by: p, where: \"type == 'p' && "
                              "amount > " +
-                             std::to_string(round) + "\" }]\n";
+                             std::to_string(34 + round % 5) + "\" }]\n";
     for (int turn = 0; turn < 3; ++turn) {
       shard.Apply(at, at + 7);
       at += 7;
@@ -443,7 +443,7 @@ TEST_CASE("RunningRules: what is stored follows edits of a family's rules", "[da
     results += shard.results.size();
     shard.Snapshot(&store);
   }
-  CHECK(results > 1000);
+  CHECK(results > 200);
 }
 
 }  // namespace
