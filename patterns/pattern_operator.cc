@@ -412,7 +412,8 @@ void PatternOperator::Retire(const std::vector<uint32_t>& rules) {
     }
   }
   if (!is_any) return;
-  // What stands for all blocks of a family goes with the last of its rules.
+  // What stands for all blocks of a family goes with the last of its rules. Until then what is
+  // stored of it changes.
   for (size_t f = 0; f < patterns_->families.size(); ++f) {
     const Family& family = patterns_->families[f];
     bool is_live = false;
@@ -425,7 +426,8 @@ void PatternOperator::Retire(const std::vector<uint32_t>& rules) {
     space.table.ForEach([&](KeyEntry* entry) {
       bool has_empty = false;
       for (BlockState& state : entry->blocks) {
-        if (matchers_[state.block]->DropRetired(&state)) Touch(entry, &state, &space);
+        const bool has_dropped = matchers_[state.block]->DropRetired(&state);
+        if (has_dropped || state.block >= blocks) Touch(entry, &state, &space);
         has_empty |= state.empty();
       }
       if (has_empty) RemoveEmpty(entry, &space);

@@ -210,17 +210,25 @@ void StateEncoder::PutFieldsAndPlaces() {
 void StateEncoder::PutEvents() {
   std::sort(events_.begin(), events_.end(),
             [this](uint32_t a, uint32_t b) { return store_.event(a).seq < store_.event(b).seq; });
+  // An event that came back with units of several rules may be there more than once, with one
+  // number.
+  const auto is_again = [this](size_t i) {
+    return i > 0 && store_.event(events_[i]).seq == store_.event(events_[i - 1]).seq;
+  };
   size_t size = 0;
-  for (uint32_t i = 0; i < events_.size(); ++i) {
-    event_place_[events_[i]] = i;
-    size += store_.event(events_[i]).json.size() + 32;
+  uint32_t place = 0;
+  for (size_t i = 0; i < events_.size(); ++i) {
+    if (i > 0 && !is_again(i)) ++place;
+    event_place_[events_[i]] = place;
+    if (!is_again(i)) size += store_.event(events_[i]).json.size() + 32;
   }
   PutFieldsAndPlaces();
   const size_t segments = size <= kEventSegment ? 1 : std::bit_ceil(size / kEventSegment);
   buckets_.clear();
-  for (const uint32_t event : events_) {
-    const uint64_t hash = Mix64(store_.event(event).offset);
-    buckets_.emplace_back(static_cast<uint32_t>(hash & (segments - 1)), event);
+  for (size_t i = 0; i < events_.size(); ++i) {
+    if (is_again(i)) continue;
+    const uint64_t hash = Mix64(store_.event(events_[i]).offset);
+    buckets_.emplace_back(static_cast<uint32_t>(hash & (segments - 1)), events_[i]);
   }
   if (segments > 1) {
     std::stable_sort(buckets_.begin(), buckets_.end(),

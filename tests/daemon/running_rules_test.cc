@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
@@ -191,7 +192,11 @@ class OneShard {
   void Restore(const testing::UnitStore& store, int64_t watermark) {
     op().ResumeAt(watermark);
     op().KeepChanges();
-    store.ForEach([this](const cep::RestoredUnit& unit) { REQUIRE(op().Restore(unit).ok()); });
+    store.ForEach([this](const cep::RestoredUnit& unit) {
+      const Status status = op().Restore(unit);
+      INFO(status.ToString());
+      REQUIRE(status.ok());
+    });
   }
 
   // By rule; and all partial matches.
@@ -432,6 +437,59 @@ TEST_CASE("RunningRules: what is stored follows each edit", "[daemon][unit]") {
       CHECK(others.units().size() == store.units().size());
     }
   }
+}
+
+// More rules of a shape than a block holds: `edited` says the lines of some of them.
+std::string Family(const std::map<int, std::string>& edited) {
+  std::string text = "version: 1\nrules:\n";
+  for (int i = 0; i < 130; ++i) {
+    const auto other = edited.find(i);
+    const std::string stages = "{ begin: s, where: type == 'l' }, { followed_by: p, where: \"";
+    text += "  - rule: r" + std::to_string(100 + i) + "\n    key: [account]\n    within: 50ms\n" +
+            (other != edited.end() ? other->second
+                                   : "    pattern: [" + stages + "type == 'p' && amount > " +
+                                         std::to_string(36 + i % 3) + "\" }]\n");
+  }
+  return text;
+}
+
+TEST_CASE("RunningRules: what is stored follows edits of a family's rules", "[daemon][unit]") {
+  std::map<int, std::string> edited;
+  auto rules = Follow(nullptr, Family(edited));
+  REQUIRE(rules->patterns->generations[0].patterns->families.size() == 1);
+  OneShard shard(rules);
+  shard.KeepChanges();
+  testing::UnitStore store;
+  int at = 0;
+  // The first rule, in whose name the family's state is stored, then others, then a whole block.
+  const std::pair<int, int> kEdited[] = {{0, 1}, {1, 3}, {70, 71}, {0, 64}, {0, 2}};
+  size_t results = 0;
+  for (int round = 0; round < 30; ++round) {
+    const auto [first, end] = kEdited[round % 5];
+    const std::string text = std::string("    pattern: [{ begin: ") + (round % 4 == 3 ? "t" : "s") +
+                             ", where: type == 'l' }, { followed_by: p, where: \"type == 'p' && "
+                             "amount > " +
+                             std::to_string(34 + round % 5) + "\" }]\n";
+    for (int turn = 0; turn < 3; ++turn) {
+      shard.Apply(at, at + 7);
+      at += 7;
+      shard.Snapshot(&store);
+    }
+    for (int i = first; i < end; ++i) edited[i] = text;
+    rules = Follow(rules.get(), Family(edited));
+    shard.Swap(rules);
+    shard.Snapshot(&store);
+    OneShard other(rules);
+    other.Restore(store, 1000 + (at - 1) * 10);
+    shard.results.clear();
+    shard.Apply(at, at + 60);
+    other.Apply(at, at + 60);
+    at += 60;
+    CHECK(other.results == shard.results);
+    results += shard.results.size();
+    shard.Snapshot(&store);
+  }
+  CHECK(results > 200);
 }
 
 }  // namespace
