@@ -102,8 +102,8 @@ class Matcher {
   bool has_changed() const { return !changes_.empty(); }
 
   // State that comes back from storage (matcher_state.cc).
-  // The state that a partial match may wait in, by its stage's index and its role; -1: there is
-  // none.
+  // The state that a partial match may wait in, by its stage's place (StagePlaceOf()) and its role;
+  // -1: there is none.
   int FindState(uint32_t stage, std::string_view role);
   // Makes whole what units have put into `state`, whose events have got their final numbers: sets
   // what follows from runs' paths, orders them, keeps them grouped if some are.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cep/base/check.h"
 #include "patterns/matcher.h"
 
 namespace vigil::patterns {
@@ -12,8 +13,12 @@ int Matcher::FindState(uint32_t stage, std::string_view role) {
   if (states_by_role_.empty()) {
     for (uint32_t s = 0; s < states.size(); ++s) {
       if (states[s].kind == StateKind::kFinal || states[s].kind == StateKind::kStop) continue;
-      states_by_role_.emplace(std::pair(states[s].stage, RoleOf(states[s])),
-                              static_cast<uint16_t>(s));
+      const bool is_new =
+          states_by_role_
+              .emplace(std::pair(StagePlaceOf(block_, states[s]), RoleOf(states[s])),
+                       static_cast<uint16_t>(s))
+              .second;
+      CEP_CHECK(is_new);  // names of states are unique
     }
   }
   const auto found = states_by_role_.find({stage, role});

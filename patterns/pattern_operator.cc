@@ -180,7 +180,7 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   if (!matcher.touched_rows().Test(context->row)) return;
   if (state != nullptr) {
     if (matcher.ProcessRow(context, (*entry)->key(), state, out)) QueueDue(*entry, space);
-    if (matcher.has_changed()) Touch(*entry, state, space);
+    if (keeps_changes_ && matcher.has_changed()) Touch(*entry, state, space);
     return;
   }
   std::string key;

@@ -27,10 +27,12 @@ std::string FormulaText(const Program& program, uint32_t id) {
 
 }  // namespace
 
+std::string_view StageNameOf(const State& state) {
+  return std::string_view(state.name).substr(0, state.name.find(':'));
+}
+
 std::string_view RoleOf(const State& state) {
-  const std::string_view name = state.name;
-  const size_t colon = name.find(':');
-  return colon == std::string_view::npos ? std::string_view() : name.substr(colon);
+  return std::string_view(state.name).substr(StageNameOf(state).size());
 }
 
 bool Program::HoldsUnmatched(uint32_t formula) const {

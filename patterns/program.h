@@ -70,7 +70,8 @@ struct State {
   std::vector<Edge> edges;
 };
 
-// Which of its stage's states it is: what its name has behind the stage's.
+// The stage or group whose name its name begins with, and which of its states it is: the rest.
+std::string_view StageNameOf(const State& state);
 std::string_view RoleOf(const State& state);
 
 struct Program {

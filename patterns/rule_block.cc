@@ -296,12 +296,11 @@ std::string WhyExplicit(const RuleBlock& block) {
   return "";
 }
 
-// The place of what the pattern calls its stages among the block's lists, added when new.
+// The place of what the pattern calls its stages and groups among the block's lists, added when
+// new.
 uint32_t StageNames(const Pattern& pattern, RuleBlock* block) {
   std::vector<std::string> names;
-  for (const Stage* stage : FlattenStages(pattern)) {
-    if (!stage->is_group()) names.push_back(stage->name);
-  }
+  for (const Stage* stage : FlattenStages(pattern)) names.push_back(stage->name);
   std::vector<std::vector<std::string>>& lists = block->stage_names;
   const auto known = std::find(lists.begin(), lists.end(), names);
   const auto place = static_cast<uint32_t>(known - lists.begin());
@@ -440,6 +439,12 @@ StatusOr<std::shared_ptr<const CompiledPatterns>> PatternsCompiler::Run(
 }
 
 }  // namespace
+
+uint32_t StagePlaceOf(const RuleBlock& block, const State& state) {
+  const std::vector<std::string>& names = block.stage_names[0];
+  return static_cast<uint32_t>(std::find(names.begin(), names.end(), StageNameOf(state)) -
+                               names.begin());
+}
 
 StatusOr<std::shared_ptr<const CompiledPatterns>> CompilePatterns(
     const std::vector<PatternRule>& rules, uint32_t group_above,

@@ -81,7 +81,8 @@ struct RuleBlock {
   std::vector<uint32_t> rules;   // rule set index by bit
   uint64_t all = 0;              // a bit for each rule
   std::vector<BlockRule> names;  // by bit
-  // What the rules call their stages, by the index in the rule; one list unless they differ.
+  // What the rules call their stages and, behind them, groups (FlattenStages()); one list unless
+  // they differ. The program's states are named as in the first one.
   std::vector<std::vector<std::string>> stage_names;
   std::vector<LeafPredicate> leaves;   // by the program's leaf index
   std::vector<uint32_t> start_leaves;  // leaves on which it depends whether an event starts a match
@@ -95,6 +96,10 @@ struct RuleBlock {
   uint32_t group_above = kNeverGrouped;
   std::string why_explicit;
 };
+
+// Where the stage or group that the state belongs to stands in the first of the block's lists of
+// names.
+uint32_t StagePlaceOf(const RuleBlock& block, const State& state);
 
 // Rules that keep their state under the same keys: one hash table per shard.
 struct KeySpace {

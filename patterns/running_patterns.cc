@@ -34,6 +34,15 @@ class IndexedSink : public cep::MatchSink {
   cep::MatchSink* out_;
 };
 
+// Of a generation that is older than the operators that are to run it.
+std::vector<uint32_t> RetiredRules(const Generation& generation) {
+  std::vector<uint32_t> retired;
+  for (uint32_t rule = 0; rule < generation.index_now.size(); ++rule) {
+    if (generation.index_now[rule] == kRetired) retired.push_back(rule);
+  }
+  return retired;
+}
+
 // Gives units to operators instead of a store.
 class HandOverWriter : public cep::UnitWriter {
  public:
@@ -78,6 +87,7 @@ RunningOperator::RunningOperator(std::shared_ptr<const RunningPatterns> running,
     }
     if (op == nullptr) {
       op = std::make_unique<PatternOperator>(generation.patterns);
+      op->Retire(RetiredRules(generation));
       op->ResumeAt(watermark_);
       added.push_back(op.get());
     }

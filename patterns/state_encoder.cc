@@ -41,8 +41,11 @@ ListedRules ListRules(std::span<const RuleBlock* const> blocks, std::span<const 
   if (blocks.size() == 1) listed.places.resize(blocks[0]->names.size());
   PutVarint(namings.size(), &listed.bytes);
   for (auto& [stages, rules] : namings) {
-    PutVarint(stages->size(), &listed.bytes);
-    for (const std::string& stage : *stages) PutBytes(stage, &listed.bytes);
+    const size_t plain = blocks[0]->program.stage_count;
+    PutVarint(plain, &listed.bytes);
+    for (size_t i = 0; i < plain; ++i) PutBytes((*stages)[i], &listed.bytes);
+    PutVarint(stages->size() - plain, &listed.bytes);
+    for (size_t i = plain; i < stages->size(); ++i) PutBytes((*stages)[i], &listed.bytes);
     std::sort(rules.begin(), rules.end(),
               [](const Listed& a, const Listed& b) { return a.incarnation < b.incarnation; });
     std::vector<uint64_t> incarnations;
@@ -277,7 +280,7 @@ void StateEncoder::PutSetsAndStates(std::span<const Run> runs, std::span<const R
   PutVarint(states_.size(), &bytes_);
   for (const uint16_t s : states_) {
     const State& state = block.program.states[s];
-    PutVarint(state.stage, &bytes_);
+    PutVarint(StagePlaceOf(block, state), &bytes_);
     PutBytes(RoleOf(state), &bytes_);
   }
 }

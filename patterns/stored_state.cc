@@ -357,12 +357,17 @@ class StateReader {
       StoredState::Naming naming;
       const size_t stages = reader_.Count(1);
       for (size_t s = 0; s < stages; ++s) naming.stages.push_back(reader_.Bytes());
+      const size_t groups = reader_.Count(1);
+      for (size_t s = 0; s < groups; ++s) naming.stages.push_back(reader_.Bytes());
       ReadRanges(&reader_, &naming.rules);
       naming.first = out_.rule_count;
       for (const NumberRange& range : naming.rules) {
         Check(!__builtin_add_overflow(out_.rule_count, range.count, &out_.rule_count), "rules");
       }
-      Check(stages > 0 && (i == 0 || stages == out_.namings[0].stages.size()), "rules");
+      if (i == 0) out_.stage_count = static_cast<uint32_t>(stages);
+      Check(stages > 0 && stages == out_.stage_count &&
+                (i == 0 || naming.stages.size() == out_.namings[0].stages.size()),
+            "rules");
       out_.namings.push_back(std::move(naming));
     }
     Check(count > 0, "rules");
@@ -411,7 +416,7 @@ class StateReader {
     const size_t count = reader_.Count(3);
     for (size_t i = 0; i < count && ok(); ++i) {
       StoredState::Node node;
-      ReadAccepted(Below(out_.namings[0].stages.size(), "paths"), &node);
+      ReadAccepted(Below(out_.stage_count, "paths"), &node);
       out_.nodes.push_back(node);
     }
     Check(true, "paths");
@@ -422,7 +427,7 @@ class StateReader {
     const size_t count = reader_.Count(3);
     for (uint32_t i = 0; i < count && ok(); ++i) {
       StoredState::Node node;
-      const uint32_t stage = Below(out_.namings[0].stages.size() + 1, "graph");
+      const uint32_t stage = Below(uint64_t{out_.stage_count} + 1, "graph");
       if (stage > 0) {
         ReadAccepted(stage - 1, &node);
       } else {

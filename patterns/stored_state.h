@@ -60,7 +60,7 @@ struct StoredState {
   };
   // Rules that call the stages alike.
   struct Naming {
-    std::vector<std::string_view> stages;  // in their order in the rule
+    std::vector<std::string_view> stages;  // in their order in the rule, groups behind them
     std::vector<NumberRange> rules;        // incarnations
     uint64_t first = 0;                    // the place of the first of them among all
   };
@@ -88,6 +88,7 @@ struct StoredState {
   std::vector<Event> events;  // in the order of rows: time, partition, offset
   std::vector<cep::Value> values;
   std::vector<Naming> namings;
+  uint32_t stage_count = 0;  // without groups
   uint64_t rule_count = 0;
   std::vector<std::vector<NumberRange>> sets;  // of rules, by their places
   std::vector<AutomatonState> states;

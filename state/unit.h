@@ -30,7 +30,7 @@ struct UnitKey {
   std::string_view tenant;          // empty by default
   std::string_view key_expression;  // canonical
   std::string_view key_values;      // cep::AppendKey()'s bytes
-  std::string_view owner;           // rule or feature; empty: what several of one key share
+  std::string_view owner;           // rule or feature; of several that share, the first one
 
   bool operator==(const UnitKey&) const = default;
 };
@@ -41,7 +41,7 @@ void AppendUnitKey(const UnitKey& key, std::string* out);
 StatusOr<UnitKey> ParseUnitKey(std::string_view bytes);
 
 struct UnitHead {
-  uint64_t incarnation = 0;     // of the rule; never used again once it is dead
+  uint64_t incarnation = 0;     // of the owner; never used again once it is dead
   uint64_t capture_layout = 0;  // the number of the layout that captured events have
 
   bool operator==(const UnitHead&) const = default;

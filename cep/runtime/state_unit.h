@@ -1,8 +1,8 @@
 // Keyed state on its way out of an operator and back in: units, as bytes.
 //
-// A unit is what one rule keeps for one key. An operator writes those that changed since it was
-// last asked, and takes each back as it was written; where the bytes go is the writer's.
-// Thread safety: a writer belongs to one shard's thread.
+// A unit is what one rule, or several that share it, keep for one key. An operator writes those
+// that changed since it was last asked, and takes each back as it was written; where the bytes go
+// is the writer's. Thread safety: a writer belongs to one shard's thread.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +19,12 @@ struct UnitName {
   uint32_t key_group = 0;           // < kKeyGroups
   std::string_view key_expression;  // canonical
   std::string_view key_values;      // AppendKey()'s bytes
-  std::string_view owner;           // the rule's id; empty: what several rules of a key share
+  std::string_view owner;           // the rule's id; of several that share, the first one's
 };
 
 // What is known of a unit without reading its body.
 struct UnitKind {
-  uint64_t incarnation = 0;     // of the rule: never used again once it is dead
+  uint64_t incarnation = 0;     // of the owner: never used again once it is dead
   uint64_t capture_layout = 0;  // a number for the fields that captured events have
 
   bool operator==(const UnitKind&) const = default;

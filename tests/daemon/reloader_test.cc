@@ -88,7 +88,7 @@ TEST_CASE("Reloader: a bad set is refused whole, and an equal one changes nothin
   const ReloadReport dry = setup.reloader->DryRun({{"t", RuleText("a", "y")}});
   CHECK(dry.outcome == Outcome::kAccepted);
   REQUIRE(dry.verdicts.size() == 1);
-  CHECK(dry.verdicts[0].verdict == Verdict::kReset);
+  CHECK(dry.verdicts[0].verdict == Verdict::kCompatible);
   CHECK(setup.target.Ids() == "a ");
   dir.Write("a.yaml", RuleText("b", "x"));
   CHECK(setup.reloader->Reload().outcome == Outcome::kActivated);

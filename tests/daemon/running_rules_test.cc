@@ -9,6 +9,7 @@
 #include "cep/runtime/key_usage.h"
 #include "cep/runtime/shard.h"
 #include "rules/load.h"
+#include "tests/support/snapshot_run.h"
 
 namespace vigil::daemon {
 namespace {
@@ -183,13 +184,24 @@ class OneShard {
                                                                    " " + ToHex(record.id));
     }
   }
-  size_t live_nodes() const {
-    return static_cast<const patterns::RunningOperator&>(shard_.op()).live_nodes();
+  size_t live_nodes() const { return op().live_nodes(); }
+  void KeepChanges() { op().KeepChanges(); }
+  void Snapshot(testing::UnitStore* store) { REQUIRE(op().Snapshot(store).ok()); }
+  // As after a restart, at the watermark of `from`.
+  void Restore(const testing::UnitStore& store, int64_t watermark) {
+    op().ResumeAt(watermark);
+    op().KeepChanges();
+    store.ForEach([this](const cep::RestoredUnit& unit) { REQUIRE(op().Restore(unit).ok()); });
   }
 
   std::map<std::string, std::vector<std::string>> results;
 
  private:
+  patterns::RunningOperator& op() const {
+    return const_cast<patterns::RunningOperator&>(
+        static_cast<const patterns::RunningOperator&>(shard_.op()));
+  }
+
   static inline const cep::Partition kPartition{"s", "t", 0, "s/t/0"};
   std::shared_ptr<const RunningRules> rules_;
   cep::Shard shard_;
@@ -324,6 +336,56 @@ TEST_CASE("RunningRules: incarnations are never used again", "[daemon][unit]") {
   CHECK(gone->incarnations == std::vector<uint64_t>{1, 4});
   const auto back = Follow(gone.get(), kTwo);
   CHECK(back->incarnations == std::vector<uint64_t>{1, 5});
+}
+
+TEST_CASE("RunningRules: what is stored follows each edit", "[daemon][unit]") {
+  for (const std::string& pattern : Patterns()) {
+    INFO(pattern);
+    const std::string kEdits[] = {
+        TwoOfAShape(pattern, "amount > 25"),       // compatible
+        TwoOfAShape(pattern, "amount > 25", "t"),  // reset
+        TwoOfAShape(pattern, "amount > 22", "t"),
+        Replaced(TwoOfAShape(pattern, "amount > 22", "t"), "rule: a\n", "rule: c\n"),
+        Replaced(TwoOfAShape(pattern, "amount > 22", "t"), "rule: b\n", "rule: d\n"),
+        TwoOfAShape(pattern, "amount > 22", "t"),
+    };
+    auto rules = Follow(nullptr, TwoOfAShape(pattern, "amount > 20"));
+    OneShard shard(rules);
+    shard.KeepChanges();
+    testing::UnitStore store;
+    int at = 0;
+    const auto go_on = [&](OneShard* one, int events) { one->Apply(at, at + events); };
+    for (const std::string& edit : kEdits) {
+      INFO(edit);
+      go_on(&shard, 40);
+      at += 40;
+      shard.Snapshot(&store);
+      rules = Follow(rules.get(), edit);
+      shard.Swap(rules);
+      if (at % 80 == 0) {  // else the edit and what follows it are written together
+        shard.Snapshot(&store);
+        testing::UnitStore unchanged = store;
+        shard.Snapshot(&store);
+        CHECK(store.units() == unchanged.units());
+      }
+      go_on(&shard, 40);
+      at += 40;
+      shard.Snapshot(&store);
+      // Another process that runs the same rules goes on alike.
+      OneShard other(rules);
+      other.Restore(store, 1000 + (at - 1) * 10);
+      testing::UnitStore others = store;
+      shard.results.clear();
+      go_on(&shard, 100);
+      go_on(&other, 100);
+      CHECK(other.results == shard.results);
+      CHECK_FALSE(shard.results.empty());
+      at += 100;
+      shard.Snapshot(&store);
+      other.Snapshot(&others);
+      CHECK(others.units().size() == store.units().size());
+    }
+  }
 }
 
 }  // namespace

@@ -5,11 +5,13 @@
 // matches are compared: Flink has no timer for it.
 #include <algorithm>
 #include <fstream>
+#include <memory>
 
 #include <catch2/catch.hpp>
 #include <simdjson.h>
 
 #include "tests/support/reference_run.h"
+#include "tests/support/snapshot_run.h"
 
 namespace vigil::testing {
 namespace {
@@ -101,6 +103,50 @@ TEST_CASE("Reference: Flink's matches and timeouts", "[property][corpus]") {
     ++compared;
   }
   WARN(family << ": " << compared << " compared, " << refused << " refused");
+  CHECK(compared > 0);
+}
+
+// What the engine gives if its state is written and taken back by another one after each event.
+Results InterruptedResults(const LoadedCase& loaded, const std::vector<CaseEvent>& events) {
+  Results results;
+  UnitStore store;
+  auto run = std::make_unique<SteppedRun>(loaded, events, 1);
+  const auto take = [&] {
+    for (const std::string& line : run->TakeLines()) {
+      results.insert(line.substr(line.find(' ') + 1));
+    }
+  };
+  for (size_t at = 0; at < events.size();) {
+    at = run->Step(at);
+    take();
+    run->Snapshot(&store);
+    run = std::make_unique<SteppedRun>(loaded, events, 1);
+    run->Restore(store);
+  }
+  run->Finish();
+  take();
+  return results;
+}
+
+TEST_CASE("PatternOperator: Flink's matches and timeouts over a restart after each event",
+          "[property][corpus]") {
+  const std::string family = GENERATE("sequence", "contiguity", "negation", "within", "keys",
+                                      "quantifiers", "groups", "iterative", "skip", "mixed");
+  std::ifstream file("tests/corpus/patterns/" + family + ".jsonl");
+  REQUIRE(file.good());
+  simdjson::dom::parser parser;
+  int compared = 0;
+  for (std::string line; std::getline(file, line);) {
+    const element test_case = parser.parse(line);
+    const PatternCase read = ReadCase(test_case);
+    const LoadedCase loaded = LoadCase(read);
+    if (loaded.rules == nullptr) continue;
+    INFO(std::string_view(test_case["name"]) << "\n" << read.ToString());
+    const bool with_timeouts = !Contains(test_case["rule"]["pattern"], "\"within\"");
+    CHECK(WithoutKeys(InterruptedResults(loaded, read.events), with_timeouts) ==
+          ExpectedResults(test_case["expected"], with_timeouts));
+    ++compared;
+  }
   CHECK(compared > 0);
 }
 

@@ -211,6 +211,7 @@ TEST_CASE("PatternOperator: the bytes of a unit", "[property]") {
   put({1, 2});  // rules: of one naming, two stages
   PutBytes("a", &body);
   PutBytes("b", &body);
+  put({0});           // no groups
   put({1, 1, 0});     // one range: incarnation 1
   put({1, 1, 0, 0});  // sets: one of one range, the first rule
   put({1, 1});        // states: of stage `b`

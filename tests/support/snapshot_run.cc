@@ -18,6 +18,10 @@ Status UnitStore::Put(const cep::UnitName& name, const cep::UnitKind& kind,
   Unit& unit = units_[{name.key_group, std::string(name.key_expression),
                        std::string(name.key_values), std::string(name.owner)}];
   // Who writes knows what is stored.
+  if (stored->size() != unit.parts.size()) {
+    std::fprintf(stderr, "unit of %s: %zu parts are stored, not %zu\n",
+                 std::string(name.owner).c_str(), unit.parts.size(), stored->size());
+  }
   CEP_CHECK(stored->size() == unit.parts.size());
   unit.kind = kind;
   unit.parts.resize(segments.size());
