@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +50,9 @@ class Sink {
 struct TargetCursor {
   uint64_t boot = 0;      // the random id of the start that gave `sequence`
   uint64_t sequence = 0;  // of the first record that is not delivered
+  // The target holds records of a past that was given up; what of it is raised again is not to be
+  // delivered again.
+  bool skips = false;
 
   bool operator==(const TargetCursor&) const = default;
 };
@@ -72,6 +77,12 @@ class TransactionalSink {
   // Cursor of the last records that the target holds, by what is written with them; none if it
   // holds none that tell. For targets that have lost their cursor.
   virtual StatusOr<std::optional<TargetCursor>> FindLast(const std::atomic<bool>& is_giving_up) = 0;
+
+  // Ids of the records that the target holds whose place in the outbox is `wanted`; reads all of
+  // it.
+  virtual StatusOr<std::set<std::string>> FindIds(
+      const std::function<bool(const TargetCursor& at)>& wanted,
+      const std::atomic<bool>& is_giving_up) = 0;
 
   static constexpr size_t kMaxRecords = 10'000;
 };

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -16,6 +17,7 @@ constexpr int kPollMs = 50;
 constexpr int kCallMs = 2'000;   // of one attempt
 constexpr int kPurgeMs = 1'000;  // to report what is taken back
 constexpr int kRequestMs = 5'000;
+constexpr std::string_view kSkipMark = " skip";
 constexpr int64_t kLastRecords = 200;  // of each partition that are looked at for a lost cursor
 
 const io::KafkaProperties& Defaults() {
@@ -64,20 +66,23 @@ bool ParseNumber(std::string_view text, int base, T* number) {
   return error == std::errc() && end == text.data() + text.size() && !text.empty();
 }
 
+// Empty where it has none of this name.
+std::string_view HeaderOf(const rd_kafka_message_t& message, const char* name) {
+  rd_kafka_headers_t* headers = nullptr;
+  const void* value = nullptr;
+  size_t size = 0;
+  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+      rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return {};
+  }
+  return {static_cast<const char*>(value), size};
+}
+
 // The cursor behind the record, by its headers.
 std::optional<TargetCursor> CursorBehind(const rd_kafka_message_t& message) {
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return {};
-  const auto number = [headers](const char* name, int base, uint64_t* out) {
-    const void* value = nullptr;
-    size_t size = 0;
-    if (rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return false;
-    }
-    return ParseNumber(std::string_view(static_cast<const char*>(value), size), base, out);
-  };
   TargetCursor cursor;
-  if (!number("vigil-boot", 16, &cursor.boot) || !number("vigil-seq", 10, &cursor.sequence)) {
+  if (!ParseNumber(HeaderOf(message, "vigil-boot"), 16, &cursor.boot) ||
+      !ParseNumber(HeaderOf(message, "vigil-seq"), 10, &cursor.sequence)) {
     return {};
   }
   ++cursor.sequence;
@@ -192,7 +197,10 @@ StatusOr<std::optional<TargetCursor>> ExactKafkaSink::ReadCursor() {
   if (at->offset < 0) return std::optional<TargetCursor>();
   TargetCursor cursor;
   cursor.sequence = static_cast<uint64_t>(at->offset);
-  const std::string_view metadata(static_cast<const char*>(at->metadata), at->metadata_size);
+  std::string_view metadata(static_cast<const char*>(at->metadata), at->metadata_size);
+  cursor.skips = metadata.size() > kSkipMark.size() &&
+                 metadata.substr(metadata.size() - kSkipMark.size()) == kSkipMark;
+  if (cursor.skips) metadata.remove_suffix(kSkipMark.size());
   if (!ParseNumber(metadata, 16, &cursor.boot)) {
     return absl::FailedPreconditionError(
         "sink " + options_.name + ": the group of its name has a committed offset for topic " +
@@ -257,7 +265,8 @@ Status ExactKafkaSink::SendCursor(const TargetCursor& after,
   rd_kafka_topic_partition_t* at =
       rd_kafka_topic_partition_list_add(list.get(), options_.topic.c_str(), 0);
   at->offset = static_cast<int64_t>(after.sequence);
-  const std::string boot = HexOf(after.boot);
+  std::string boot = HexOf(after.boot);
+  if (after.skips) boot.append(kSkipMark);
   at->metadata = strdup(boot.c_str());  // the list frees it
   at->metadata_size = boot.size();
   struct Destroy {
@@ -304,17 +313,14 @@ Status ExactKafkaSink::Deliver(std::vector<Outgoing>* records, const TargetCurso
   return Close(status);
 }
 
-// Reads the last records of each partition. Each names its place in the outbox, which the records
-// of a sink pass in order, so the highest is the last.
-StatusOr<std::optional<TargetCursor>> ExactKafkaSink::FindLast(
-    const std::atomic<bool>& is_giving_up) {
+Status ExactKafkaSink::ReadTopic(int64_t count, const std::atomic<bool>& is_giving_up,
+                                 const std::function<void(const rd_kafka_message_t&)>& use) {
   const io::KafkaPtr<rd_kafka_topic_t> topic(
       rd_kafka_topic_new(producer_.get(), options_.topic.c_str(), nullptr));
   const rd_kafka_metadata_t* raw = nullptr;
   RETURN_IF_ERROR(io::KafkaStatus(
       rd_kafka_metadata(producer_.get(), 0, topic.get(), &raw, kRequestMs), "metadata"));
   const io::KafkaPtr<const rd_kafka_metadata_t> metadata(raw);
-  std::optional<TargetCursor> last;
   rd_kafka_poll_set_consumer(consumer_.get());
   const int partitions = metadata->topic_cnt > 0 ? metadata->topics[0].partition_cnt : 0;
   const io::KafkaPtr<rd_kafka_topic_partition_list_t> list(
@@ -327,7 +333,7 @@ StatusOr<std::optional<TargetCursor>> ExactKafkaSink::FindLast(
                                                          &low, &high, kRequestMs),
                         "offsets of " + options_.topic));
     rd_kafka_topic_partition_list_add(list.get(), options_.topic.c_str(), p)->offset =
-        std::max(low, high - kLastRecords);
+        high - low > count ? high - count : low;
   }
   RETURN_IF_ERROR(io::KafkaStatus(rd_kafka_assign(consumer_.get(), list.get()), "assign"));
   for (int ended = 0; ended < partitions;) {
@@ -335,13 +341,36 @@ StatusOr<std::optional<TargetCursor>> ExactKafkaSink::FindLast(
     rd_kafka_message_t* message = rd_kafka_consumer_poll(consumer_.get(), kPollMs);
     if (message == nullptr) continue;
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) ++ended;
-    const std::optional<TargetCursor> cursor =
-        message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? CursorBehind(*message) : std::nullopt;
-    if (cursor && (!last || cursor->sequence > last->sequence)) last = cursor;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) use(*message);
     rd_kafka_message_destroy(message);
   }
-  RETURN_IF_ERROR(io::KafkaStatus(rd_kafka_assign(consumer_.get(), nullptr), "assign"));
+  return io::KafkaStatus(rd_kafka_assign(consumer_.get(), nullptr), "assign");
+}
+
+// Each record names its place in the outbox, which a sink's records pass in order, so the highest
+// is the last.
+StatusOr<std::optional<TargetCursor>> ExactKafkaSink::FindLast(
+    const std::atomic<bool>& is_giving_up) {
+  std::optional<TargetCursor> last;
+  RETURN_IF_ERROR(ReadTopic(kLastRecords, is_giving_up, [&](const rd_kafka_message_t& message) {
+    const std::optional<TargetCursor> cursor = CursorBehind(message);
+    if (cursor && (!last || cursor->sequence > last->sequence)) last = cursor;
+  }));
   return last;
+}
+
+StatusOr<std::set<std::string>> ExactKafkaSink::FindIds(
+    const std::function<bool(const TargetCursor& at)>& wanted,
+    const std::atomic<bool>& is_giving_up) {
+  std::set<std::string> ids;
+  RETURN_IF_ERROR(ReadTopic(std::numeric_limits<int64_t>::max(), is_giving_up,
+                            [&](const rd_kafka_message_t& message) {
+                              const std::optional<TargetCursor> cursor = CursorBehind(message);
+                              if (!cursor || !wanted(*cursor)) return;
+                              std::string id(HeaderOf(message, "vigil-id"));
+                              if (!id.empty()) ids.insert(std::move(id));
+                            }));
+  return ids;
 }
 
 }  // namespace vigil::alerts

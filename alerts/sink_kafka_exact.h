@@ -2,18 +2,19 @@
 //
 // Records go in transactions of a producer whose transactional.id is the sink's name. The cursor
 // goes with them: as the offset that the group of the same name commits for partition 0 of the
-// sink's own topic, with the boot's id as metadata. A message has the headers `vigil-id`,
-// `vigil-boot` and `vigil-seq`. Every error but a fencing closes the producer: what became of its
-// transaction, the next Open() finds out by the cursor.
-// Source: KIP-98, KIP-447; with librdkafka 2.0.2 the cursor can only be read once the predecessor's
-// transaction is ended, which init_transactions() does.
-// Tests: tests/integration/state_test.cc, against a real broker.
+// sink's own topic, with the boot's id as metadata, and the word `skip` behind it where the cursor
+// says so. A message has the headers `vigil-id`, `vigil-boot` and `vigil-seq`. Every error but a
+// fencing closes the producer: what became of its transaction, the next Open() finds out by the
+// cursor. Source: KIP-98, KIP-447; with librdkafka 2.0.2 the cursor can only be read once the
+// predecessor's transaction is ended, which init_transactions() does. Tests:
+// tests/integration/state_test.cc, against a real broker.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,8 @@ class ExactKafkaSink : public TransactionalSink, private io::KafkaEvents {
   Status Deliver(std::vector<Outgoing>* records, const TargetCursor& after,
                  const std::atomic<bool>& is_giving_up) override;
   StatusOr<std::optional<TargetCursor>> FindLast(const std::atomic<bool>& is_giving_up) override;
+  StatusOr<std::set<std::string>> FindIds(const std::function<bool(const TargetCursor& at)>& wanted,
+                                          const std::atomic<bool>& is_giving_up) override;
 
  private:
   explicit ExactKafkaSink(ExactKafkaSinkOptions options) : options_(std::move(options)) {}
@@ -59,6 +62,9 @@ class ExactKafkaSink : public TransactionalSink, private io::KafkaEvents {
   Status Retry(const char* what, const std::atomic<bool>& is_giving_up,
                const std::function<rd_kafka_error_t*()>& call);
   Status Close(Status status);
+  // Calls `use` with the last `count` committed records of each partition, of each in order.
+  Status ReadTopic(int64_t count, const std::atomic<bool>& is_giving_up,
+                   const std::function<void(const rd_kafka_message_t&)>& use);
 
   const ExactKafkaSinkOptions options_;
   io::KafkaPtr<rd_kafka_t> producer_;

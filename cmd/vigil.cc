@@ -90,11 +90,13 @@ void AddRun(CLI::App* command, int* exit_code) {
   const auto rollback = std::make_shared<std::string>("refuse");
   command
       ->add_option("--after-rollback", *rollback,
-                   "Of a sink that is ahead of the state: refuse, or redeliver what comes again")
-      ->check(CLI::IsMember({"refuse", "redeliver"}))
+                   "Of a sink that is ahead of the state: refuse, skip-delivered or redeliver what "
+                   "comes again")
+      ->check(CLI::IsMember({"refuse", "skip-delivered", "redeliver"}))
       ->default_str("refuse");
   command->callback([o, format, drain_s, rollback, exit_code] {
     if (*rollback == "redeliver") o->after_rollback = daemon::AfterRollback::kRedeliver;
+    if (*rollback == "skip-delivered") o->after_rollback = daemon::AfterRollback::kSkipDelivered;
     o->log_format = *format == "json" ? daemon::LogFormat::kJson : daemon::LogFormat::kText;
     o->drain_limit = std::chrono::milliseconds(static_cast<int64_t>(*drain_s * 1000));
     *exit_code = RunRun(*o);

@@ -248,6 +248,15 @@ StatusOr<std::vector<std::pair<uint64_t, state::OutboxRecord>>> DurableState::Re
   return records;
 }
 
+bool DurableState::Knows(const state::OutboxPosition& position) const {
+  for (size_t i = 0; i < boots_.size(); ++i) {
+    if (boots_[i].id != position.boot) continue;
+    const uint64_t end = i + 1 < boots_.size() ? boots_[i + 1].first_sequence : end_.load();
+    return position.sequence >= boots_[i].first_sequence && position.sequence <= end;
+  }
+  return false;
+}
+
 uint64_t DurableState::BootOf(uint64_t sequence) const {
   uint64_t id = 0;
   for (const state::Boot& boot : boots_) {

@@ -111,6 +111,8 @@ class DurableState {
   // Up to `max_bytes` of durable records from `sequence` on.
   StatusOr<std::vector<std::pair<uint64_t, state::OutboxRecord>>> ReadOutbox(
       uint64_t sequence, size_t max_bytes) const;
+  // Whether the position is one of this state, as it was found or since.
+  bool Knows(const state::OutboxPosition& position) const;
   // The boot that gave `sequence`, or will give it.
   uint64_t BootOf(uint64_t sequence) const;
   // A checkpoint now, which is kept as those of the interval are; returns its path. Waits.

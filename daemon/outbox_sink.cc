@@ -77,6 +77,7 @@ StatusOr<state::OutboxPosition> OutboxSink::TransactionalPlace(bool is_first) {
   ASSIGN_OR_RETURN(const std::optional<alerts::TargetCursor> cursor,
                    transactional_->Open(is_giving_up_));
   is_open_ = true;
+  if (cursor && cursor->skips) RETURN_IF_ERROR(FindSkipped());
   std::optional<state::OutboxPosition> target;
   if (cursor) target = {cursor->boot, cursor->sequence};
   if (!is_first) {
@@ -112,6 +113,16 @@ StatusOr<state::OutboxPosition> OutboxSink::TransactionalPlace(bool is_first) {
   return state_->PlaceOf(options_.name, target);
 }
 
+// What the target holds of a past that the state knows nothing of.
+Status OutboxSink::FindSkipped() {
+  ASSIGN_OR_RETURN(skipped_, transactional_->FindIds(
+                                 [this](const alerts::TargetCursor& at) {
+                                   return !state_->Knows({at.boot, at.sequence});
+                                 },
+                                 is_giving_up_));
+  return absl::OkStatus();
+}
+
 Status OutboxSink::Begin() {
   StatusOr<state::OutboxPosition> place =
       transactional_ ? TransactionalPlace(true) : state_->PlaceOf(options_.name, std::nullopt);
@@ -119,8 +130,12 @@ Status OutboxSink::Begin() {
     if (options_.after_rollback == AfterRollback::kRefuse) {
       return absl::FailedPreconditionError(
           absl::StrCat(std::string(place.status().message()),
-                       "; was an older state restored? --after-rollback=redeliver delivers again "
-                       "what is raised again"));
+                       "; was an older state restored? --after-rollback=skip-delivered goes on "
+                       "from there without what the target has, --after-rollback=redeliver "
+                       "delivers again what is raised again"));
+    }
+    if (transactional_ && options_.after_rollback == AfterRollback::kSkipDelivered) {
+      RETURN_IF_ERROR(FindSkipped());
     }
     const std::optional<state::OutboxPosition> known = state_->KnownPlace(options_.name);
     place = known ? state_->PlaceOf(options_.name, known)
@@ -131,7 +146,8 @@ Status OutboxSink::Begin() {
   next_ = place->sequence;
   if (transactional_) {
     // From here on the target knows the sink.
-    RETURN_IF_ERROR(transactional_->Deliver(nullptr, {At(next_).boot, next_}, is_giving_up_));
+    RETURN_IF_ERROR(transactional_->Deliver(nullptr, {At(next_).boot, next_, !skipped_.empty()},
+                                            is_giving_up_));
     renewed_ = std::chrono::steady_clock::now();
   } else {
     repeats_end_ = state_->end();
@@ -141,7 +157,7 @@ Status OutboxSink::Begin() {
   return absl::OkStatus();
 }
 
-StatusOr<OutboxSink::Batch> OutboxSink::Read(uint64_t from) const {
+StatusOr<OutboxSink::Batch> OutboxSink::Read(uint64_t from) {
   ASSIGN_OR_RETURN(const auto stored, state_->ReadOutbox(from, kBatchBytes));
   Batch batch;
   batch.end = from;
@@ -150,6 +166,7 @@ StatusOr<OutboxSink::Batch> OutboxSink::Read(uint64_t from) const {
     batch.end = sequence + 1;
     if (record.output != options_.output) continue;
     ASSIGN_OR_RETURN(alerts::Outgoing outgoing, DecodeOutboxRecord(record, options_.key_field));
+    if (skipped_.erase(outgoing.id) > 0) continue;
     outgoing.sequence = sequence;
     outgoing.boot = absl::StrCat(absl::Hex(state_->BootOf(sequence), absl::kZeroPad16));
     batch.records.push_back(std::move(outgoing));
@@ -182,8 +199,8 @@ Status OutboxSink::DeliverOnce(Batch* batch) {
     // What became of the transaction: all of it happened, or nothing.
     if (place.sequence >= batch->end) return absl::OkStatus();
   }
-  const Status status =
-      transactional_->Deliver(&batch->records, {At(batch->end).boot, batch->end}, is_giving_up_);
+  const Status status = transactional_->Deliver(
+      &batch->records, {At(batch->end).boot, batch->end, !skipped_.empty()}, is_giving_up_);
   if (absl::IsInvalidArgument(status)) {
     if (!BuryRefused(batch)) return absl::CancelledError("giving up");
     return DeliverOnce(batch);

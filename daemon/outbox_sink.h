@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,6 +29,9 @@ namespace vigil::daemon {
 // the state was deleted.
 enum class AfterRollback : uint8_t {
   kRefuse,
+  // Go on from the state's end, but do not deliver again what the target has: it is asked for the
+  // ids of what the state does not know of. Of sinks whose targets cannot be asked: as kRedeliver.
+  kSkipDelivered,
   kRedeliver,  // go on from the state's end: what is raised again is delivered again
 };
 
@@ -78,7 +82,8 @@ class OutboxSink {
   void Work();
   Status Begin();
   StatusOr<state::OutboxPosition> TransactionalPlace(bool is_first);
-  StatusOr<Batch> Read(uint64_t from) const;
+  Status FindSkipped();
+  StatusOr<Batch> Read(uint64_t from);
   Status Deliver(Batch* batch);
   Status DeliverOnce(Batch* batch);
   bool BuryRefused(Batch* batch);
@@ -95,6 +100,7 @@ class OutboxSink {
   bool is_open_ = false;      // the transactional sink's; the thread's
   uint64_t repeats_end_ = 0;  // up to here an earlier run may have delivered; the thread's
   std::chrono::steady_clock::time_point renewed_;
+  std::set<std::string> skipped_;  // ids of what the target has already; the thread's
 
   std::atomic<bool> is_ready_ = false;
   std::atomic<bool> is_giving_up_ = false;

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -94,10 +95,11 @@ struct OpenState {
 // What a target holds: lives longer than the sinks that write to it.
 struct Target {
   std::mutex mutex;
-  std::vector<std::string> lines;              // guarded by mutex, as all below
-  std::optional<alerts::TargetCursor> cursor;  // of a transactional one
-  int fail = 0;                                // so many calls fail
-  bool fails_after = false;                    // they fail although they have happened
+  std::vector<std::string> lines;                      // guarded by mutex, as all below
+  std::optional<alerts::TargetCursor> cursor;          // of a transactional one
+  std::map<std::string, alerts::TargetCursor> places;  // behind each record, by its id
+  int fail = 0;                                        // so many calls fail
+  bool fails_after = false;                            // they fail although they have happened
   bool is_fenced = false;
   std::string refuses;  // a line that it will never take
   std::vector<std::string> Lines() {
@@ -148,6 +150,7 @@ class ExactTarget : public alerts::TransactionalSink {
       for (alerts::Outgoing& record : *records) {
         if (!record.refusal.empty()) continue;
         target_->lines.push_back(record.line);
+        target_->places[record.id] = {std::stoull(record.boot, nullptr, 16), record.sequence + 1};
         record.is_delivered = true;
       }
     }
@@ -156,6 +159,16 @@ class ExactTarget : public alerts::TransactionalSink {
   }
   StatusOr<std::optional<alerts::TargetCursor>> FindLast(const std::atomic<bool>&) override {
     return std::optional<alerts::TargetCursor>();
+  }
+  StatusOr<std::set<std::string>> FindIds(
+      const std::function<bool(const alerts::TargetCursor& at)>& wanted,
+      const std::atomic<bool>&) override {
+    const std::lock_guard lock(target_->mutex);
+    std::set<std::string> ids;
+    for (const auto& [id, at] : target_->places) {
+      if (wanted(at)) ids.insert(id);
+    }
+    return ids;
   }
 
  private:

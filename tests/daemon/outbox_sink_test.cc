@@ -205,5 +205,37 @@ TEST_CASE("OutboxSink: fenced, or ahead of the state, it ends the job", "[daemon
   }
 }
 
+// The state goes back to where nothing was raised; `b` and `c` come again, and something new.
+TEST_CASE("OutboxSink: after a rollback what the target has is not delivered again, over restarts",
+          "[daemon][unit]") {
+  Target target;
+  {
+    Sinks sinks;
+    OpenState open(state::OpenMemoryStore(state::NewMemoryDisk()));
+    sinks.AddExact(&open, &target);
+    REQUIRE(Until([&] { return IsReady(open); }));
+    open.state->Start();
+    REQUIRE(open.Commit(1, {"a", "b", "c"}).ok());
+    REQUIRE(Drained(open));
+  }
+  const auto disk = state::NewMemoryDisk();
+  for (const std::string& again : Strings{"b", "new", "c", "newer"}) {
+    Sinks sinks;
+    // Only the first start is told; the target remembers it.
+    sinks.options.after_rollback =
+        again == "b" ? AfterRollback::kSkipDelivered : AfterRollback::kRefuse;
+    OpenState open(state::OpenMemoryStore(disk));
+    sinks.AddExact(&open, &target);
+    REQUIRE(Until([&] { return IsReady(open) || sinks.has_fatal; }));
+    INFO(sinks.fatal);
+    REQUIRE_FALSE(sinks.has_fatal);
+    open.state->Start();
+    REQUIRE(open.Commit(2, {again}).ok());
+    REQUIRE(Drained(open));
+    CHECK(target.cursor->skips);  // `a` may still come
+  }
+  CHECK(target.Lines() == Strings{"a", "b", "c", "new", "newer"});
+}
+
 }  // namespace
 }  // namespace vigil::daemon

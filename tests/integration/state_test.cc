@@ -194,8 +194,15 @@ TEST_CASE("State: a sink that is ahead of an older state is refused until it is 
   CHECK(job.Run() == 3);
   CHECK(Count(job.Log(), "--after-rollback=redeliver") >= 1);
   CHECK(job.Delivered() == before);
+  fs::copy(job.dir.Path("older"), job.dir.Path("skipping"), fs::copy_options::recursive);
+  job.state = "skipping";
+  CHECK(job.Run(", stop: end", {"--after-rollback", "skip-delivered"}) == 0);
+  std::string all = "0";
+  for (int i = 1; i < job.produced; ++i) all += " " + std::to_string(i);
+  CHECK(job.Delivered() == all);
+  job.state = "older";
   CHECK(job.Run(", stop: end", {"--after-rollback", "redeliver"}) == 0);
-  CHECK(Count(job.Delivered(), " ") == Count(before, " ") + 31);
+  CHECK(Count(job.Delivered(), " ") == Count(all, " ") + 31);
 }
 
 TEST_CASE("State: a broker that is cut off, or dies, loses and doubles nothing", "[integration]") {
