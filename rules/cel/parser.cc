@@ -456,7 +456,8 @@ class Parser {
   // `Name{field: value}`: read whole, so that the rest of the expression is still looked at.
   Expr* ParseMessage(Expr* name) {
     const Span token = Current().span;
-    if (name->kind != ExprKind::kIdent && name->kind != ExprKind::kSelect) {
+    const bool is_name = name->kind == ExprKind::kIdent || name->kind == ExprKind::kSelect;
+    if (!is_name || TextOf(name->span).find_first_of("()[]{}?") != std::string_view::npos) {
       ReportUnexpected("an operator or the end of the expression");
       SkipBalanced();
       return Error(token);
