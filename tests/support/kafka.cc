@@ -158,20 +158,6 @@ void Broker::Grow(const std::string& topic, int partitions) {
   rd_kafka_NewPartitions_destroy(wanted);
 }
 
-void Broker::DeleteRecords(const std::string& topic, int partition, int64_t before) {
-  const Client client(address_);
-  rd_kafka_topic_partition_list_t* const offsets = rd_kafka_topic_partition_list_new(1);
-  rd_kafka_topic_partition_list_add(offsets, topic.c_str(), partition)->offset = before;
-  rd_kafka_DeleteRecords_t* wanted = rd_kafka_DeleteRecords_new(offsets);
-  rd_kafka_DeleteRecords(client.handle, &wanted, 1, nullptr, client.queue);
-  rd_kafka_event_t* const event = rd_kafka_queue_poll(client.queue, kWaitMs);
-  Check(event != nullptr && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR,
-        "records cannot be deleted");
-  rd_kafka_event_destroy(event);
-  rd_kafka_DeleteRecords_destroy(wanted);
-  rd_kafka_topic_partition_list_destroy(offsets);
-}
-
 void Broker::Produce(const std::string& topic, const std::vector<KafkaRecord>& records) {
   std::map<int, std::string> lines;
   for (const KafkaRecord& record : records) {

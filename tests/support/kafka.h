@@ -34,11 +34,9 @@ class Broker {
   std::string CreateTopic(const std::string& name, int partitions);
   // Deletes it and makes another one of the same name.
   void Recreate(const std::string& topic, int partitions);
-  // Deletes a partition's records before `offset`.
+  // Deletes a partition's records before `offset`, as retention does.
   void DeleteRecords(const std::string& topic, int partition, int64_t offset);
   void Grow(const std::string& topic, int partitions);
-  // Deletes a partition's records before an offset, as retention does.
-  void DeleteRecords(const std::string& topic, int partition, int64_t before);
   // Produces records to the partitions that they name, in order within each.
   void Produce(const std::string& topic, const std::vector<KafkaRecord>& records);
   // One record with its headers.
