@@ -9,9 +9,9 @@
 #include "alerts/json_writer.h"
 #include "alerts/time_text.h"
 #include "cep/base/hash.h"
+#include "daemon/edit_plan.h"
 #include "daemon/json_parts.h"
 #include "daemon/metrics_text.h"
-#include "daemon/edit_plan.h"
 #include "rules/diagnostic.h"
 #include "rules/rule_edit.h"
 

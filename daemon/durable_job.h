@@ -4,7 +4,7 @@
 // LiveEngine has one if the configuration has `state`. Records of an output go to the outbox if one
 // of its sinks waits for commits; `audit` and `metrics`, and sinks with `delivery: immediate`, do
 // not.
-// Tests: tests/daemon/durable_job_test.cc, tests/integration/state_test.cc.
+// Tests: tests/integration/state_test.cc, tests/crash/kill_test.cc.
 #pragma once
 
 #include <atomic>

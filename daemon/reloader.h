@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "cep/event/schema.h"
-#include "daemon/log.h"
 #include "daemon/edit_plan.h"
+#include "daemon/log.h"
 #include "daemon/rule_store.h"
 #include "daemon/rule_target.h"
 #include "daemon/running_rules.h"

@@ -382,10 +382,10 @@ size_t LiveJob::ReadFrom(uint32_t partition, int64_t now_ms) {
     open_.bytes += batch_bytes_;
   }
   has_changed_ = true;
-  state.ledger.read += count;
   const Ledger before = state.ledger;
+  state.ledger.read += count;
   Judge(partition, first_row, first_rejected);
-  source.NoteVerdicts(state.index, {.read = count,
+  source.NoteVerdicts(state.index, {.read = state.ledger.read - before.read,
                                     .late = state.ledger.late - before.late,
                                     .quarantined = state.ledger.quarantined - before.quarantined});
   for (uint32_t row = first_row; row < batch->rows; ++row) open_.bytes += batch->raw[row].size();
