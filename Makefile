@@ -48,9 +48,8 @@ crash: deps  ## kill the daemon CRASH_KILLS (200) times against a real broker an
 
 bench: deps  ## build and run the benchmarks
 	$(call configure_and_build,release,all)
-	@if [ -x bench/run ]; then echo '== running bench/run'; bench/run; \
-	elif [ -x build/vigil_bench ]; then echo '== running build/vigil_bench'; build/vigil_bench; \
-	else echo 'there are no benchmarks in bench/'; fi
+	$(call say,running bench/run)
+	@bench/run
 
 reload-load: deps  ## 50 reloads at 200,000 events a second, against a real broker
 	$(call configure_and_build,release,vigil vigil_tests_integration)
