@@ -1,5 +1,6 @@
 #include "tests/support/process.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
@@ -42,9 +43,11 @@ void Pump(int in, int out, int err, const std::string& input, ProcessResult* res
     if (fds[0].revents != 0) out_open = ReadSome(out, &result->out);
     if (fds[1].revents != 0) err_open = ReadSome(err, &result->err);
     if (in >= 0 && fds[2].revents != 0) {
+      // Never waits: whoever reads may first have to be rid of what it has written.
       const ssize_t n = write(in, input.data() + written, input.size() - written);
       if (n > 0) written += static_cast<size_t>(n);
-      if (n <= 0 || written == input.size()) {
+      const bool has_ended = n < 0 && errno != EAGAIN && errno != EINTR;
+      if (has_ended || written == input.size()) {
         close(in);
         in = -1;
       }
@@ -74,6 +77,7 @@ ProcessResult RunProcess(const std::vector<std::string>& argv, const std::string
   close(in[0]);
   close(out[1]);
   close(err[1]);
+  fcntl(in[1], F_SETFL, O_NONBLOCK);
   signal(SIGPIPE, SIG_IGN);
   ProcessResult result;
   if (input.empty()) {
