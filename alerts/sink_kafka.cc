@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "alerts/kafka_record.h"
+
 namespace vigil::alerts {
 namespace {
 
@@ -23,13 +25,6 @@ const io::KafkaProperties& Defaults() {
       {"socket.keepalive.enable", "true"},
   };
   return kDefaults;
-}
-
-// The message itself is what the broker will never take.
-bool IsForGood(rd_kafka_resp_err_t error) {
-  return error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
-         error == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
-         error == RD_KAFKA_RESP_ERR_INVALID_RECORD;
 }
 
 }  // namespace
@@ -69,7 +64,7 @@ void KafkaSink::OnDelivery(const rd_kafka_message_t& message) {
   auto* record = static_cast<Outgoing*>(message._private);
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     record->is_delivered = true;
-  } else if (IsForGood(message.err)) {
+  } else if (IsRefusedForGood(message.err)) {
     ++refused_;
     record->is_delivered = true;
     options_.log(3, "topic " + options_.topic + " refuses record " + record->id + " of " +
@@ -81,30 +76,14 @@ void KafkaSink::OnDelivery(const rd_kafka_message_t& message) {
 }
 
 Status KafkaSink::Produce(Outgoing* record, const std::atomic<bool>& is_giving_up) {
-  const std::string sequence = std::to_string(record->sequence);
   while (true) {
-    rd_kafka_headers_t* headers = rd_kafka_headers_new(3);
-    if (!record->id.empty()) {
-      rd_kafka_header_add(headers, "vigil-id", -1, record->id.data(),
-                          static_cast<ssize_t>(record->id.size()));
-    }
-    rd_kafka_header_add(headers, "vigil-boot", -1, options_.boot.data(),
-                        static_cast<ssize_t>(options_.boot.size()));
-    rd_kafka_header_add(headers, "vigil-seq", -1, sequence.data(),
-                        static_cast<ssize_t>(sequence.size()));
     const rd_kafka_resp_err_t error =
-        rd_kafka_producev(producer_.get(), RD_KAFKA_V_TOPIC(options_.topic.c_str()),
-                          RD_KAFKA_V_VALUE(record->line.data(), record->line.size()),
-                          RD_KAFKA_V_KEY(record->has_key ? record->key.data() : nullptr,
-                                         record->has_key ? record->key.size() : 0),
-                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                          RD_KAFKA_V_OPAQUE(record), RD_KAFKA_V_END);
+        ProduceRecord(producer_.get(), options_.topic, options_.boot, record);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
       ++under_way_;
       return absl::OkStatus();
     }
-    rd_kafka_headers_destroy(headers);
-    if (IsForGood(error)) {
+    if (IsRefusedForGood(error)) {
       ++under_way_;
       rd_kafka_message_t refused{};
       refused.err = error;

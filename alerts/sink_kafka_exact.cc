@@ -10,6 +10,8 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "alerts/kafka_record.h"
+
 namespace vigil::alerts {
 namespace {
 
@@ -40,17 +42,9 @@ const io::KafkaProperties& Defaults() {
 io::KafkaProperties AccessOf(const io::KafkaProperties& properties) {
   io::KafkaProperties access;
   for (const auto& [name, value] : properties) {
-    const bool is_access = name.rfind("security.", 0) == 0 || name.rfind("sasl.", 0) == 0 ||
-                           name.rfind("ssl.", 0) == 0;
-    if (is_access) access.emplace(name, value);
+    if (io::IsKafkaAccess(name)) access.emplace(name, value);
   }
   return access;
-}
-
-bool IsForGood(rd_kafka_resp_err_t error) {
-  return error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
-         error == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
-         error == RD_KAFKA_RESP_ERR_INVALID_RECORD;
 }
 
 bool IsFencing(rd_kafka_resp_err_t error) {
@@ -152,7 +146,7 @@ void ExactKafkaSink::OnDelivery(const rd_kafka_message_t& message) {
   auto* record = static_cast<Outgoing*>(message._private);
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) return;
   if (IsFencing(message.err)) is_fenced_ = true;
-  if (IsForGood(message.err)) {
+  if (IsRefusedForGood(message.err)) {
     record->refusal = rd_kafka_err2str(message.err);
     has_refusals_ = true;
   } else if (failure_.ok()) {
@@ -210,29 +204,14 @@ StatusOr<std::optional<TargetCursor>> ExactKafkaSink::ReadCursor() {
 }
 
 Status ExactKafkaSink::Produce(Outgoing* record, const std::atomic<bool>& is_giving_up) {
-  const std::string sequence = std::to_string(record->sequence);
-  const auto add = [](rd_kafka_headers_t* headers, const char* name, const std::string& value) {
-    if (value.empty()) return;
-    rd_kafka_header_add(headers, name, -1, value.data(), static_cast<ssize_t>(value.size()));
-  };
   while (true) {
-    rd_kafka_headers_t* headers = rd_kafka_headers_new(3);
-    add(headers, "vigil-id", record->id);
-    add(headers, "vigil-boot", record->boot);
-    add(headers, "vigil-seq", sequence);
     const rd_kafka_resp_err_t error =
-        rd_kafka_producev(producer_.get(), RD_KAFKA_V_TOPIC(options_.topic.c_str()),
-                          RD_KAFKA_V_VALUE(record->line.data(), record->line.size()),
-                          RD_KAFKA_V_KEY(record->has_key ? record->key.data() : nullptr,
-                                         record->has_key ? record->key.size() : 0),
-                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                          RD_KAFKA_V_OPAQUE(record), RD_KAFKA_V_END);
+        ProduceRecord(producer_.get(), options_.topic, record->boot, record);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
       ++under_way_;
       return absl::OkStatus();
     }
-    rd_kafka_headers_destroy(headers);
-    if (IsForGood(error)) {
+    if (IsRefusedForGood(error)) {
       record->refusal = rd_kafka_err2str(error);
       has_refusals_ = true;
       return absl::OkStatus();

@@ -11,6 +11,7 @@
 #include "daemon/config_table.h"
 #include "daemon/config_values.h"
 #include "daemon/substitution.h"
+#include "io/kafka_client.h"
 #include "rules/section_reader.h"
 #include "rules/yaml_reader.h"
 
@@ -126,9 +127,7 @@ void Config::UseSourceAccess(std::string* brokers,
     if (!source.kafka) continue;
     *brokers = source.kafka->brokers;
     for (const auto& [name, value] : source.kafka->properties) {
-      const bool is_access = name.rfind("security.", 0) == 0 || name.rfind("sasl.", 0) == 0 ||
-                             name.rfind("ssl.", 0) == 0;
-      if (is_access) properties->emplace(name, value);
+      if (io::IsKafkaAccess(name)) properties->emplace(name, value);
     }
     return;
   }

@@ -69,6 +69,11 @@ StatusOr<KafkaPtr<rd_kafka_t>> MakeKafkaClient(rd_kafka_type_t type,
   return client;
 }
 
+bool IsKafkaAccess(std::string_view property) {
+  return property.starts_with("security.") || property.starts_with("sasl.") ||
+         property.starts_with("ssl.");
+}
+
 Status KafkaStatus(rd_kafka_resp_err_t error, std::string_view what) {
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat(Abseil(what), ": ", rd_kafka_err2str(error)));

@@ -53,6 +53,10 @@ StatusOr<KafkaPtr<rd_kafka_t>> MakeKafkaClient(rd_kafka_type_t type,
                                                const KafkaProperties& properties,
                                                const KafkaProperties& forced, KafkaEvents* events);
 
+// Whether the property says how to get to the brokers (encryption, who one is); all else is a
+// producer's or a consumer's own.
+bool IsKafkaAccess(std::string_view property);
+
 // What librdkafka says of an error: "Local: Broker transport failure".
 Status KafkaStatus(rd_kafka_resp_err_t error, std::string_view what);
 
