@@ -359,6 +359,13 @@ std::string UnitText::RuleName(uint64_t incarnation) const {
   return name == options_.rules.end() ? absl::StrCat("incarnation ", incarnation) : name->second;
 }
 
+std::vector<std::string> UnitText::NamesOf(const StoredState& unit,
+                                           const StoredState::Run& run) const {
+  Names names;
+  for (const uint64_t incarnation : RulesOf(unit, run)) names.push_back(RuleName(incarnation));
+  return names;
+}
+
 Status UnitText::CountPartialMatches(const state::StoredUnit& unit,
                                      std::map<std::string, uint64_t>* by_rule) const {
   Reading reading;
@@ -366,7 +373,7 @@ Status UnitText::CountPartialMatches(const state::StoredUnit& unit,
   const StoredState& stored = reading.read().stored;
   for (const auto* runs : {&stored.runs, &stored.held}) {
     for (const StoredState::Run& run : *runs) {
-      for (const uint64_t incarnation : RulesOf(stored, run)) ++(*by_rule)[RuleName(incarnation)];
+      for (const std::string& rule : NamesOf(stored, run)) ++(*by_rule)[rule];
     }
   }
   return absl::OkStatus();
@@ -383,11 +390,6 @@ Status UnitText::AppendJson(const state::StoredUnit& unit, std::string* out) con
   if (!reading.is_wanted()) return absl::OkStatus();
   const ReadUnit& read = reading.read();
   const StoredState& stored = read.stored;
-  const auto names_of = [&](const StoredState::Run& run) {
-    Names names;
-    for (const uint64_t incarnation : RulesOf(stored, run)) names.push_back(RuleName(incarnation));
-    return names;
-  };
   *out += '{';
   PutText("what", "unit", out);
   PutText("key_fields", read.key.key_expression, out);
@@ -407,11 +409,11 @@ Status UnitText::AppendJson(const state::StoredUnit& unit, std::string* out) con
   *out += '[';
   for (const StoredState::Run& run : stored.runs) {
     if (out->back() != '[') *out += ',';
-    AppendRunJson(stored, run, names_of(run), false, options_.has_events, out);
+    AppendRunJson(stored, run, NamesOf(stored, run), false, options_.has_events, out);
   }
   for (const StoredState::Run& run : stored.held) {
     if (out->back() != '[') *out += ',';
-    AppendRunJson(stored, run, names_of(run), true, options_.has_events, out);
+    AppendRunJson(stored, run, NamesOf(stored, run), true, options_.has_events, out);
   }
   *out += "]}";
   return absl::OkStatus();
@@ -423,11 +425,6 @@ Status UnitText::AppendText(const state::StoredUnit& unit, std::string* out) con
   if (!reading.is_wanted()) return absl::OkStatus();
   const ReadUnit& read = reading.read();
   const StoredState& stored = read.stored;
-  const auto names_of = [&](const StoredState::Run& run) {
-    Names names;
-    for (const uint64_t incarnation : RulesOf(stored, run)) names.push_back(RuleName(incarnation));
-    return names;
-  };
   const size_t count = stored.runs.size() + stored.held.size();
   out->append(read.key.key_expression).append(" = ").append(read.key_text);
   if (!read.key.owner.empty()) out->append(", ").append(read.key.owner);
@@ -439,10 +436,10 @@ Status UnitText::AppendText(const state::StoredUnit& unit, std::string* out) con
           (stored.events.size() == 1 ? " event, " : " events, ") +
           std::to_string(unit.body.size()) + " bytes\n";
   for (const StoredState::Run& run : stored.runs) {
-    AppendRunText(stored, run, names_of(run), false, options_.has_events, out);
+    AppendRunText(stored, run, NamesOf(stored, run), false, options_.has_events, out);
   }
   for (const StoredState::Run& run : stored.held) {
-    AppendRunText(stored, run, names_of(run), true, options_.has_events, out);
+    AppendRunText(stored, run, NamesOf(stored, run), true, options_.has_events, out);
   }
   return absl::OkStatus();
 }

@@ -5,8 +5,10 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cep/base/status.h"
+#include "patterns/stored_state.h"
 #include "state/commit.h"
 #include "state/unit.h"
 
@@ -49,6 +51,9 @@ class UnitText {
 
  private:
   std::string RuleName(uint64_t incarnation) const;
+  // Of the rules for which the partial match stands.
+  std::vector<std::string> NamesOf(const patterns::StoredState& unit,
+                                   const patterns::StoredState::Run& run) const;
 
   UnitTextOptions options_;
 };

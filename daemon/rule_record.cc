@@ -11,18 +11,6 @@ namespace {
 
 constexpr uint64_t kFormat = 1;
 
-void PutHash(const Hash128& hash, std::string* out) {
-  PutFixed64(hash.hi, out);
-  PutFixed64(hash.lo, out);
-}
-
-Hash128 ReadHash(ByteReader& reader) {
-  Hash128 hash;
-  hash.hi = reader.Fixed64();
-  hash.lo = reader.Fixed64();
-  return hash;
-}
-
 std::vector<uint32_t> KeptSlots(const cep::Layout& layout) {
   std::vector<uint32_t> kept;
   for (uint32_t s = 0; s < layout.slots().size(); ++s) {
@@ -144,8 +132,8 @@ StatusOr<RuleRecord> DecodeRuleRecord(std::string_view bytes) {
     std::string id(reader.Bytes());
     RuleRecord::Rule rule;
     rule.incarnation = reader.Varint();
-    rule.content = ReadHash(reader);
-    rule.shape = ReadHash(reader);
+    rule.content = reader.Hash();
+    rule.shape = reader.Hash();
     for (size_t names = reader.Count(); names > 0 && reader.ok(); --names) {
       rule.captured.emplace_back(reader.Bytes());
     }

@@ -14,7 +14,7 @@ class UnitsInChunks : public cep::UnitPacker {
 
   Status Put(const cep::UnitName& name, const cep::UnitKind& kind,
              std::span<const std::string_view> segments, cep::StoredParts* stored) override {
-    return packer_.Put(KeyOf(name), {kind.incarnation, kind.capture_layout}, segments, stored);
+    return packer_.Put(KeyOf(name), kind, segments, stored);
   }
   Status Remove(const cep::UnitName& name, cep::StoredParts* stored) override {
     packer_.Remove(KeyOf(name), stored);
@@ -50,7 +50,7 @@ cep::ReadUnits ReadUnitsOf(std::shared_ptr<const state::Restorer> restorer, uint
       ASSIGN_OR_RETURN(const state::UnitKey key, state::ParseUnitKey(stored.key));
       cep::RestoredUnit unit;
       unit.name = {key.key_group, key.key_expression, key.key_values, key.owner};
-      unit.kind = {stored.head.incarnation, stored.head.capture_layout};
+      unit.kind = stored.head;
       unit.body = stored.body;
       unit.stored = hasher.PartsOf(stored);
       if (wanted) return take(unit);

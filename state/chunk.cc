@@ -29,8 +29,8 @@ void ChunkPacker::Seal() {
   open_.clear();
 }
 
-Status ChunkPacker::Put(std::string_view unit_key, const UnitHead& head,
-                        std::span<const std::string_view> segments, StoredParts* stored) {
+Status ChunkPacker::Put(std::string_view unit_key, const cep::UnitKind& head,
+                        std::span<const std::string_view> segments, cep::StoredParts* stored) {
   size_t size = 0;
   for (const std::string_view segment : segments) size += segment.size();
   if (size > kMaxUnitSize || segments.size() > kMaxUnitSize) {
@@ -60,8 +60,8 @@ Status ChunkPacker::Put(std::string_view unit_key, const UnitHead& head,
   return absl::OkStatus();
 }
 
-Status ChunkPacker::Put(std::string_view unit_key, const UnitHead& head, std::string_view body,
-                        StoredParts* stored) {
+Status ChunkPacker::Put(std::string_view unit_key, const cep::UnitKind& head, std::string_view body,
+                        cep::StoredParts* stored) {
   cuts_.clear();
   for (size_t at = 0; at < body.size(); at += kSegmentSize) {
     cuts_.push_back(body.substr(at, kSegmentSize));
@@ -69,13 +69,13 @@ Status ChunkPacker::Put(std::string_view unit_key, const UnitHead& head, std::st
   return Put(unit_key, head, cuts_, stored);
 }
 
-void ChunkPacker::Remove(std::string_view unit_key, StoredParts* stored) {
+void ChunkPacker::Remove(std::string_view unit_key, cep::StoredParts* stored) {
   for (uint32_t part = 0; part < stored->size(); ++part) AddEntry(unit_key, part, {}, true);
   stored->clear();
 }
 
-StoredParts ChunkPacker::PartsOf(const StoredUnit& unit) const {
-  StoredParts stored;
+cep::StoredParts ChunkPacker::PartsOf(const StoredUnit& unit) const {
+  cep::StoredParts stored;
   uint32_t begin = 0;
   std::string first;
   for (const uint32_t end : unit.segment_ends) {

@@ -21,10 +21,6 @@ namespace vigil::state {
 inline constexpr uint8_t kChunkFormat = 1;
 inline constexpr size_t kChunkSize = 64 << 10;
 
-// What of a unit is stored, as its owner remembers it between commits: a hash per part, empty while
-// nothing is. It costs 8 bytes a part and is filled anew when a unit is restored.
-using StoredParts = std::vector<uint64_t>;
-
 // Packs units into chunks. One per shard; no thread safety.
 class ChunkPacker {
  public:
@@ -36,16 +32,16 @@ class ChunkPacker {
   // has become tombstones. `segments` is its body cut where its owner finds that changes stay
   // local, at best about kSegmentSize each; empty means an empty body. RESOURCE_EXHAUSTED, with
   // nothing packed, for a body above kMaxUnitSize.
-  Status Put(std::string_view unit_key, const UnitHead& head,
-             std::span<const std::string_view> segments, StoredParts* stored);
+  Status Put(std::string_view unit_key, const cep::UnitKind& head,
+             std::span<const std::string_view> segments, cep::StoredParts* stored);
   // The same with a body cut every kSegmentSize bytes.
-  Status Put(std::string_view unit_key, const UnitHead& head, std::string_view body,
-             StoredParts* stored);
+  Status Put(std::string_view unit_key, const cep::UnitKind& head, std::string_view body,
+             cep::StoredParts* stored);
   // The unit is empty: every stored part becomes a tombstone.
-  void Remove(std::string_view unit_key, StoredParts* stored);
+  void Remove(std::string_view unit_key, cep::StoredParts* stored);
 
   // What a restored unit has stored; for the `stored` of its next Put().
-  StoredParts PartsOf(const StoredUnit& unit) const;
+  cep::StoredParts PartsOf(const StoredUnit& unit) const;
 
   // All chunks packed since the last call.
   std::vector<std::string> TakeChunks();

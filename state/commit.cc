@@ -20,18 +20,6 @@ std::optional<int64_t> ReadOptional(ByteReader& reader) {
   return reader.Signed();
 }
 
-void PutHash(const Hash128& hash, std::string* out) {
-  PutFixed64(hash.hi, out);
-  PutFixed64(hash.lo, out);
-}
-
-Hash128 ReadHash(ByteReader& reader) {
-  Hash128 hash;
-  hash.hi = reader.Fixed64();
-  hash.lo = reader.Fixed64();
-  return hash;
-}
-
 void PutPosition(const PartitionPosition& position, std::string* out) {
   PutBytes(position.source, out);
   PutBytes(position.topic, out);
@@ -65,7 +53,7 @@ PartitionPosition ReadPosition(ByteReader& reader) {
   position.watermark_state = reader.Bytes();
   position.is_idle = reader.Bool();
   if (reader.Bool()) {
-    position.fingerprint = ReadHash(reader);
+    position.fingerprint = reader.Hash();
     position.fingerprint_offset = reader.Signed();
   }
   PartitionLedger& ledger = position.ledger;
@@ -261,7 +249,7 @@ StatusOr<OutboxRecord> DecodeRecord(std::string_view bytes) {
   ByteReader reader(bytes);
   OutboxRecord record;
   record.output = reader.Bytes();
-  record.id = ReadHash(reader);
+  record.id = reader.Hash();
   if (!reader.ok()) return absl::DataLossError("an outbox record is damaged");
   record.body = reader.Raw(reader.remaining());
   return record;

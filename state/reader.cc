@@ -4,14 +4,14 @@
 
 #include "cep/event/key.h"
 #include "state/rocksdb_store.h"
-#include "state/unit.h"
 
 namespace vigil::state {
 namespace {
 
 constexpr size_t kOutboxBytes = 4 << 20;  // read at a time
 
-Status VerifyUnits(CommitLog& log, StateCounts* counts) {
+Status VerifyUnits(CommitLog& log, const std::function<Status(const StoredUnit&)>& verify,
+                   StateCounts* counts) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Restorer> restorer, log.MakeRestorer());
   std::string last_expression;
   std::string last_values;
@@ -24,7 +24,7 @@ Status VerifyUnits(CommitLog& log, StateCounts* counts) {
       last_expression = key.key_expression;
       last_values = key.key_values;
     }
-    return absl::OkStatus();
+    return verify(unit);
   });
 }
 
@@ -50,14 +50,15 @@ StatusOr<std::unique_ptr<CommitLog>> OpenLogToRead(const std::string& path) {
   return CommitLog::Open(std::move(store));
 }
 
-StatusOr<StateCounts> VerifyLog(CommitLog& log) {
+StatusOr<StateCounts> VerifyLog(CommitLog& log,
+                                const std::function<Status(const StoredUnit&)>& unit) {
   StateCounts counts;
   for (const PartitionPosition& position : log.head().positions) {
     if (const Status sum = position.Check(); !sum.ok()) {
       return absl::DataLossError(std::string(sum.message()));
     }
   }
-  RETURN_IF_ERROR(VerifyUnits(log, &counts));
+  RETURN_IF_ERROR(VerifyUnits(log, unit, &counts));
   RETURN_IF_ERROR(VerifyOutbox(log, &counts));
   ASSIGN_OR_RETURN(const auto journal, log.ReadJournal());
   counts.journal = journal.size();

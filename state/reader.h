@@ -4,12 +4,15 @@
 // tests/cmd/state_test.cc.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "cep/base/status.h"
 #include "state/commit_log.h"
+#include "state/unit.h"
 
 namespace vigil::state {
 
@@ -27,7 +30,8 @@ struct StateCounts {
 };
 
 // Reads everything that the log's last commit holds, so that every checksum is compared and every
-// ledger summed. DATA_LOSS with what is wrong.
-StatusOr<StateCounts> VerifyLog(CommitLog& log);
+// ledger summed; `unit` judges each unit's body. DATA_LOSS with what is wrong, or what `unit` says.
+StatusOr<StateCounts> VerifyLog(CommitLog& log,
+                                const std::function<Status(const StoredUnit&)>& unit);
 
 }  // namespace vigil::state

@@ -215,7 +215,7 @@ class SavepointRestorer {
 
   Status TakeUnit(ByteReader& reader) {
     std::string key(reader.Bytes());
-    UnitHead head;
+    cep::UnitKind head;
     head.incarnation = reader.Varint();
     head.capture_layout = reader.Varint();
     const size_t parts = reader.Count();

@@ -26,7 +26,7 @@ StatusOr<UnitKey> ParseUnitKey(std::string_view bytes) {
   return key;
 }
 
-void AppendFirstPart(const UnitHead& head, uint32_t parts, std::string_view segment,
+void AppendFirstPart(const cep::UnitKind& head, uint32_t parts, std::string_view segment,
                      std::string* out) {
   PutVarint(kUnitFormat, out);
   PutVarint(head.incarnation, out);

@@ -18,6 +18,7 @@
 
 #include "cep/base/status.h"
 #include "cep/event/key.h"
+#include "cep/runtime/state_unit.h"
 
 namespace vigil::state {
 
@@ -40,28 +41,21 @@ void AppendUnitKey(const UnitKey& key, std::string* out);
 // Texts point into `bytes`. DATA_LOSS if `bytes` are no key.
 StatusOr<UnitKey> ParseUnitKey(std::string_view bytes);
 
-struct UnitHead {
-  uint64_t incarnation = 0;     // of the owner; never used again once it is dead
-  uint64_t capture_layout = 0;  // the number of the layout that captured events have
-
-  bool operator==(const UnitHead&) const = default;
-};
-
 // A unit as it is restored. Borrowed for the callback.
 struct StoredUnit {
   std::string_view key;  // as AppendUnitKey() made it
-  UnitHead head;
+  cep::UnitKind head;
   std::string_view body;                      // all segments, one behind the other
   const std::vector<uint32_t>& segment_ends;  // offsets in `body`; as many as segments
 };
 
 // What part 0 says. `segment` points into the value.
 struct UnitFirstPart {
-  UnitHead head;
+  cep::UnitKind head;
   uint32_t parts = 0;  // at least 1
   std::string_view segment;
 };
-void AppendFirstPart(const UnitHead& head, uint32_t parts, std::string_view segment,
+void AppendFirstPart(const cep::UnitKind& head, uint32_t parts, std::string_view segment,
                      std::string* out);
 // DATA_LOSS if damaged, UNIMPLEMENTED for a newer format.
 StatusOr<UnitFirstPart> ParseFirstPart(std::string_view value);
@@ -82,7 +76,7 @@ class UnitAssembler {
 
  private:
   std::string key_;
-  UnitHead head_;
+  cep::UnitKind head_;
   uint32_t parts_ = 0;
   std::string body_;
   std::vector<uint32_t> segment_ends_;

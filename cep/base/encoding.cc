@@ -130,6 +130,18 @@ uint32_t Crc32c(std::string_view bytes, uint32_t crc) {
 #endif
 }
 
+void PutHash(const Hash128& hash, std::string* out) {
+  PutFixed64(hash.hi, out);
+  PutFixed64(hash.lo, out);
+}
+
+Hash128 ByteReader::Hash() {
+  Hash128 hash;
+  hash.hi = Fixed64();
+  hash.lo = Fixed64();
+  return hash;
+}
+
 void SealWithCrc(std::string* out, size_t begin) {
   PutFixed32(Crc32c(std::string_view(*out).substr(begin)), out);
 }

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "cep/base/hash.h"
+
 namespace vigil {
 
 inline void PutVarint(uint64_t n, std::string* out) {
@@ -28,6 +30,8 @@ void PutOrdered32(uint32_t n, std::string* out);
 void PutOrdered64(uint64_t n, std::string* out);
 void PutFixed32(uint32_t n, std::string* out);
 void PutFixed64(uint64_t n, std::string* out);
+// 16 bytes: the high half, then the low one.
+void PutHash(const Hash128& hash, std::string* out);
 
 // Reads what the functions above wrote. The first value that is cut short or ill-formed makes the
 // reader fail for good: every later read gives 0 or an empty string, so a caller checks ok() once
@@ -53,6 +57,7 @@ class ByteReader {
   uint64_t Ordered64() { return Ordered(8); }
   uint32_t Fixed32() { return static_cast<uint32_t>(Fixed(4)); }
   uint64_t Fixed64() { return Fixed(8); }
+  Hash128 Hash();
   // A number of items that take at least `min_size` bytes each: fails where the rest cannot hold
   // them, so that a reservation of this size is bounded by the input.
   size_t Count(size_t min_size = 1);

@@ -151,9 +151,8 @@ void CommitUnits(state::CommitLog& log) {
     state::AppendUnitKey(
         {unit.name.key_group, "", unit.name.key_expression, unit.name.key_values, unit.name.owner},
         &key);
-    state::StoredParts stored;
-    REQUIRE(packer.Put(key, {unit.kind.incarnation, unit.kind.capture_layout}, unit.body, &stored)
-                .ok());
+    cep::StoredParts stored;
+    REQUIRE(packer.Put(key, unit.kind, unit.body, &stored).ok());
   });
   struct state::Commit commit;
   commit.shards = {{0, packer.TakeChunks()}};
@@ -198,7 +197,7 @@ TEST_CASE("State: a body that no operator wrote is found", "[cmd][state]") {
     state::ChunkPacker packer(1);
     std::string key;
     state::AppendUnitKey({5, "", "user", "", "pair"}, &key);
-    state::StoredParts stored;
+    cep::StoredParts stored;
     REQUIRE(packer.Put(key, {1, 1}, std::string_view("\x01 no body"), &stored).ok());
     struct state::Commit commit;
     commit.shards = {{0, packer.TakeChunks()}};

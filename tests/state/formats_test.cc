@@ -69,7 +69,7 @@ TEST_CASE("Ledger: rows that are not accounted for are refused", "[state][unit]"
 
 TEST_CASE("Chunk packer: only the segments that changed are written", "[state][unit]") {
   ChunkPacker packer(1);
-  StoredParts stored;
+  cep::StoredParts stored;
   std::string body(50'000, 'a');
   REQUIRE(packer.Put(UnitKeyOf(1), {1, 1}, body, &stored).ok());
   REQUIRE(stored.size() == 13);

@@ -53,7 +53,7 @@ class UnitWriter {
       const Status status = (*restorer)->Restore(first, end, [&](const StoredUnit& unit) {
         const std::string key(unit.key);
         REQUIRE(units.count(key) == 0);
-        REQUIRE(unit.head == UnitHead{7, 3});
+        REQUIRE(unit.head == cep::UnitKind{7, 3});
         units[key] = unit.body;
         stored_[key] = packer_.PartsOf(unit);
         return absl::OkStatus();
@@ -67,7 +67,7 @@ class UnitWriter {
 
  private:
   ChunkPacker packer_{42};
-  std::map<std::string, StoredParts> stored_;
+  std::map<std::string, cep::StoredParts> stored_;
 };
 
 }  // namespace vigil::state::testing
