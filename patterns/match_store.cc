@@ -1,6 +1,7 @@
 #include "patterns/match_store.h"
 
 #include <cstring>
+#include <functional>
 #include <new>
 
 #include "cep/base/encoding.h"
@@ -15,6 +16,12 @@ using cep::ValueTag;
 
 bool HasText(const Value& v) {
   return v.tag == ValueTag::kString || v.tag == ValueTag::kBytes || v.tag == ValueTag::kError;
+}
+
+// Whether it is a text that is part of `json`, as texts without escapes are.
+bool LiesIn(const Value& v, std::string_view json) {
+  const std::less_equal<const char*> before;
+  return HasText(v) && before(json.data(), v.s) && before(v.s + v.size, json.data() + json.size());
 }
 
 size_t Aligned(size_t size) { return (size + 15) & ~size_t{15}; }
@@ -116,19 +123,26 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
   for (uint32_t s = 0; s < slots.size(); ++s) {
     if (!slots[s].is_kept) continue;
     kept = s + 1;
-    size += DeepSize(rows.columns[s].Get(row));
+    const Value value = rows.columns[s].Get(row);
+    if (!LiesIn(value, json)) size += DeepSize(value);
   }
   size += Aligned(kept * sizeof(Value));
   char* memory = static_cast<char*>(memory_.Allocate(size));
   auto* event = new (memory) CapturedEvent();
-  char* to = memory + Aligned(sizeof(CapturedEvent));
-  auto* values = reinterpret_cast<Value*>(to);
-  to += Aligned(kept * sizeof(Value));
+  auto* values = reinterpret_cast<Value*>(memory + Aligned(sizeof(CapturedEvent)));
+  char* copy = reinterpret_cast<char*>(values) + Aligned(kept * sizeof(Value));
+  std::memcpy(copy, json.data(), json.size());
+  char* to = copy + Aligned(json.size());
   for (uint32_t s = 0; s < kept; ++s) {
-    new (&values[s]) Value(slots[s].is_kept ? DeepCopy(rows.columns[s].Get(row), &to) : Value());
+    Value value = slots[s].is_kept ? rows.columns[s].Get(row) : Value();
+    if (LiesIn(value, json)) {
+      value.s = copy + (value.s - json.data());
+    } else {
+      value = DeepCopy(value, &to);
+    }
+    new (&values[s]) Value(value);
   }
-  std::memcpy(to, json.data(), json.size());
-  event->json = {to, json.size()};
+  event->json = {copy, json.size()};
   event->values = values;
   event->value_count = kept;
   event->ts = rows.ts[row];

@@ -56,7 +56,7 @@ std::vector<ShardChunks> Pack() {
     const std::string body(200, static_cast<char>(hash));
     key.clear();
     AppendUnitKey({cep::KeyGroupOf(hash), "", "account", values + std::to_string(i), "rule"}, &key);
-    StoredParts stored;
+    cep::StoredParts stored;
     if (!packer.Put(key, {1, 1}, body, &stored).ok()) std::abort();
   }
   std::vector<ShardChunks> shards(1);

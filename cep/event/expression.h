@@ -79,12 +79,9 @@ class Expression {
   // cost.
   virtual Value Eval(const EvalContext& context) const = 0;
 
-  // A boolean expression's outcome; anything but true and false is kError.
-  Tri EvalBool(const EvalContext& context) const {
-    const Value v = Eval(context);
-    if (v.tag != ValueTag::kBool) return Tri::kError;
-    return v.b ? Tri::kTrue : Tri::kFalse;
-  }
+  // A boolean expression's outcome; anything but true and false is kError. What Eval() says, for
+  // those that know a faster way to it.
+  virtual Tri EvalBool(const EvalContext& context) const { return ToTri(Eval(context)); }
 
   // The expression in canonical form; equal texts mean equal expressions over the same layout.
   virtual const std::string& text() const = 0;
@@ -94,6 +91,11 @@ class Expression {
   const std::vector<StageComparison>& needed() const { return needed_; }
 
  protected:
+  static Tri ToTri(const Value& v) {
+    if (v.tag != ValueTag::kBool) return Tri::kError;
+    return v.b ? Tri::kTrue : Tri::kFalse;
+  }
+
   std::vector<StageComparison> needed_;
 };
 

@@ -39,6 +39,13 @@ class CompiledExpression final : public cep::Expression {
     if (!program_->makes_special_values() || value.tag <= ValueTag::kDouble) return value;
     return Plain(value, context.arena != nullptr ? *context.arena : FallbackArena());
   }
+  cep::Tri EvalBool(const cep::EvalContext& context) const override {
+    if (chain_ != nullptr) {
+      const cep::Tri outcome = chain_->Run(context);
+      if (outcome != cep::Tri::kError) return outcome;
+    }
+    return ToTri(program_->Run(context));
+  }
   const std::string& text() const override { return text_; }
 
  private:
