@@ -26,6 +26,7 @@
 namespace vigil::patterns {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+inline constexpr int64_t kNeverSeen = std::numeric_limits<int64_t>::min();
 inline constexpr uint32_t kNothingStored = UINT32_MAX;
 
 // What few keys need.
@@ -34,6 +35,11 @@ struct RareState {
   std::vector<Run> held;
   // The partial matches of a key that has many, in place of BlockState::runs.
   std::unique_ptr<GroupedRuns> grouped;
+  // Of rules with a `ttl`: the time of the key's last event, and for when that is looked at again.
+  int64_t last_seen = kNeverSeen;
+  int64_t looked_at = kNever;
+
+  bool empty() const { return held.empty() && grouped == nullptr; }
 };
 
 // One key's state for one block of rules.
@@ -44,7 +50,11 @@ struct BlockState {
   RunList runs;
   std::unique_ptr<RareState> rare;  // null if there is nothing in it
 
-  bool empty() const { return runs.empty() && rare == nullptr; }
+  bool empty() const { return runs.empty() && (rare == nullptr || rare->empty()); }
+  RareState& Rare() {
+    if (rare == nullptr) rare = std::make_unique<RareState>();
+    return *rare;
+  }
   bool has_held() const { return rare != nullptr && !rare->held.empty(); }
   GroupedRuns* grouped() const { return rare == nullptr ? nullptr : rare->grouped.get(); }
 };

@@ -161,7 +161,8 @@ void Matcher::BeginRows(uint32_t rows) {
   }
   start_rows_.Clear();
   touched_rows_.Clear();
-  const bool touches_all = !block_.program.ignores_unmatched;
+  // With a `ttl` it counts when the key saw its last event, whatever that was.
+  const bool touches_all = !block_.program.ignores_unmatched || has_ttl();
   for (uint32_t leaf : block_.start_leaves)
     OrPossibleRows(block_.leaves[leaf], results_, &start_rows_);
   if (!touches_all) {
@@ -213,8 +214,9 @@ void Matcher::Split(BlockState* from, std::vector<BlockState>* states) {
     BlockState& to = (*states)[m];
     to.min_due = from->min_due;
     for (const Run& run : from->runs) to.runs.push_back(share(run), store_->memory());
-    if (!from->has_held()) continue;
-    to.rare = std::make_unique<RareState>();
+    if (from->rare == nullptr) continue;
+    to.Rare().last_seen = from->rare->last_seen;
+    to.rare->looked_at = from->rare->looked_at;
     for (const Run& run : from->rare->held) to.rare->held.push_back(share(run));
   }
   for (const Run& run : from->runs) store_->Unref(run.node);
@@ -768,9 +770,11 @@ void Matcher::Splice(RunList* runs) {
 
 void Matcher::UpdateDue(BlockState* state) {
   state->min_due = kNever;
-  if (!has_due_ || state->runs.empty()) return;
-  if (!has_step_within_) {
-    state->min_due = DueOf(state->runs.front());  // the first to start is the first to fall due
+  if (state->runs.empty()) return;
+  if (has_ttl()) state->min_due = ForgottenAt(*state);
+  if (!has_due_) return;
+  if (!has_step_within_) {  // the first to start is the first to fall due
+    state->min_due = std::min(state->min_due, DueOf(state->runs.front()));
     return;
   }
   for (const Run& run : state->runs) state->min_due = std::min(state->min_due, DueOf(run));
@@ -851,6 +855,18 @@ bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* 
   refuses_ = false;
   steps_ += 1 + state->runs.size();
   for (LeafCache& cache : cache_) cache.counted = 0;
+  const bool may_fall_due = Offer(key, state);
+  if (!has_ttl() || state->empty()) return may_fall_due;
+  state->Rare().last_seen = context->ts;
+  if (state->grouped() != nullptr) {
+    UpdateGroupedDue(state);
+  } else {
+    UpdateDue(state);
+  }
+  return may_fall_due;
+}
+
+bool Matcher::Offer(std::string_view key, BlockState* state) {
   if (state->grouped() != nullptr) return ProcessGrouped(key, state);
   StepAll(state->runs.begin(), state->runs.size());
   if (changes_.empty()) return false;
@@ -861,10 +877,10 @@ bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* 
   Commit(state);
   if (!completed_.empty() || state->has_held()) {
     ForgetEmitted();
-    Complete(key, context->ts, state);
+    Complete(key, context_->ts, state);
   }
   // A run that left the event out may now wait under a stage's `within` that has passed already.
-  if (state->min_due <= context->ts) ExpireAt(context->ts, context->ts, key, state);
+  if (state->min_due <= context_->ts) ExpireAt(context_->ts, context_->ts, key, state);
   arena_.Reset();
   if (state->runs.size() > block_.group_above && members_.empty()) Group(state);
   return has_due_ && takes_ > 0 && !state->empty();
@@ -937,16 +953,15 @@ void Matcher::Complete(std::string_view key, int64_t instant, BlockState* state)
     completed_.clear();
     return;
   }
-  if (state->rare == nullptr) state->rare = std::make_unique<RareState>();
   for (const Run& run : completed_) {
-    std::vector<Run>& held = state->rare->held;
+    std::vector<Run>& held = state->Rare().held;
     const auto place =
         std::upper_bound(held.begin(), held.end(), run,
                          [](const Run& a, const Run& b) { return a.start_seq < b.start_seq; });
     held.insert(place, run);
   }
   completed_.clear();
-  EmitHeld(key, instant, state);
+  if (state->has_held()) EmitHeld(key, instant, state);
 }
 
 // Emits, earliest start first, each complete match that no partial match with an earlier start
@@ -995,8 +1010,7 @@ bool Matcher::DropRetired(BlockState* state) {
     return true;
   }
   for (Run& run : state->runs) run.rules &= live_;
-  if (state->rare == nullptr) state->rare = std::make_unique<RareState>();
-  for (Run& run : state->rare->held) run.rules &= live_;
+  for (Run& run : state->Rare().held) run.rules &= live_;
   RemoveUnused(state);
   UpdateDue(state);
   return true;
@@ -1011,7 +1025,7 @@ void Matcher::RemoveUnused(BlockState* state) {
   runs.truncate(
       static_cast<uint32_t>(std::remove_if(runs.begin(), runs.end(), is_unused) - runs.begin()));
   std::erase_if(state->rare->held, is_unused);
-  if (state->rare->held.empty()) state->rare.reset();
+  if (state->rare->held.empty() && !has_ttl()) state->rare.reset();
 }
 
 // Up to which start the strategy prunes after this match; false if it prunes nothing.
@@ -1086,15 +1100,40 @@ void Matcher::ExpireAt(int64_t now, int64_t not_before, std::string_view key, Bl
 void Matcher::AdvanceTime(int64_t now, std::string_view key, BlockState* state,
                           cep::MatchSink* out) {
   out_ = out;
-  if (state->grouped() != nullptr) return AdvanceGrouped(now, state);
+  if (state->grouped() != nullptr) {
+    AdvanceGrouped(now, state);
+    return ForgetIfSilent(now, key, state);
+  }
   while (state->min_due <= now && state->min_due != kNever) {
     UpdateDue(state);
     const int64_t due = state->min_due;
     if (due > now || due == kNever) return;
     // The end of time is one step, as a bounded Flink job's last watermark is: what is due then is
     // due together.
-    ExpireAt(now == kNever ? now : due, cep::kMinTime, key, state);
+    const int64_t end = now == kNever ? ForgottenAt(*state) : due;
+    ExpireAt(end, cep::kMinTime, key, state);
+    ForgetIfSilent(end, key, state);
   }
+}
+
+int64_t Matcher::ForgottenAt(const BlockState& state) const {
+  if (state.rare == nullptr || state.rare->last_seen == kNeverSeen) return kNever;
+  return SaturatingAdd(state.rare->last_seen, block_.ttl);
+}
+
+// Drops the partial matches of a key that has been silent for the `ttl`. Complete matches that they
+// held back are held back no longer.
+void Matcher::ForgetIfSilent(int64_t now, std::string_view key, BlockState* state) {
+  if (!has_ttl()) return;
+  const int64_t instant = ForgottenAt(*state);
+  if (instant > now || instant == kNever) return;
+  for (const Run& run : state->runs) store_->Unref(run.node);
+  state->runs.truncate(0);
+  state->rare->grouped.reset();
+  state->min_due = kNever;
+  if (!state->has_held()) return;
+  ForgetEmitted();
+  EmitHeld(key, instant, state);
 }
 
 }  // namespace vigil::patterns

@@ -88,6 +88,10 @@ class Matcher {
   bool ProcessRow(RowContext* context, std::string_view key, BlockState* state,
                   cep::MatchSink* out);
 
+  // When the key is forgotten if it sees no other event: kNever without a `ttl`.
+  int64_t ForgottenAt(const BlockState& state) const;
+  bool has_ttl() const { return block_.ttl > 0; }
+
   // Ends runs that fall due at or before `now`, one instant at which some fall due after the other;
   // at the end of time (kNever) all of them together.
   void AdvanceTime(int64_t now, std::string_view key, BlockState* state, cep::MatchSink* out);
@@ -182,6 +186,7 @@ class Matcher {
   uint64_t ReachesFinal(uint32_t state, uint64_t rules, const Run& run);
   void StepAll(const Run* runs, uint32_t size);
   bool CaptureIfTaken();
+  bool Offer(std::string_view key, BlockState* state);
   void Commit(BlockState* state);
   void Splice(RunList* runs);
   void UpdateDue(BlockState* state);
@@ -196,6 +201,7 @@ class Matcher {
   void Complete(std::string_view key, int64_t instant, BlockState* state);
   void EmitHeld(std::string_view key, int64_t instant, BlockState* state);
   void RemoveUnused(BlockState* state);
+  void ForgetIfSilent(int64_t now, std::string_view key, BlockState* state);
   // Of keys with many partial matches (matcher_grouped.cc).
   void Group(BlockState* state);
   bool ProcessGrouped(std::string_view key, BlockState* state);

@@ -57,19 +57,19 @@ void Matcher::Group(BlockState* state) {
   }
   for (const Run& run : state->runs) store_->Unref(run.node);
   state->runs.truncate(0);
-  state->rare = std::make_unique<RareState>();
-  state->rare->grouped = std::move(grouped);
+  state->Rare().grouped = std::move(grouped);
   UpdateGroupedDue(state);
 }
 
 void Matcher::UpdateGroupedDue(BlockState* state) {
   GroupedRuns& grouped = *state->rare->grouped;
+  state->min_due = kNever;
   if (grouped.groups().empty()) {
-    state->rare.reset();
-    state->min_due = kNever;
+    state->rare->grouped.reset();
+    if (!has_ttl()) state->rare.reset();
     return;
   }
-  state->min_due = kNever;
+  if (has_ttl()) state->min_due = ForgottenAt(*state);
   if (block_.program.within == 0) return;
   for (const Run& group : grouped.groups()) {
     int64_t due;

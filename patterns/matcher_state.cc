@@ -45,6 +45,18 @@ void Matcher::Settle(BlockState* state) {
     for (Run& run : held) find_start(&run);
     std::stable_sort(held.begin(), held.end(), is_earlier);
   }
+  if (has_ttl() && state->Rare().last_seen == kNeverSeen) {
+    // Stored by rules without a `ttl`: the last event that is known of.
+    for (const Run& run : runs) {
+      state->rare->last_seen = std::max(state->rare->last_seen, store_->LastTime(run));
+    }
+    if (const GroupedRuns* grouped = state->grouped()) {
+      for (const GroupedRuns::Node& node : grouped->nodes()) {
+        if (node.is_union()) continue;
+        state->rare->last_seen = std::max(state->rare->last_seen, store_->event(node.a).ts);
+      }
+    }
+  }
   if (state->grouped() == nullptr) return UpdateDue(state);
   if (runs.empty()) return UpdateGroupedDue(state);
   Group(state);
@@ -74,8 +86,12 @@ void Matcher::AppendDueTimes(const BlockState& state, std::vector<int64_t>* time
 void Matcher::ExpireOverdue(int64_t now, std::string_view key, BlockState* state,
                             cep::MatchSink* out) {
   out_ = out;
-  if (state->grouped() != nullptr) return AdvanceGrouped(now, state);
-  ExpireAt(now, now, key, state);
+  if (state->grouped() != nullptr) {
+    AdvanceGrouped(now, state);
+  } else {
+    ExpireAt(std::min(now, ForgottenAt(*state)), now, key, state);
+  }
+  ForgetIfSilent(now, key, state);
 }
 
 }  // namespace vigil::patterns

@@ -84,6 +84,7 @@ struct Limits {
 struct Pattern {
   std::vector<Stage> stages;
   int64_t within_ms = 0;  // first to last event, exclusive; 0 without
+  int64_t ttl_ms = 0;     // a key that saw no event for so long keeps no state; 0: it does
   AfterMatch after_match;
   OnError on_error = OnError::kNoMatch;
   bool emit_timeouts = false;  // the rule has `on_timeout`

@@ -158,6 +158,36 @@ void PatternOperator::QueueDue(KeyEntry* entry, Space* space) {
   }
 }
 
+// A key is looked at when it could be forgotten, had it seen nothing since it was queued; then it
+// is queued again.
+void PatternOperator::QueueLook(KeyEntry* entry, BlockState* state, Space* space) {
+  if (state->rare == nullptr || state->rare->looked_at != kNever) return;
+  state->rare->looked_at = matchers_[state->block]->ForgottenAt(*state);
+  if (state->rare->looked_at != kNever) space->looks.push({state->rare->looked_at, entry});
+}
+
+void PatternOperator::LookAtSilent(int64_t watermark, Space* space, cep::MatchSink* out) {
+  while (!space->looks.empty() && space->looks.top().at <= watermark) {
+    const Due due = space->looks.top();
+    space->looks.pop();
+    bool has_empty = false;
+    for (BlockState& state : due.entry->blocks) {
+      if (state.rare == nullptr || state.rare->looked_at != due.at) continue;
+      state.rare->looked_at = kNever;
+      if (state.min_due <= watermark) {
+        Touch(due.entry, &state, space);
+        matchers_[state.block]->AdvanceTime(watermark, due.entry->key(), &state, out);
+      }
+      if (state.empty()) {
+        has_empty = true;
+      } else {
+        QueueLook(due.entry, &state, space);
+      }
+    }
+    if (has_empty) RemoveEmpty(due.entry, space);
+  }
+}
+
 void PatternOperator::RemoveEmpty(KeyEntry* entry, Space* space) {
   const auto kept = std::remove_if(entry->blocks.begin(), entry->blocks.end(),
                                    [](const BlockState& state) { return state.empty(); });
@@ -180,7 +210,10 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   if (!matcher.touched_rows().Test(context->row)) return;
   if (state != nullptr) {
     if (matcher.ProcessRow(context, (*entry)->key(), state, out)) QueueDue(*entry, space);
-    if (keeps_changes_ && matcher.has_changed()) Touch(*entry, state, space);
+    if (matcher.has_ttl()) QueueLook(*entry, state, space);
+    if (keeps_changes_ && (matcher.has_changed() || matcher.has_ttl())) {
+      Touch(*entry, state, space);
+    }
     return;
   }
   std::string key;
@@ -196,6 +229,7 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   fresh_ = BlockState();
   Touch(*entry, &(*entry)->blocks.back(), space);
   if (may_fall_due) QueueDue(*entry, space);
+  if (matcher.has_ttl()) QueueLook(*entry, &(*entry)->blocks.back(), space);
 }
 
 // As long as every event has been the same to all rules of a family, one state stands for them all.
@@ -397,6 +431,7 @@ void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
         if (has_empty) RemoveEmpty(entry, &space);
       }
     }
+    if (!space.looks.empty()) LookAtSilent(watermark, &space, out);
   }
 }
 

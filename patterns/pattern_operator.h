@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <queue>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -110,6 +111,9 @@ class PatternOperator : public cep::Operator {
     int64_t at;
     KeyEntry* entry;
   };
+  struct ComesLater {
+    bool operator()(const Due& a, const Due& b) const { return a.at > b.at; }
+  };
   // Blocks of one shape, and the matcher that stands for all of them.
   struct SpaceFamily {
     uint32_t first = 0;  // of its blocks
@@ -143,7 +147,10 @@ class PatternOperator : public cep::Operator {
     // By distinct `within` duration of the space's blocks.
     std::vector<int64_t> durations;
     std::vector<std::deque<Due>> due;  // by duration; the last one: of what was restored
-    std::string key_name;              // canonical key expression
+    // When keys of rules with a `ttl` may have been silent for so long, each at most once; the next
+    // one on top.
+    std::priority_queue<Due, std::vector<Due>, ComesLater> looks;
+    std::string key_name;  // canonical key expression
     size_t key_fields = 0;
     std::vector<KeyEntry*> dirty;  // changed since the last snapshot
     std::vector<KnownUnits> known;
@@ -180,6 +187,8 @@ class PatternOperator : public cep::Operator {
   void SplitFamily(const SpaceFamily& family, KeyEntry* entry, Space* space);
   const cep::KeyExpr& ExprOf(const Space& space, uint32_t variants) const;
   void QueueDue(KeyEntry* entry, Space* space);
+  void QueueLook(KeyEntry* entry, BlockState* state, Space* space);
+  void LookAtSilent(int64_t watermark, Space* space, cep::MatchSink* out);
   // Remembers that the state has changed.
   void Touch(KeyEntry* entry, BlockState* state, Space* space) {
     if (!keeps_changes_) return;

@@ -188,6 +188,9 @@ Status PatternOperator::UnitRestorer::AddTo(uint32_t matcher, const std::vector<
   }
   const Status status =
       unit_.is_grouped ? AddGraph(targets, state) : AddRuns(targets, is_family, state);
+  if (unit_.has_last_seen && op_.matchers_[matcher]->has_ttl() && !state->empty()) {
+    state->Rare().last_seen = std::max(state->Rare().last_seen, unit_.last_seen);
+  }
   if (state->empty()) {
     *state = std::move(entry_->blocks.back());
     entry_->blocks.pop_back();
@@ -220,8 +223,7 @@ Status PatternOperator::UnitRestorer::AddRuns(const std::vector<Target>& targets
       run.operands[0] = std::bit_cast<uint64_t>(from.end);
     }
     store_.Ref(run.node);
-    if (state->rare == nullptr) state->rare = std::make_unique<RareState>();
-    state->rare->held.push_back(run);
+    state->Rare().held.push_back(run);
   }
   return absl::OkStatus();
 }
@@ -243,8 +245,7 @@ Status PatternOperator::UnitRestorer::AddGraph(const std::vector<Target>& target
   std::unique_ptr<GroupedRuns> spelled;
   GroupedRuns* graph;
   if (stays_grouped) {
-    if (state->rare == nullptr) state->rare = std::make_unique<RareState>();
-    if (state->rare->grouped == nullptr) {
+    if (state->Rare().grouped == nullptr) {
       state->rare->grouped = std::make_unique<GroupedRuns>(&store_);
     }
     graph = state->rare->grouped.get();
@@ -481,6 +482,7 @@ void PatternOperator::SettleRestored(cep::MatchSink* out) {
       for (BlockState& state : entry->blocks) {
         matchers_[state.block]->Settle(&state);
         matchers_[state.block]->AppendDueTimes(state, &times);
+        QueueLook(entry, &state, space);
       }
       std::sort(times.begin(), times.end());
       times.erase(std::unique(times.begin(), times.end()), times.end());

@@ -52,8 +52,8 @@ std::string ShapeOf(const PatternRule& rule) {
   for (size_t i = 0; i < stages.size(); ++i) {
     if (stages[i]->name == p.after_match.stage) skip_stage = static_cast<int64_t>(i);
   }
-  for (int64_t n : {p.within_ms, int64_t{static_cast<uint8_t>(p.after_match.kind)}, skip_stage,
-                    int64_t{static_cast<uint8_t>(p.on_error)}, int64_t{p.emit_timeouts},
+  for (int64_t n : {p.within_ms, p.ttl_ms, int64_t{static_cast<uint8_t>(p.after_match.kind)},
+                    skip_stage, int64_t{static_cast<uint8_t>(p.on_error)}, int64_t{p.emit_timeouts},
                     int64_t{p.limits.partial_matches_per_key}, int64_t{p.limits.events_per_match},
                     int64_t{p.limits.matches_per_event}}) {
     AppendNumber(n, &shape);
@@ -417,6 +417,7 @@ RuleBlock PatternsCompiler::MakeBlock(const Program& program,
   }
   block.on_error = pattern.on_error;
   block.emit_timeouts = pattern.emit_timeouts;
+  block.ttl = pattern.ttl_ms;
   block.limits = pattern.limits;
   return block;
 }

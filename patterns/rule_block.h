@@ -91,6 +91,7 @@ struct RuleBlock {
   uint32_t key_space = 0;
   OnError on_error = OnError::kNoMatch;
   bool emit_timeouts = false;
+  int64_t ttl = 0;  // Pattern::ttl_ms
   Limits limits;
   // A key with more partial matches than this keeps them grouped (patterns/grouped_runs.h); never
   // if `why_explicit` says why they cannot be.

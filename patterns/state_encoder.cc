@@ -108,6 +108,7 @@ std::span<const std::string_view> StateEncoder::Encode(const BlockState& state,
     PutRuns(runs, mask, false);
     PutRuns(held, mask, true);
   }
+  if (block.ttl > 0 && state.rare != nullptr) PutSigned(state.rare->last_seen, &bytes_);
   segments_.clear();
   cuts_.push_back(bytes_.size());
   size_t begin = 0;

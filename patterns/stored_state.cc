@@ -266,6 +266,8 @@ class StateReader {
       CheckStarts(out_.runs);
       CheckStarts(out_.held);
     }
+    out_.has_last_seen = reader_.remaining() > 0;
+    if (out_.has_last_seen) out_.last_seen = reader_.Signed();
     Check(reader_.AtEnd(), "end");
     if (wrong_ == nullptr) return absl::OkStatus();
     return absl::DataLossError(std::string("a unit's body is damaged: its ") + wrong_);

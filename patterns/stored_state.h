@@ -102,6 +102,9 @@ struct StoredState {
   uint64_t accepted = 0;
   uint64_t size = 0;
   uint64_t swept_size = 0;
+  // When the key saw its last event, if that was stored, as it is for a `ttl`.
+  bool has_last_seen = false;
+  int64_t last_seen = 0;
 };
 
 // Reads a body into `out`, whose memory is used again. Cost and memory are linear in `body`.

@@ -190,7 +190,6 @@ std::optional<CompiledRule> RuleCompiler::Run() {
   CompiledRule rule;
   rule.info = draft_.info;
   rule.mode = draft_.mode;
-  rule.ttl_ms = draft_.ttl_ms;
   rule.key_slots = CompileKey(draft_.key);
   rule.pattern = draft_.pattern;
   for (const StageDraft& stage : draft_.stages) {

@@ -153,6 +153,9 @@ std::string Text(const View& view) {
   std::string text = "rule " + view.rule->info.id + "\n";
   text += "  key: " + KeyText(view) + "\n";
   if (program.within > 0) text += "  within: " + Milliseconds(program.within) + ", exclusive\n";
+  if (view.block->ttl > 0) {
+    text += "  ttl: " + Milliseconds(view.block->ttl) + " since the key's last event\n";
+  }
   text += "  states: " + std::to_string(program.states.size()) + "\n";
   text += "  back end: ";
   text += view.block->why_explicit.empty()

@@ -64,7 +64,7 @@ void RuleReader::ReadPattern() {
   patterns::Pattern& pattern = draft_.pattern;
   pattern.within_ms = section_.DurationMs("within").value_or(0);
   pattern.on_error = static_cast<patterns::OnError>(section_.Word("on_error").value_or(0));
-  draft_.ttl_ms = section_.DurationMs("ttl").value_or(0);
+  pattern.ttl_ms = section_.DurationMs("ttl").value_or(0);
   if (const Node* list = section_.Get("pattern")) {
     if (list->children.empty()) {
       reporter_.Report(Code::kWrongKind, section_.PlaceOf(*list), "the pattern is empty");

@@ -57,7 +57,6 @@ struct RuleDraft {
   std::vector<StageDraft> stages;
   patterns::Pattern pattern;  // without stages
   Place skip_target;          // the stage named by `after_match`
-  int64_t ttl_ms = 0;
   AlertDraft alert;
   std::optional<AlertDraft> on_timeout;
 

@@ -24,7 +24,6 @@ struct CompiledRule {
   Mode mode = Mode::kLive;
   std::vector<uint32_t> key_slots;  // of the rule's `key`; a stage's own is in the pattern
   patterns::Pattern pattern;
-  int64_t ttl_ms = 0;  // drop a key's state after this long without an event; 0: never
   // Hashes of what the rule says, with the defines that it names: all of it, and all that its
   // partial matches depend on.
   Hash128 content;

@@ -64,7 +64,7 @@ TEST_CASE("Load: every key arrives where it belongs", "[rules][unit]") {
         std::vector<std::string>{"probes", "cleared", "browse", "buy", "refund"});
   CHECK(rule.mode == Mode::kShadow);
   CHECK(rule.key_slots.size() == 2);
-  CHECK(rule.ttl_ms == 30LL * 86400 * 1000);
+  CHECK(rule.pattern.ttl_ms == 30LL * 86400 * 1000);
 
   const patterns::Pattern& pattern = rule.pattern;
   CHECK(pattern.within_ms == 5400 * 1000);
