@@ -104,6 +104,9 @@ class LiveEngine : public RuleTarget, public JobView {
   bool IdleAdvance(const RunningRules& running) const;
   Status Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
               std::vector<ingest::SourceCodec>* codecs);
+  // Takes former versions of rules out once they have finished what they began.
+  void EndDrained();
+  Status EndDrained(cep::LiveJob* job);
   std::shared_ptr<const JobCounters> Count(const cep::LiveJob& job);
   void SetRules(std::shared_ptr<const RunningRules> next);
   Status OnCommit(const cep::CommitPoint& point, std::vector<cep::ShardChanges> changes);
@@ -137,6 +140,7 @@ class LiveEngine : public RuleTarget, public JobView {
   std::deque<Unpublished> unpublished_;
   std::shared_ptr<const cep::CommitPoint> published_;  // with state
   int64_t last_metrics_ms_ = 0;
+  int64_t last_drain_look_ms_ = 0;
   std::unique_ptr<DurableJob> durable_;  // null without state
   std::unique_ptr<cep::LiveJob> job_;    // goes first
 };

@@ -162,13 +162,15 @@ void Matcher::BeginRows(uint32_t rows) {
   start_rows_.Clear();
   touched_rows_.Clear();
   const bool touches_all = !block_.program.ignores_unmatched;
-  for (uint32_t leaf : block_.start_leaves)
-    OrPossibleRows(block_.leaves[leaf], results_, &start_rows_);
+  if (starts_) {
+    for (uint32_t leaf : block_.start_leaves)
+      OrPossibleRows(block_.leaves[leaf], results_, &start_rows_);
+  }
   if (!touches_all) {
     for (const LeafPredicate& leaf : block_.leaves) OrPossibleRows(leaf, results_, &touched_rows_);
   }
   for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) {
-    if (block_.starts_always) start_rows_.words[w] = ~uint64_t{0};
+    if (block_.starts_always && starts_) start_rows_.words[w] = ~uint64_t{0};
     if (touches_all) touched_rows_.words[w] = ~uint64_t{0};
     touched_rows_.words[w] |= start_rows_.words[w];
     const uint32_t base = w * 64;

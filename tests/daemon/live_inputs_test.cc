@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <memory>
 #include <signal.h>
 #include <sstream>
@@ -262,6 +263,101 @@ TEST_CASE("Run: a reload keeps what a source says of its events, and rows that w
   const std::string alerts = job.File("alerts.jsonl");
   CHECK(AlertsOf(alerts) == std::vector<std::string>{"two-in-a-row 2000 a"});
   CHECK(alerts.find(R"("ids":{"first":[101],"second":[102]})") != std::string::npos);
+}
+
+// The answer to GET `path` of the job's own HTTP address.
+std::string Get(const Job& job, const std::string& path) {
+  const std::string log = job.File("log");
+  const size_t at = log.find("listening address=");
+  if (at == std::string::npos) return "";
+  const size_t begin = at + std::string("listening address=").size();
+  const std::string address = log.substr(begin, log.find_first_of(" \n", begin) - begin);
+  return RunProcess({"curl", "-s", "--max-time", "20", "http://" + address + path}).out;
+}
+
+TEST_CASE("Run: a former version of a rule finishes what it began, over restarts and kills",
+          "[daemon]") {
+  const std::string first = R"(version: 1
+rules:
+  - rule: pair
+    key: k
+    pattern: [{ begin: first, where: n == 1 }, { followed_by: second, where: n == 2 }]
+    within: 10s
+    on_change: drain
+)";
+  const std::string next = R"(version: 1
+rules:
+  - rule: pair
+    key: k
+    pattern: [{ begin: one, where: n == 1 }, { followed_by: two, where: n == 3 }]
+    within: 10s
+    on_change: drain
+)";
+  const auto of = [](int keys, int64_t ts, int n) {
+    std::string text;
+    for (int i = 0; i < keys; ++i) text += Event(ts + i, "k" + std::to_string(i), n);
+    return text;
+  };
+  const auto has = [](const std::string& text, const std::string& what) {
+    return text.find(what) != std::string::npos;
+  };
+  std::vector<std::string> alerts;
+  for (const int shards : {1, 2, 7}) {
+    INFO(shards);
+    Job job(
+        "file: events.jsonl\nstate: { path: state }\nhttp: { listen: '127.0.0.1:0' }\nshards: " +
+        std::to_string(shards));
+    job.dir.Write("rules.yaml", first);
+    job.Append("events.jsonl", Event(900, "done", 1) + of(20, 1000, 1) + Event(1500, "done", 2) +
+                                   Event(2000, "tick", 0));
+    job.Start();
+    REQUIRE(job.WaitForAlerts(1));
+    job.dir.Write("rules.yaml", next);
+    REQUIRE(WaitFor(20, [&] { return has(job.File("log"), "rules reloaded"); }));
+    CHECK(has(job.File("log"), "verdict=drain"));
+    const auto rules = [&] { return Get(job, "/v1/rules"); };
+    CHECK(WaitFor(20, [&] { return has(rules(), "\"partial_matches\":20}]"); }));
+    CHECK(has(Get(job, "/metrics"), "vigil_rule_draining_partial_matches{rule=\"pair\",rule_set="));
+    // The former version takes the second events of some keys; no first ones, with which the new
+    // version begins.
+    job.Append("events.jsonl", of(10, 3000, 2) + of(20, 3500, 1) + Event(3600, "tick", 0));
+    REQUIRE(job.WaitForAlerts(11));
+    job.process->Signal(SIGKILL);
+    job.process->Wait(20);
+    job.Start();
+    REQUIRE(WaitFor(20, [&] { return has(job.File("log"), "finishes what it began"); }));
+    job.Append("events.jsonl", of(15, 4000, 2) + Event(4400, "tick", 0));
+    REQUIRE(job.WaitForAlerts(16));
+    CHECK(has(rules(), "\"partial_matches\":5}]"));
+    job.Stop();
+    job.Start();
+    REQUIRE(WaitFor(20, [&] { return has(job.File("log"), "finishes what it began"); }));
+    job.Append("events.jsonl", of(20, 4500, 2) + of(20, 5000, 3) + Event(30000, "tick", 0));
+    const bool are_all_there = job.WaitForAlerts(41);
+    INFO(job.File("log"));
+    REQUIRE(are_all_there);
+    REQUIRE(WaitFor(20, [&] { return has(job.File("log"), "has finished what it began"); }));
+    CHECK(WaitFor(20, [&] { return has(rules(), "\"draining\":[]"); }));
+    CHECK_FALSE(has(job.Stop(), "dropped"));
+    alerts.push_back(job.File("alerts.jsonl"));
+    CHECK(CountLines(alerts.back()) == 41);
+  }
+  CHECK(alerts[0] == alerts[1]);
+  CHECK(alerts[0] == alerts[2]);
+  // By the version that raised them: 21 and 20.
+  std::map<std::string, int> by_version;
+  std::istringstream lines(alerts[0]);
+  for (std::string line; std::getline(lines, line);) {
+    simdjson::dom::parser parser;
+    const simdjson::padded_string padded(line);
+    const simdjson::dom::element alert = parser.parse(padded);
+    const bool is_former = has(line, "\"events\":{\"first\"");
+    ++by_version[std::string(std::string_view(alert["rule_set"])) + (is_former ? " first" : "")];
+  }
+  REQUIRE(by_version.size() == 2);
+  for (const auto& [version, count] : by_version) {
+    CHECK(count == (has(version, " first") ? 21 : 20));
+  }
 }
 
 TEST_CASE("Run: what a file cannot be is refused before anything is read", "[daemon]") {
