@@ -161,8 +161,9 @@ StatusOr<std::optional<cep::JobResume>> DurableJob::Resume(const RunningRules& r
   std::vector<std::string> sources;
   for (const SourceConfig& source : config_.sources) sources.push_back(source.name);
   std::vector<std::string> given_up;
+  ASSIGN_OR_RETURN(std::vector<state::KeptRow> rows, state_->log().ReadRows());
   ASSIGN_OR_RETURN(cep::JobResume resume,
-                   MakeResume(found, sources, options_.accepts_loss, &given_up));
+                   MakeResume(found, std::move(rows), sources, options_.accepts_loss, &given_up));
   for (const std::string& what : given_up) {
     log_->Warn("given up: the configuration has no such source", {{"position", what}});
   }

@@ -196,7 +196,6 @@ Status LiveEngine::Start() {
     return !is_paused_ && delivery_->HasRoom() && (durable_ == nullptr || durable_->HasRoom());
   };
   if (durable_ != nullptr) {
-    RETURN_IF_ERROR(CheckSeekable(inputs));
     ASSIGN_OR_RETURN(options.resume, durable_->Resume(*rules_));
     options.make_packer = durable_->MakePackers();
     callbacks.is_commit_due = [this](int64_t since_ms) { return durable_->IsCommitDue(since_ms); };
@@ -220,15 +219,6 @@ Status LiveEngine::Start() {
   Audit("start", {{"rule_set", rules_->rules->version}, {"boot", boot_}});
   RETURN_IF_ERROR(job_->Start());
   if (durable_ != nullptr) durable_->Start([this] { job_->AskForBarrier(); });
-  return absl::OkStatus();
-}
-
-Status LiveEngine::CheckSeekable(const std::vector<cep::LiveInput>& inputs) const {
-  for (const cep::LiveInput& input : inputs) {
-    if (input.source->can_seek()) continue;
-    return absl::InvalidArgumentError("source " + input.name +
-                                      " cannot be read again after a crash, which `state` needs");
-  }
   return absl::OkStatus();
 }
 

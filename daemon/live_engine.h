@@ -99,7 +99,6 @@ class LiveEngine : public RuleTarget, public JobView {
   Status OpenSinks();
   StatusOr<std::unique_ptr<alerts::Sink>> OpenSink(const SinkConfig& sink);
   Status OpenDurableSink(const std::string& output, const SinkConfig& sink);
-  Status CheckSeekable(const std::vector<cep::LiveInput>& inputs) const;
   alerts::RecordWriter* writer() const;
   bool IdleAdvance(const RunningRules& running) const;
   Status Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,

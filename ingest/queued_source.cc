@@ -188,10 +188,7 @@ size_t QueuedSource::Read(size_t partition, size_t max, cep::Batch* batch) {
     state.pending = codec->pending();
     if (state.pending != nullptr) Say(4, "waits for " + state.pending->Describe(), state.id.place);
   }
-  if (options_.is_wall_time) {
-    const int64_t now = options_.clock->WallMs();
-    for (uint32_t row = first_row; row < batch->rows; ++row) batch->ts[row] = now;
-  }
+  SetTimes(state, first_row, batch);
   state.next += count;
   if (can_seek() && count > 0) {
     const RawRecord& last = records_[count - 1];
@@ -202,6 +199,21 @@ size_t QueuedSource::Read(size_t partition, size_t max, cep::Batch* batch) {
   const std::lock_guard lock(mutex_);
   Update(partition);
   return count;
+}
+
+// Of rows that the next records of the block have become, where they do not say it themselves.
+void QueuedSource::SetTimes(const State& state, uint32_t first_row, cep::Batch* batch) const {
+  const RecordBlock& block = state.block;
+  if (!block.times.empty()) {
+    size_t i = state.next;
+    for (uint32_t row = first_row; row < batch->rows; ++row) {
+      while (block.records[i].offset != batch->offsets[row]) ++i;
+      batch->ts[row] = block.times[i];
+    }
+  } else if (options_.is_wall_time) {
+    const int64_t now = options_.clock->WallMs();
+    for (uint32_t row = first_row; row < batch->rows; ++row) batch->ts[row] = now;
+  }
 }
 
 // Decodes the first `count` of records_; returns how many were taken. A batch's rows may be of
@@ -234,6 +246,13 @@ QueuedSource::HeaderCodec QueuedSource::MakeHeaderCodec(const std::string& heade
   if (!names.ok()) return {nullptr, std::string(names.status().message())};
   auto codec = std::make_unique<CsvCodec>(options_.codec.options, *std::move(names));
   return {options_.codec.Timed(std::move(codec)), ""};
+}
+
+const std::string* QueuedSource::HeaderOf(const cep::RecordRenderer* renderer) const {
+  for (const auto& [header, by_header] : header_codecs_) {
+    if (by_header.codec != nullptr && &by_header.codec->renderer() == renderer) return &header;
+  }
+  return nullptr;
 }
 
 std::vector<std::unique_ptr<Codec>> QueuedSource::SetCodec(SourceCodec codec) {

@@ -80,6 +80,9 @@ class QueuedSource : public RecordSource {
   void EndAll();
   // What no retry can mend.
   void Fail(Status status);
+  // Of the stream that a row came in, by the renderer that its codec has given it; null where
+  // streams have none. On the driving thread.
+  const std::string* HeaderOf(const cep::RecordRenderer* renderer) const;
 
  private:
   // Between the threads.
@@ -117,6 +120,7 @@ class QueuedSource : public RecordSource {
   HeaderCodec* CodecOf(const CsvHeader& header);
   HeaderCodec MakeHeaderCodec(const std::string& header) const;
   size_t Decode(Codec* codec, size_t count, bool sets_renderers, cep::Batch* batch);
+  void SetTimes(const State& state, uint32_t first_row, cep::Batch* batch) const;
 
   QueuedSourceOptions options_;
   RecordSourceLog* log_;

@@ -49,9 +49,11 @@ struct RecordBlock {
   std::vector<SplitRecord> records;
   std::shared_ptr<const CsvHeader> header;  // with has_header
   uint64_t next_offset = 0;                 // in the stream, behind the last record
+  std::vector<int64_t> times;               // of the records' events, if known already; else empty
 
   size_t bytes() const {
     return sizeof(RecordBlock) + records.size() * sizeof(SplitRecord) +
+           times.size() * sizeof(int64_t) +
            (chunk == nullptr ? 0 : chunk->size + ChunkPool::kPadding);
   }
 };

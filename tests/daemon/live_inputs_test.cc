@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <signal.h>
 #include <sstream>
 #include <string>
@@ -432,6 +433,135 @@ TEST_CASE("Run: lines over a connection", "[daemon]") {
   CHECK(job.WaitForAlerts(1009));
   CheckLedger(job.Stop(), 2021);
   CHECK(job.File("errors.jsonl").find("longer than allowed") != std::string::npos);
+}
+
+// `alert key` of each line, how often it is there.
+std::map<std::string, int> KeysOf(const std::string& alerts) {
+  std::map<std::string, int> keys;
+  for (const std::string& alert : AlertsOf(alerts)) ++keys[alert.substr(alert.rfind(' ') + 1)];
+  return keys;
+}
+
+constexpr const char* kEachRule = R"(version: 1
+rules:
+  - { rule: each, key: k, pattern: [{ begin: it, where: n == 1 }] }
+)";
+
+TEST_CASE("Run: what was answered is there once, whenever the daemon is killed", "[daemon][slow]") {
+  const std::string format = GENERATE("json", "csv");
+  const int shards = format == "csv" ? 2 : 1;
+  Job job(
+      "{ http: { listen: '127.0.0.1:0' }, format: " + format +
+      ", watermark: { bounded: 5s } }\nstate: { path: state, commit_interval: 20ms }\nshards: " +
+      std::to_string(shards));
+  job.dir.Write("rules.yaml", kEachRule);
+  std::set<std::string> answered;
+  int64_t ts = 1'000'000;
+  int posted = 0;
+  const auto body_of = [&](int events, std::vector<std::string>* keys) {
+    std::string body = format == "csv" ? "n,k,ts\n" : "";
+    for (int i = 0; i < events; ++i) {
+      const std::string key = "k" + std::to_string(posted++);
+      keys->push_back(key);
+      // Most of them are still waiting when they are answered, some out of order.
+      const int64_t at = ts + (i % 3 == 1 ? -40 : i);
+      body += format == "csv" ? "1," + key + "," + std::to_string(at) + "\n" : Event(at, key, 1);
+    }
+    ts += 100;
+    return body;
+  };
+  const auto post = [&](int events) {
+    std::vector<std::string> keys;
+    const std::string answer = Post(job, body_of(events, &keys)).out;
+    if (answer.find("\"accepted\":" + std::to_string(events) + ",") == std::string::npos) {
+      return false;
+    }
+    answered.insert(keys.begin(), keys.end());
+    return true;
+  };
+  for (int kill = 0; kill < 4; ++kill) {
+    job.Start();
+    REQUIRE(WaitFor(20, [&] { return PortOf(job) > 0; }));
+    for (int i = 0; i < 3; ++i) CHECK(post(20));
+    // Killed at any moment of the next ones.
+    std::thread killer([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20 + 37 * kill));
+      job.process->Signal(SIGKILL);
+    });
+    while (post(20)) {
+    }
+    killer.join();
+    job.process->Wait(20);
+  }
+  job.Start();
+  REQUIRE(WaitFor(20, [&] { return PortOf(job) > 0; }));
+  // They wait on the disk, and are used as they were judged.
+  ts += 3'600'000;
+  CHECK(post(1));
+  CHECK(answered.size() > 4 * 60);
+  REQUIRE(
+      WaitFor(20, [&] { return KeysOf(job.File("alerts.jsonl")).size() + 1 >= answered.size(); }));
+  const std::string log = job.Stop();
+  const std::map<std::string, int> keys = KeysOf(job.File("alerts.jsonl"));
+  for (const auto& [key, count] : keys) {
+    INFO(key);
+    CHECK(count == 1);
+  }
+  size_t missing = 0;
+  for (const std::string& key : answered) missing += 1 - keys.count(key);
+  CHECK(missing == 1);  // the last one waits
+  INFO(log);
+  CHECK(Total(log, "read") >= static_cast<int64_t>(answered.size()));
+  CHECK(Total(log, "read") == Total(log, "processed") + 1);
+  CHECK(Total(log, "waiting") == 1);
+  CHECK(Total(log, "lost") == 0);
+}
+
+TEST_CASE("Run: lines that wait outlive a kill and an edit of the rules", "[daemon]") {
+  Job job(
+      "{ tcp: { listen: '127.0.0.1:0' }, event_time: processing, watermark: { bounded: 1h } }\n"
+      "state: { path: state, commit_interval: 20ms }");
+  job.dir.Write("rules.yaml", kEachRule);
+  const auto send = [&](int first, int count) {
+    std::string text;
+    for (int i = first; i < first + count; ++i) text += Event(0, "k" + std::to_string(i), 1);
+    job.dir.Write("sent", text);
+    CHECK(RunProcess({"bash", "-c",
+                      "cat " + job.dir.Path("sent") + " > /dev/tcp/127.0.0.1/" +
+                          std::to_string(PortOf(job))})
+              .exit_code == 0);
+  };
+  const auto is_kept = [&](int rows) {
+    const std::string stand =
+        RunProcess({VigilBinary(), "state", "inspect", job.dir.Path("state")}).out;
+    return stand.find("waiting " + std::to_string(rows) + "\n") != std::string::npos;
+  };
+  for (int run = 0; run < 3; ++run) {
+    job.Start();
+    REQUIRE(WaitFor(20, [&] { return PortOf(job) > 0; }));
+    send(500 * run, 500);
+    REQUIRE(WaitFor(20, [&] { return is_kept(500 * (run + 1)); }));
+    job.process->Signal(SIGKILL);
+    job.process->Wait(20);
+  }
+  // Other rules read another field of them; and time passes them all.
+  std::string rules = kEachRule;
+  rules.replace(rules.find("n == 1"), 6, "ts == 0");
+  job.dir.Write("rules.yaml", rules);
+  std::string config = job.File("vigil.yaml");
+  config.replace(config.find("bounded: 1h"), 11, "bounded: 0s");
+  job.dir.Write("vigil.yaml", config);
+  job.Start();
+  REQUIRE(WaitFor(20, [&] { return PortOf(job) > 0; }));
+  send(1500, 1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  send(1501, 1);
+  REQUIRE(job.WaitForAlerts(1501));
+  const std::string log = job.Stop();
+  const std::map<std::string, int> keys = KeysOf(job.File("alerts.jsonl"));
+  CHECK(keys.size() == 1501);
+  CHECK(CountLines(job.File("alerts.jsonl")) == 1501);
+  CheckLedger(log, 1502);
 }
 
 }  // namespace

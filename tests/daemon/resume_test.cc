@@ -32,7 +32,7 @@ TEST_CASE("Resume: positions go on; of a drained commit nothing else does", "[da
   position.ledger = {10, 5, 1, 1, 0, 0};
   head.positions = {position};
   std::vector<std::string> given_up;
-  const cep::JobResume resume = *MakeResume(head, {"s"}, false, &given_up);
+  const cep::JobResume resume = *MakeResume(head, {}, {"s"}, false, &given_up);
   CHECK(resume.watermark == 70);
   CHECK(resume.newest_ts == 90);
   REQUIRE(resume.partitions.size() == 1);
@@ -40,20 +40,20 @@ TEST_CASE("Resume: positions go on; of a drained commit nothing else does", "[da
   CHECK(resume.partitions[0].watermark == 80);
   CHECK(resume.partitions[0].is_idle);
   head.is_drained = true;
-  const cep::JobResume drained = *MakeResume(head, {"s"}, false, &given_up);
+  const cep::JobResume drained = *MakeResume(head, {}, {"s"}, false, &given_up);
   CHECK(drained.watermark == cep::kMinTime);
   CHECK(drained.partitions[0].watermark == cep::kMinTime);
   CHECK_FALSE(drained.partitions[0].is_idle);
   CHECK(drained.partitions[0].next_offset == 10);
   // A ledger that does not close is not gone on from.
   head.positions[0].ledger.read = 11;
-  CHECK_FALSE(MakeResume(head, {"s"}, true, &given_up).ok());
+  CHECK_FALSE(MakeResume(head, {}, {"s"}, true, &given_up).ok());
   head.positions[0].ledger.read = 10;
-  const auto refused = MakeResume(head, {"other"}, false, &given_up);
+  const auto refused = MakeResume(head, {}, {"other"}, false, &given_up);
   CHECK(absl::IsFailedPrecondition(refused.status()));
   CHECK(std::string(refused.status().message()).find("s/t/3 at offset 10") != std::string::npos);
   given_up.clear();
-  CHECK(MakeResume(head, {"other"}, true, &given_up)->partitions.empty());
+  CHECK(MakeResume(head, {}, {"other"}, true, &given_up)->partitions.empty());
   CHECK(given_up == std::vector<std::string>{"s/t/3 at offset 10"});
 }
 
