@@ -7,6 +7,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 TEST_JOBS ?= 2
 FUZZ_SECONDS ?= 60
 CRASH_KILLS ?= 200
+CUT_SECONDS ?= 60
 
 say = @printf '== %s\n' "$(1)"
 # $(call configure_and_build,PRESET,TARGET)
@@ -22,7 +23,7 @@ $(call say,testing preset $(1))
 @ctest --preset $(1) --output-on-failure --no-label-summary --parallel $(TEST_JOBS)
 endef
 
-.PHONY: help deps build demo test crash bench reload-load format asan tsan fuzz clean
+.PHONY: help deps build demo test crash cut bench reload-load format asan tsan fuzz clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +46,12 @@ test: deps  ## build everything in release and run all tests
 crash: deps  ## kill the daemon CRASH_KILLS (200) times against a real broker and compare its alerts
 	$(call configure_and_build,release,vigil_tests_crash)
 	@VIGIL_CRASH_KILLS=$(CRASH_KILLS) VIGIL_BINARY=build/vigil build/tests/vigil_tests_crash
+
+cut: deps  ## cut the network to a real broker for CUT_SECONDS (60) and compare what is delivered
+	$(call configure_and_build,release,vigil vigil_tests_integration)
+	$(call say,cutting the network for $(CUT_SECONDS) s)
+	@VIGIL_BINARY=build/vigil VIGIL_CUT_SECONDS=$(CUT_SECONDS) \
+	  build/tests/vigil_tests_integration 'State: a network*'
 
 bench: deps  ## build and run the benchmarks
 	$(call configure_and_build,release,all)

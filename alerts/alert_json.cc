@@ -136,8 +136,8 @@ size_t LikelySize(const Alert& alert) {
 
 AlertJson::AlertJson(std::shared_ptr<const AlertContext> context) : context_(std::move(context)) {
   for (const RuleInfo& rule : context_->rules) {
-    rules_.push_back({AfterId(rule, context_->rule_set), Labels(rule.key_names),
-                      Labels(rule.stage_names), Tags(rule.tags)});
+    rules_.push_back({AfterId(rule, rule.rule_set.empty() ? context_->rule_set : rule.rule_set),
+                      Labels(rule.key_names), Labels(rule.stage_names), Tags(rule.tags)});
   }
   if (context_->layout == nullptr) return;
   for (const cep::Slot& slot : context_->layout->slots()) slots_.push_back(Label(slot.name));

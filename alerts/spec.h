@@ -37,6 +37,9 @@ struct AlertSpec {
 // One rule as alerts name it.
 struct RuleInfo {
   std::string id;
+  // Version of the rule set that it is of, where that is not the one that runs: it has been
+  // replaced, and only finishes what it began. Else empty.
+  std::string rule_set;
   std::string description;
   bool has_severity = false;
   Severity severity = Severity::kMedium;

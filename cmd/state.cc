@@ -117,6 +117,7 @@ StatusOr<daemon::RuleRecord> RulesOf(state::CommitLog& log) {
 std::map<uint64_t, std::string> RuleNames(const daemon::RuleRecord& rules) {
   std::map<uint64_t, std::string> names;
   for (const auto& [id, rule] : rules.rules) names[rule.incarnation] = id;
+  for (const auto& former : rules.draining) names[former.incarnation] = former.id;
   return names;
 }
 
@@ -146,7 +147,7 @@ StatusOr<uint64_t> PrintUnits(state::CommitLog& log, const UnitText& text, bool 
 Status PrintStand(state::CommitLog& log, const daemon::RuleRecord& rules, const UnitText& text,
                   bool json, std::ostream& out) {
   std::map<std::string, uint64_t> open;  // partial matches, by rule
-  for (const auto& [id, rule] : rules.rules) open[id] = 0;
+  for (const auto& [incarnation, id] : RuleNames(rules)) open[id] = 0;
   RETURN_IF_ERROR(ForEachUnit(
       log, [&](const state::StoredUnit& unit) { return text.CountPartialMatches(unit, &open); }));
   std::string lines;

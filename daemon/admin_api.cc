@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
@@ -146,6 +147,20 @@ void AppendRule(const rules::CompiledRule& rule, std::string* out) {
   out->append(",\"content\":\"").append(ToHex(rule.content)).append("\"}");
 }
 
+// Former versions of rules, and how many partial matches each has still to finish.
+void AppendDraining(const JobCounters& counters, std::string* out) {
+  const std::vector<rules::CompiledRule>& rules = counters.rules->rules->rules;
+  bool is_first = true;
+  for (size_t i = 0; i < rules.size(); ++i) {
+    if (!IsDraining(rules[i])) continue;
+    out->append(std::exchange(is_first, false) ? "{\"rule\":" : ",{\"rule\":");
+    AppendJsonString(rules[i].info.id, out);
+    AppendText("rule_set", rules[i].info.rule_set, out);
+    AppendCount("partial_matches", static_cast<uint64_t>(counters.load.partial_matches[i]), out);
+    out->push_back('}');
+  }
+}
+
 }  // namespace
 
 const std::vector<AdminApi::Route>& AdminApi::Routes() {
@@ -262,10 +277,17 @@ HttpResponse AdminApi::ListRules(const HttpRequest&) {
   std::string json = "{\"rule_set\":";
   AppendJsonString(running->rules->version, &json);
   json += ",\"rules\":[";
-  for (size_t i = 0; i < running->rules->rules.size(); ++i) {
-    if (i > 0) json += ',';
-    AppendRule(running->rules->rules[i], &json);
+  bool is_first = true;
+  for (const rules::CompiledRule& rule : running->rules->rules) {
+    if (IsDraining(rule)) continue;
+    if (!std::exchange(is_first, false)) json += ',';
+    AppendRule(rule, &json);
   }
+  json += "],\"draining\":[";
+  // Counting waits for a barrier.
+  const auto counters =
+      CountDraining(*running->rules) > 0 ? job_->Counters() : std::shared_ptr<const JobCounters>();
+  if (counters != nullptr) AppendDraining(*counters, &json);
   return {200, "application/json", json + "]}\n"};
 }
 
@@ -275,7 +297,7 @@ HttpResponse AdminApi::GetRule(const HttpRequest& request) {
   const auto running = job_->rules();
   std::string json;
   for (const rules::CompiledRule& rule : running->rules->rules) {
-    if (rule.info.id == id) AppendRule(rule, &json);
+    if (rule.info.id == id && !IsDraining(rule)) AppendRule(rule, &json);
   }
   const bool is_running = !json.empty();
   if (is_running) {

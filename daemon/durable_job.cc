@@ -149,6 +149,10 @@ StoredRules DurableJob::Fit(const rules::RuleSet& rules) const {
   for (const std::string& id : dropped) {
     log_->Warn("what was open of a rule is dropped: it has changed or is gone", {{"rule", id}});
   }
+  for (const StoredDraining& former : stored.draining) {
+    log_->Info("a former version of a rule finishes what it began",
+               {{"rule", former.rule.info.id}, {"rule_set", former.rule.info.rule_set}});
+  }
   return stored;
 }
 
@@ -157,8 +161,9 @@ StatusOr<std::optional<cep::JobResume>> DurableJob::Resume(const RunningRules& r
   std::vector<std::string> sources;
   for (const SourceConfig& source : config_.sources) sources.push_back(source.name);
   std::vector<std::string> given_up;
+  ASSIGN_OR_RETURN(std::vector<state::KeptRow> rows, state_->log().ReadRows());
   ASSIGN_OR_RETURN(cep::JobResume resume,
-                   MakeResume(found, sources, options_.accepts_loss, &given_up));
+                   MakeResume(found, std::move(rows), sources, options_.accepts_loss, &given_up));
   for (const std::string& what : given_up) {
     log_->Warn("given up: the configuration has no such source", {{"position", what}});
   }
@@ -200,9 +205,12 @@ void DurableJob::Start(std::function<void()> ask_for_barrier) {
 cep::MakeUnitPacker DurableJob::MakePackers() const { return MakeChunkPackers(seed_); }
 
 void DurableJob::SetRules(const RunningRules& next, int64_t watermark) {
-  rules_ = RecordOf(next);
+  const std::string before = std::exchange(rules_, RecordOf(next)).version;
   state_->SetRuleSet({rules_.version, EncodeRuleRecord(rules_)});
-  state_->AddJournal(JournalKind::kRules, watermark, rules_.version);
+  // A version that has drained leaves without a trace in any result.
+  if (rules_.version != before) {
+    state_->AddJournal(JournalKind::kRules, watermark, rules_.version);
+  }
 }
 
 void DurableJob::Write(const std::string& output, const cep::Record& record,

@@ -162,6 +162,13 @@ Status DurableState::Submit(std::shared_ptr<const cep::CommitPoint> point,
   for (cep::ShardChanges& shard : changes) {
     commit.shards.push_back({shard.shard, std::move(shard.chunks)});
   }
+  for (const cep::PartitionPoint& partition : point->partitions) {
+    const cep::Partition& id = *partition.partition;
+    for (const cep::KeptRow& row : partition.kept) {
+      commit.rows.push_back(
+          {id.source, id.topic, id.number, static_cast<int64_t>(row.offset), row.bytes});
+    }
+  }
   for (const cep::TimeEvent& event : point->time_events) {
     commit.journal.push_back(EntryOf(event, *point));
   }

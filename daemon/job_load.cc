@@ -28,11 +28,11 @@ JobLoad LoadMeter::Measure(const cep::LiveJob& job, const RunningRules& rules, i
     load.all_partial_matches +=
         static_cast<const patterns::RunningOperator*>(op)->AddLoad(&by_rule);
   }
-  std::map<std::pair<std::string, uint64_t>, double> steps;
+  std::map<std::pair<uint64_t, uint64_t>, double> steps;
   std::vector<double> made(all.size());
   double all_made = 0;
   for (size_t i = 0; i < all.size(); ++i) {
-    const std::pair<std::string, uint64_t> name = {all[i].info.id, all[i].matching.lo};
+    const std::pair<uint64_t, uint64_t> name = {rules.incarnations[i], all[i].matching.lo};
     const auto last = last_steps_.find(name);
     made[i] = by_rule[i].steps - (last == last_steps_.end() ? 0 : last->second);
     // A rule that came back as it had been before counts from nothing.

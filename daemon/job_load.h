@@ -42,8 +42,8 @@ class LoadMeter {
 
  private:
   int64_t last_us_ = 0;
-  std::map<std::string, cep::TimeUse::Totals> last_times_;         // by thread
-  std::map<std::pair<std::string, uint64_t>, double> last_steps_;  // by rule and what it says
+  std::map<std::string, cep::TimeUse::Totals> last_times_;      // by thread
+  std::map<std::pair<uint64_t, uint64_t>, double> last_steps_;  // by incarnation and what it says
 };
 
 // How long something stood still, in buckets.

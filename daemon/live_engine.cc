@@ -46,6 +46,17 @@ uint64_t LagOf(const cep::PartitionPoint& partition) {
   return partition.end_offset > next ? static_cast<uint64_t>(partition.end_offset - next) : 0;
 }
 
+// All but whether time goes on without events.
+cep::LiveRules LiveRulesOf(const RunningRules& running) {
+  cep::LiveRules rules;
+  rules.layout = running.rules->layout;
+  rules.key_exprs = running.key_exprs;
+  rules.rule_keys = running.rule_keys;
+  rules.remake = running.Remake();
+  rules.make_sink = running.MakeBuilders();
+  return rules;
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<LiveEngine>> LiveEngine::Create(
@@ -53,10 +64,9 @@ StatusOr<std::unique_ptr<LiveEngine>> LiveEngine::Create(
     DurableJobOptions durable) {
   std::unique_ptr<LiveEngine> engine(new LiveEngine(config, log, clock));
   ASSIGN_OR_RETURN(engine->rules_, FollowRules(nullptr, std::move(rules)));
-  const auto context = engine->rules_->context;
   engine->boot_ = NewBootId();
   engine->delivery_ = std::make_unique<alerts::Delivery>(
-      context, [wakeup = &engine->wakeup_] { wakeup->Notify(); },
+      engine->rules_->context, [wakeup = &engine->wakeup_] { wakeup->Notify(); },
       [log](const std::string& sink, const Status& status) {
         if (status.ok()) {
           log->Info("sink delivers again", {{"sink", sink}});
@@ -65,16 +75,18 @@ StatusOr<std::unique_ptr<LiveEngine>> LiveEngine::Create(
                     {{"sink", sink}, {"error", std::string(status.message())}});
         }
       });
-  engine->rejects_ = std::make_unique<alerts::Rejects>(context);
   if (config.state) {
     ASSIGN_OR_RETURN(engine->durable_,
                      DurableJob::Open(config, std::move(durable), engine->delivery_.get(),
                                       &engine->wakeup_, log, clock));
     const StoredRules stored = engine->durable_->Fit(*engine->rules_->rules);
     ASSIGN_OR_RETURN(engine->rules_, FollowRules(nullptr, engine->rules_->rules, &stored));
+    // With those that drain.
+    engine->delivery_->SetContext(engine->rules_->context);
     engine->boot_ = absl::StrCat(absl::Hex(engine->durable_->state()->boot(), absl::kZeroPad16));
   }
-  engine->router_ = std::make_unique<alerts::Router>(context, engine->writer());
+  engine->rejects_ = std::make_unique<alerts::Rejects>(engine->rules_->context);
+  engine->router_ = std::make_unique<alerts::Router>(engine->rules_->context, engine->writer());
   RETURN_IF_ERROR(engine->OpenSinks());
   return engine;
 }
@@ -184,7 +196,6 @@ Status LiveEngine::Start() {
     return !is_paused_ && delivery_->HasRoom() && (durable_ == nullptr || durable_->HasRoom());
   };
   if (durable_ != nullptr) {
-    RETURN_IF_ERROR(CheckSeekable(inputs));
     ASSIGN_OR_RETURN(options.resume, durable_->Resume(*rules_));
     options.make_packer = durable_->MakePackers();
     callbacks.is_commit_due = [this](int64_t since_ms) { return durable_->IsCommitDue(since_ms); };
@@ -208,15 +219,6 @@ Status LiveEngine::Start() {
   Audit("start", {{"rule_set", rules_->rules->version}, {"boot", boot_}});
   RETURN_IF_ERROR(job_->Start());
   if (durable_ != nullptr) durable_->Start([this] { job_->AskForBarrier(); });
-  return absl::OkStatus();
-}
-
-Status LiveEngine::CheckSeekable(const std::vector<cep::LiveInput>& inputs) const {
-  for (const cep::LiveInput& input : inputs) {
-    if (input.source->can_seek()) continue;
-    return absl::InvalidArgumentError("source " + input.name +
-                                      " cannot be read again after a crash, which `state` needs");
-  }
   return absl::OkStatus();
 }
 
@@ -283,13 +285,8 @@ void LiveEngine::TellRefused(const std::string& why) {
 // On the job's thread, with nothing under way.
 Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
                         std::vector<ingest::SourceCodec>* codecs) {
-  cep::LiveRules rules;
-  rules.layout = next->rules->layout;
-  rules.key_exprs = next->key_exprs;
-  rules.rule_keys = next->rule_keys;
+  cep::LiveRules rules = LiveRulesOf(*next);
   rules.idle_advance = IdleAdvance(*next);
-  rules.remake = next->Remake();
-  rules.make_sink = next->MakeBuilders();
   const bool reads_kafka = next->rules->layout->Find(ingest::kKafkaField) >= 0;
   if (reads_kafka && rules_->rules->layout->Find(ingest::kKafkaField) < 0) {
     return absl::FailedPreconditionError(
@@ -318,6 +315,38 @@ Status LiveEngine::Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRu
                   {"waiting_rows", keeps_rows ? "kept" : "decoded again"},
                   {"pause_us", std::to_string(pause_us)}});
   return absl::OkStatus();
+}
+
+void LiveEngine::EndDrained() {
+  const int64_t now = clock_->SteadyMs();
+  if (now - last_drain_look_ms_ < kCountEveryMs || CountDraining(*rules_->rules) == 0) return;
+  last_drain_look_ms_ = now;
+  job_->AtBarrier([this](cep::LiveJob* job) { return EndDrained(job); });
+}
+
+// At a barrier.
+Status LiveEngine::EndDrained(cep::LiveJob* job) {
+  const std::vector<rules::CompiledRule>& all = rules_->rules->rules;
+  std::vector<bool> open(all.size());
+  for (const cep::Operator* op : job->operators()) {
+    static_cast<const patterns::RunningOperator*>(op)->MarkOpen(&open);
+  }
+  bool is_any_done = false;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (!IsDraining(all[i]) || open[i]) continue;
+    is_any_done = true;
+    const std::vector<LogField> fields = {{"rule", all[i].info.id},
+                                          {"rule_set", all[i].info.rule_set}};
+    log_->Info("a former version of a rule has finished what it began", fields);
+    Audit("rule drained", fields);
+  }
+  if (!is_any_done) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::shared_ptr<const RunningRules> next, daemon::EndDraining(*rules_, open));
+  cep::LiveRules rules = LiveRulesOf(*next);
+  rules.idle_advance = IdleAdvance(*next);
+  SetRules(next);
+  if (durable_ != nullptr) durable_->SetRules(*next, job->watermark());
+  return job->Swap(std::move(rules));
 }
 
 void LiveEngine::SetRules(std::shared_ptr<const RunningRules> next) {
@@ -388,6 +417,7 @@ Status LiveEngine::Run(const std::function<void()>& after_round) {
     last_round_ms_ = clock_->SteadyMs();
     PublishDelivered();
     if (durable_ != nullptr && !durable_->status().ok()) job_->Stop();
+    EndDrained();
     after_round();
   });
   if (status.ok() && durable_ != nullptr) status = durable_->status();

@@ -99,11 +99,13 @@ class LiveEngine : public RuleTarget, public JobView {
   Status OpenSinks();
   StatusOr<std::unique_ptr<alerts::Sink>> OpenSink(const SinkConfig& sink);
   Status OpenDurableSink(const std::string& output, const SinkConfig& sink);
-  Status CheckSeekable(const std::vector<cep::LiveInput>& inputs) const;
   alerts::RecordWriter* writer() const;
   bool IdleAdvance(const RunningRules& running) const;
   Status Swap(cep::LiveJob* job, const std::shared_ptr<const RunningRules>& next,
               std::vector<ingest::SourceCodec>* codecs);
+  // Takes former versions of rules out once they have finished what they began.
+  void EndDrained();
+  Status EndDrained(cep::LiveJob* job);
   std::shared_ptr<const JobCounters> Count(const cep::LiveJob& job);
   void SetRules(std::shared_ptr<const RunningRules> next);
   Status OnCommit(const cep::CommitPoint& point, std::vector<cep::ShardChanges> changes);
@@ -137,6 +139,7 @@ class LiveEngine : public RuleTarget, public JobView {
   std::deque<Unpublished> unpublished_;
   std::shared_ptr<const cep::CommitPoint> published_;  // with state
   int64_t last_metrics_ms_ = 0;
+  int64_t last_drain_look_ms_ = 0;
   std::unique_ptr<DurableJob> durable_;  // null without state
   std::unique_ptr<cep::LiveJob> job_;    // goes first
 };

@@ -134,13 +134,17 @@ void AddRules(const JobCounters& counters, Families* out) {
   const auto& rules = counters.rules->rules->rules;
   for (const Column& column : kColumns) {
     out->Counter(column.name, column.help);
+    std::map<std::string_view, uint64_t> counts;  // of all versions that run
     for (size_t i = 0; i < rules.size(); ++i) {
-      out->Add(static_cast<double>(counters.by_rule[i].*column.count),
-               {{"rule", rules[i].info.id}});
+      counts[rules[i].info.id] += counters.by_rule[i].*column.count;
+    }
+    for (const auto& [rule, count] : counts) {
+      out->Add(static_cast<double>(count), {{"rule", std::string(rule)}});
     }
   }
   out->Counter("vigil_rule_records_without_key_total", "Records that lack the rule's key.");
   for (size_t i = 0; i < rules.size(); ++i) {
+    if (IsDraining(rules[i])) continue;
     out->Add(static_cast<double>(counters.no_key[i]), {{"rule", rules[i].info.id}});
   }
   out->Gauge("vigil_live_keys", "Keys with partial matches, over all key spaces.")
@@ -184,15 +188,27 @@ void AddLoad(const JobCounters& counters, Families* out) {
     }
   }
   const auto& rules = counters.rules->rules->rules;
-  const auto add_by_rule = [&](const std::vector<double>& values) {
-    for (size_t i = 0; i < values.size(); ++i) out->Add(values[i], {{"rule", rules[i].info.id}});
+  // Of rules, or of former versions of them that drain.
+  const auto add_by_rule = [&](const std::vector<double>& values, bool draining) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (IsDraining(rules[i]) != draining) continue;
+      Labels labels = {{"rule", rules[i].info.id}};
+      if (draining) labels.push_back({"rule_set", rules[i].info.rule_set});
+      out->Add(values[i], std::move(labels));
+    }
   };
   out->Gauge("vigil_rule_cost_ms_per_second",
              "Busy time of shards, shared out by the partial matches that were looked at.");
-  add_by_rule(counters.load.cost);
+  add_by_rule(counters.load.cost, false);
   out->Gauge("vigil_rule_partial_matches",
              "Partial matches held for a rule; of many keys an estimate from some.");
-  add_by_rule(counters.load.partial_matches);
+  add_by_rule(counters.load.partial_matches, false);
+  out->Gauge("vigil_rule_draining_cost_ms_per_second",
+             "The same, of a former version that finishes what it began.");
+  add_by_rule(counters.load.cost, true);
+  out->Gauge("vigil_rule_draining_partial_matches",
+             "Partial matches that a former version has still to finish.");
+  add_by_rule(counters.load.partial_matches, true);
   out->Gauge("vigil_live_partial_matches",
              "Partial matches held, each once for all the rules for which it stands.")
       .Add(counters.load.all_partial_matches);

@@ -40,7 +40,7 @@ cep::ResumedPartition PartitionOf(const state::PartitionPosition& position, bool
 
 }  // namespace
 
-StatusOr<cep::JobResume> MakeResume(const state::CommitHead& head,
+StatusOr<cep::JobResume> MakeResume(const state::CommitHead& head, std::vector<state::KeptRow> rows,
                                     const std::vector<std::string>& sources, bool accepts_loss,
                                     std::vector<std::string>* given_up) {
   cep::JobResume resume;
@@ -56,7 +56,15 @@ StatusOr<cep::JobResume> MakeResume(const state::CommitHead& head,
                                        position.partition, " at offset ", position.next_offset));
       continue;
     }
-    resume.partitions.push_back(PartitionOf(position, head.is_drained));
+    cep::ResumedPartition& partition =
+        resume.partitions.emplace_back(PartitionOf(position, head.is_drained));
+    for (state::KeptRow& row : rows) {
+      if (row.source != position.source || row.topic != position.topic ||
+          row.partition != position.partition) {
+        continue;
+      }
+      partition.kept.push_back({static_cast<uint64_t>(row.offset), std::move(row.bytes)});
+    }
   }
   if (!given_up->empty() && !accepts_loss) {
     return absl::FailedPreconditionError(

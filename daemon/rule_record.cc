@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "cep/base/encoding.h"
+#include "rules/load.h"
 
 namespace vigil::daemon {
 namespace {
 
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kFormat = 2;
 
 std::vector<uint32_t> KeptSlots(const cep::Layout& layout) {
   std::vector<uint32_t> kept;
@@ -63,22 +66,76 @@ RuleRecord RecordOf(const RunningRules& running) {
   record.version = set.version;
   record.next_incarnation = running.next_incarnation;
   for (size_t i = 0; i < set.rules.size(); ++i) {
-    RuleRecord::Rule& rule = record.rules[set.rules[i].info.id];
-    rule = {running.incarnations[i], set.rules[i].content, ShapeOf(set.rules[i], *set.layout), {}};
+    const rules::CompiledRule& rule = set.rules[i];
+    std::vector<std::string> captured;
     for (const uint32_t slot : running.captured[i]) {
-      rule.captured.push_back(set.layout->slots()[slot].name);
+      captured.push_back(set.layout->slots()[slot].name);
     }
-    std::sort(rule.captured.begin(), rule.captured.end());
+    std::sort(captured.begin(), captured.end());
+    if (IsDraining(rule)) {
+      record.draining.push_back({rule.info.id, running.incarnations[i], rule.info.rule_set,
+                                 std::move(captured), rule.text});
+    } else {
+      record.rules[rule.info.id] = {running.incarnations[i], rule.content,
+                                    ShapeOf(rule, *set.layout), std::move(captured), rule.text};
+    }
   }
   return record;
 }
+
+namespace {
+
+// Compiles former versions again, behind the fields of the set that is to run.
+class DrainingReader {
+ public:
+  DrainingReader(const rules::RuleSet& rules, StoredRules* stored)
+      : rules_(rules), stored_(*stored) {
+    stored_.layout = rules.layout;
+  }
+
+  // False if it cannot be compiled as things are now. `must_drain`: its own text says so.
+  bool Add(const RuleRecord::Draining& former, bool must_drain) {
+    if (former.text.empty() || stored_.draining.size() >= kMaxDraining) return false;
+    rules::LoadOptions options;
+    options.layout = stored_.layout;
+    options.sources = rules_.source_texts;
+    const rules::LoadResult loaded =
+        rules::LoadRuleTexts({{former.id, former.text}}, rules_.schema, options);
+    if (loaded.rules == nullptr || loaded.rules->rules.size() != 1) return false;
+    const rules::CompiledRule& rule = loaded.rules->rules[0];
+    if (rule.info.id != former.id || rule.pattern.within_ms == 0) return false;
+    if (must_drain && rule.on_change != rules::OnChange::kDrain) return false;
+    std::vector<uint32_t> captured;
+    for (const std::string& name : former.captured) {
+      const int slot = loaded.rules->layout->Find(name);
+      if (slot >= 0) captured.push_back(static_cast<uint32_t>(slot));
+    }
+    std::sort(captured.begin(), captured.end());
+    if (!std::includes(captured.begin(), captured.end(), rule.kept_slots.begin(),
+                       rule.kept_slots.end())) {
+      return false;
+    }
+    stored_.layout = JoinUses(*loaded.rules->layout, *stored_.layout);
+    stored_.draining.push_back({rule, former.incarnation, std::move(captured)});
+    stored_.draining.back().rule.info.rule_set = former.rule_set;
+    return true;
+  }
+
+ private:
+  const rules::RuleSet& rules_;
+  StoredRules& stored_;
+};
+
+}  // namespace
 
 StoredRules FitRules(const RuleRecord& record, const rules::RuleSet& rules,
                      std::vector<std::string>* dropped) {
   StoredRules stored;
   stored.next_incarnation = record.next_incarnation;
   std::set<std::string_view> going_on;
+  std::map<std::string_view, const rules::CompiledRule*> by_id;
   for (const rules::CompiledRule& rule : rules.rules) {
+    by_id.emplace(rule.info.id, &rule);
     stored.incarnations.push_back(0);
     stored.captured.emplace_back();
     const auto old = record.rules.find(rule.info.id);
@@ -94,11 +151,39 @@ StoredRules FitRules(const RuleRecord& record, const rules::RuleSet& rules,
     stored.incarnations.back() = old->second.incarnation;
     going_on.insert(old->first);
   }
+  DrainingReader draining(rules, &stored);
+  for (const RuleRecord::Draining& former : record.draining) {
+    if (!draining.Add(former, false)) dropped->push_back(former.id);
+  }
   for (const auto& [id, rule] : record.rules) {
-    if (going_on.count(id) == 0) dropped->push_back(id);
+    if (going_on.count(id) != 0) continue;
+    const auto now = by_id.find(id);
+    const bool may_drain = now == by_id.end() || now->second->on_change == rules::OnChange::kDrain;
+    if (!may_drain ||
+        !draining.Add({id, rule.incarnation, record.version, rule.captured, rule.text},
+                      now == by_id.end())) {
+      dropped->push_back(id);
+    }
   }
   return stored;
 }
+
+namespace {
+
+void PutNames(const std::vector<std::string>& names, std::string* out) {
+  PutVarint(names.size(), out);
+  for (const std::string& name : names) PutBytes(name, out);
+}
+
+std::vector<std::string> ReadNames(ByteReader& reader) {
+  std::vector<std::string> names;
+  for (size_t left = reader.Count(); left > 0 && reader.ok(); --left) {
+    names.emplace_back(reader.Bytes());
+  }
+  return names;
+}
+
+}  // namespace
 
 std::string EncodeRuleRecord(const RuleRecord& record) {
   std::string out;
@@ -111,8 +196,16 @@ std::string EncodeRuleRecord(const RuleRecord& record) {
     PutVarint(rule.incarnation, &out);
     PutHash(rule.content, &out);
     PutHash(rule.shape, &out);
-    PutVarint(rule.captured.size(), &out);
-    for (const std::string& name : rule.captured) PutBytes(name, &out);
+    PutNames(rule.captured, &out);
+    PutBytes(rule.text, &out);
+  }
+  PutVarint(record.draining.size(), &out);
+  for (const RuleRecord::Draining& former : record.draining) {
+    PutBytes(former.id, &out);
+    PutVarint(former.incarnation, &out);
+    PutBytes(former.rule_set, &out);
+    PutNames(former.captured, &out);
+    PutBytes(former.text, &out);
   }
   return out;
 }
@@ -134,10 +227,19 @@ StatusOr<RuleRecord> DecodeRuleRecord(std::string_view bytes) {
     rule.incarnation = reader.Varint();
     rule.content = reader.Hash();
     rule.shape = reader.Hash();
-    for (size_t names = reader.Count(); names > 0 && reader.ok(); --names) {
-      rule.captured.emplace_back(reader.Bytes());
-    }
+    rule.captured = ReadNames(reader);
+    if (format > 1) rule.text = reader.Bytes();
     record.rules.emplace(std::move(id), std::move(rule));
+  }
+  for (size_t left = format > 1 ? reader.Count(5) : 0; left > 0 && reader.ok(); --left) {
+    RuleRecord::Draining& former = record.draining.emplace_back();
+    former.id = reader.Bytes();
+    former.incarnation = reader.Varint();
+    former.rule_set = reader.Bytes();
+    former.captured = ReadNames(reader);
+    former.text = reader.Bytes();
+    // Without it, it would count as a rule that runs.
+    if (former.rule_set.empty()) reader.Fail();
   }
   if (!reader.AtEnd() || format == 0) {
     return absl::DataLossError("the rule set in the state is damaged");

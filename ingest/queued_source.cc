@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "ingest/codec_avro.h"
 #include "ingest/codec_csv.h"
 
 namespace vigil::ingest {
@@ -178,8 +179,7 @@ size_t QueuedSource::Read(size_t partition, size_t max, cep::Batch* batch) {
     batch->chunks.push_back(block.chunk);
   }
   const uint32_t first_row = batch->rows;
-  HeaderCodec* const by_header =
-      options_.has_header && block.header != nullptr ? CodecOf(*block.header) : nullptr;
+  HeaderCodec* const by_header = block.header != nullptr ? CodecOf(*block.header) : nullptr;
   if (by_header != nullptr && by_header->codec == nullptr) {
     for (const RawRecord& record : records_) Reject(record, 0, by_header->why, batch);
   } else {
@@ -188,10 +188,7 @@ size_t QueuedSource::Read(size_t partition, size_t max, cep::Batch* batch) {
     state.pending = codec->pending();
     if (state.pending != nullptr) Say(4, "waits for " + state.pending->Describe(), state.id.place);
   }
-  if (options_.is_wall_time) {
-    const int64_t now = options_.clock->WallMs();
-    for (uint32_t row = first_row; row < batch->rows; ++row) batch->ts[row] = now;
-  }
+  SetTimes(state, first_row, batch);
   state.next += count;
   if (can_seek() && count > 0) {
     const RawRecord& last = records_[count - 1];
@@ -202,6 +199,21 @@ size_t QueuedSource::Read(size_t partition, size_t max, cep::Batch* batch) {
   const std::lock_guard lock(mutex_);
   Update(partition);
   return count;
+}
+
+// Of rows that the next records of the block have become, where they do not say it themselves.
+void QueuedSource::SetTimes(const State& state, uint32_t first_row, cep::Batch* batch) const {
+  const RecordBlock& block = state.block;
+  if (!block.times.empty()) {
+    size_t i = state.next;
+    for (uint32_t row = first_row; row < batch->rows; ++row) {
+      while (block.records[i].offset != batch->offsets[row]) ++i;
+      batch->ts[row] = block.times[i];
+    }
+  } else if (options_.is_wall_time) {
+    const int64_t now = options_.clock->WallMs();
+    for (uint32_t row = first_row; row < batch->rows; ++row) batch->ts[row] = now;
+  }
 }
 
 // Decodes the first `count` of records_; returns how many were taken. A batch's rows may be of
@@ -219,9 +231,9 @@ size_t QueuedSource::Decode(Codec* codec, size_t count, bool sets_renderers, cep
   return taken;
 }
 
-QueuedSource::HeaderCodec* QueuedSource::CodecOf(const CsvHeader& header) {
-  static HeaderCodec too_many{nullptr, "too many different CSV headers"};
-  static HeaderCodec broken{nullptr, "the CSV header before it is too long"};
+QueuedSource::HeaderCodec* QueuedSource::CodecOf(const StreamHeader& header) {
+  static HeaderCodec too_many{nullptr, "too many different headers"};
+  static HeaderCodec broken{nullptr, "the header before it is too long"};
   if (header.broken != nullptr) return &broken;
   const auto known = header_codecs_.find(header.text);
   if (known != header_codecs_.end()) return &known->second;
@@ -230,10 +242,25 @@ QueuedSource::HeaderCodec* QueuedSource::CodecOf(const CsvHeader& header) {
 }
 
 QueuedSource::HeaderCodec QueuedSource::MakeHeaderCodec(const std::string& header) const {
+  if (options_.header == QueuedSourceOptions::Header::kAvro) {
+    const StatusOr<std::shared_ptr<const AvroSchema>> schema = AvroSchema::Parse(header);
+    if (!schema.ok()) return {nullptr, std::string(schema.status().message())};
+    StatusOr<std::unique_ptr<AvroCodec>> codec =
+        AvroCodec::Create(options_.codec.options, *schema, nullptr);
+    if (!codec.ok()) return {nullptr, std::string(codec.status().message())};
+    return {options_.codec.Timed(*std::move(codec)), ""};
+  }
   StatusOr<std::vector<std::string>> names = ParseCsvHeader(header);
   if (!names.ok()) return {nullptr, std::string(names.status().message())};
   auto codec = std::make_unique<CsvCodec>(options_.codec.options, *std::move(names));
   return {options_.codec.Timed(std::move(codec)), ""};
+}
+
+const std::string* QueuedSource::HeaderOf(const cep::RecordRenderer* renderer) const {
+  for (const auto& [header, by_header] : header_codecs_) {
+    if (by_header.codec != nullptr && &by_header.codec->renderer() == renderer) return &header;
+  }
+  return nullptr;
 }
 
 std::vector<std::unique_ptr<Codec>> QueuedSource::SetCodec(SourceCodec codec) {

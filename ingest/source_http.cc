@@ -42,7 +42,7 @@ bool AreEqual(const std::string& a, const std::string& b) {
 }  // namespace
 
 HttpSource::HttpSource(HttpSourceOptions options, RecordSourceLog* log)
-    : QueuedSource(std::move(options.source), log),
+    : ReceivedSource(std::move(options.source), "http", log),
       options_(std::move(options)),
       pool_(kPoolChunk) {}
 
@@ -63,9 +63,7 @@ HttpSource::~HttpSource() {
 }
 
 Status HttpSource::StartProducing() {
-  next_offset_ = static_cast<uint64_t>(clock().WallMs()) << 20;
-  AddPartition({name(), "http", 0, name() + "/http/0"}, true, next_offset_);
-  SetStarted();
+  ASSIGN_OR_RETURN(next_offset_, Begin());
   ASSIGN_OR_RETURN(server_, io::HttpServer::Start(options_.server,
                                                   [this](io::HttpRequest request, Respond respond) {
                                                     Answer(std::move(request), std::move(respond));

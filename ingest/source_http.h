@@ -8,8 +8,7 @@
 //   429  the queue is full: nothing of the body was taken; Retry-After says when to ask again
 //   503  stopping, or not done with within kAnswerMs: then the records may have been accepted
 //   400, 401, 404, 405, 413   as HTTP has them; nothing was taken
-// A record's offset is its number, counted from the time of the start in ms times 2^20, so that it
-// differs from those of earlier runs. Memory: that of QueuedSource, and a body for each connection.
+// Memory: that of QueuedSource, and a body for each connection.
 // Tests: tests/ingest/source_http_test.cc, tests/daemon/live_inputs_test.cc.
 #pragma once
 
@@ -22,7 +21,7 @@
 #include <vector>
 
 #include "ingest/chunk_pool.h"
-#include "ingest/queued_source.h"
+#include "ingest/received_source.h"
 #include "io/http_server.h"
 
 namespace vigil::ingest {
@@ -34,7 +33,7 @@ struct HttpSourceOptions {
   std::string token;  // that requests must bear; empty: none
 };
 
-class HttpSource : public QueuedSource {
+class HttpSource : public ReceivedSource {
  public:
   static constexpr int64_t kAnswerMs = 30'000;
   static constexpr const char* kPath = "/v1/events";

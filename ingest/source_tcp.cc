@@ -126,7 +126,7 @@ void TcpSource::Impl::Refuse() {
 }
 
 TcpSource::TcpSource(TcpSourceOptions options, RecordSourceLog* log)
-    : QueuedSource(std::move(options.source), log),
+    : ReceivedSource(std::move(options.source), "tcp", log),
       options_(std::move(options)),
       impl_(std::make_unique<Impl>(this)) {}
 
@@ -162,9 +162,7 @@ Status TcpSource::StartProducing() {
                                                options_.port, ": ", error.message()));
   }
   port_ = acceptor.local_endpoint(error).port();
-  next_offset_ = static_cast<uint64_t>(clock().WallMs()) << 20;
-  AddPartition({name(), "tcp", 0, name() + "/tcp/0"}, true, next_offset_);
-  SetStarted();
+  ASSIGN_OR_RETURN(next_offset_, Begin());
   impl_->Accept();
   impl_->thread = std::thread([this] { impl_->context.run(); });
   Say(6, absl::StrCat("listens on ", options_.host, ":", port_));

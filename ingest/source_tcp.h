@@ -7,8 +7,8 @@
 // posts them (source_http.h). Each connection may take so long to say something (`idle_ms`), and a
 // record so many bytes (SplitOptions); a longer one is quarantined. When the queue is full nothing
 // is read, so that senders feel it. What is left of a record when its connection ends is a record.
-// Offsets are those of source_http.h. Memory: that of QueuedSource, and a record and a read for
-// each connection. Tests: tests/ingest/source_tcp_test.cc, tests/daemon/live_inputs_test.cc.
+// Memory: that of QueuedSource, and a record and a read for each connection. Tests:
+// tests/ingest/source_tcp_test.cc, tests/daemon/live_inputs_test.cc.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@
 #include <memory>
 #include <string>
 
-#include "ingest/queued_source.h"
+#include "ingest/received_source.h"
 
 namespace vigil::ingest {
 
@@ -30,7 +30,7 @@ struct TcpSourceOptions {
   int64_t idle_ms = 300'000;
 };
 
-class TcpSource : public QueuedSource {
+class TcpSource : public ReceivedSource {
  public:
   TcpSource(TcpSourceOptions options, RecordSourceLog* log);
   ~TcpSource() override;

@@ -163,13 +163,15 @@ void Matcher::BeginRows(uint32_t rows) {
   touched_rows_.Clear();
   // With a `ttl` it counts when the key saw its last event, whatever that was.
   const bool touches_all = !block_.program.ignores_unmatched || has_ttl();
-  for (uint32_t leaf : block_.start_leaves)
-    OrPossibleRows(block_.leaves[leaf], results_, &start_rows_);
+  if (starts_) {
+    for (uint32_t leaf : block_.start_leaves)
+      OrPossibleRows(block_.leaves[leaf], results_, &start_rows_);
+  }
   if (!touches_all) {
     for (const LeafPredicate& leaf : block_.leaves) OrPossibleRows(leaf, results_, &touched_rows_);
   }
   for (uint32_t w = 0; w < cep::RowBits::kWords; ++w) {
-    if (block_.starts_always) start_rows_.words[w] = ~uint64_t{0};
+    if (block_.starts_always && starts_) start_rows_.words[w] = ~uint64_t{0};
     if (touches_all) touched_rows_.words[w] = ~uint64_t{0};
     touched_rows_.words[w] |= start_rows_.words[w];
     const uint32_t base = w * 64;

@@ -96,6 +96,8 @@ class Matcher {
   // at the end of time (kNever) all of them together.
   void AdvanceTime(int64_t now, std::string_view key, BlockState* state, cep::MatchSink* out);
 
+  // No rule starts a partial match any more; what they have goes on. Before the first row.
+  void StartNothing() { starts_ = false; }
   // The rules start no partial match any more; what they have is dropped by DropRetired().
   void Retire(uint64_t rules) { live_ &= ~rules; }
   // Returns false if there were none, and nothing has changed.
@@ -225,6 +227,7 @@ class Matcher {
 
   const RuleBlock& block_;
   uint64_t live_;  // rules that have not been retired
+  bool starts_ = true;
   const PredicateSet& predicates_;
   const PredicateResults& results_;
   MatchStore* store_;

@@ -470,6 +470,35 @@ void PatternOperator::Retire(const std::vector<uint32_t>& rules) {
   }
 }
 
+void PatternOperator::StartNothing() {
+  for (const std::unique_ptr<Matcher>& matcher : matchers_) matcher->StartNothing();
+}
+
+void PatternOperator::MarkOpen(std::vector<bool>* open) {
+  for (Space& space : spaces_) {
+    size_t left = 0;
+    for (const uint32_t block : space.blocks) {
+      left += static_cast<size_t>(std::popcount(matchers_[block]->live()));
+    }
+    const auto mark = [&](uint32_t block, uint64_t rules) {
+      ForEachBit(rules, [&](uint32_t bit) {
+        std::vector<bool>::reference is_open = (*open)[patterns_->blocks[block].rules[bit]];
+        left -= is_open ? 0 : 1;
+        is_open = true;
+      });
+    };
+    space.table.ForEach([&](KeyEntry* entry) {
+      if (left == 0) return;
+      for (const BlockState& state : entry->blocks) {
+        const Share share = WholeOf(state, space);
+        for (uint32_t i = 0; i < share.masks.size(); ++i) {
+          mark(share.first + i, state.empty() ? 0 : share.masks[i]);
+        }
+      }
+    });
+  }
+}
+
 void PatternOperator::AddCounters(std::vector<RuleCounters>* by_rule) const {
   for (const std::unique_ptr<Matcher>& matcher : matchers_) {
     for (size_t bit = 0; bit < matcher->counters().size(); ++bit) {

@@ -88,6 +88,12 @@ class PatternOperator : public cep::Operator {
   // Appends all units that are stored, which this operator will not touch any more.
   void AbandonUnits(std::vector<StrayUnit>* out);
 
+  // No rule starts a partial match any more; what is taken over or restored goes on. Before the
+  // first row.
+  void StartNothing();
+  // Marks the rules, by index in the rule set, that have partial matches. Cost: a look at keys
+  // until all rules are marked, else at each.
+  void MarkOpen(std::vector<bool>* open);
   // The rules, by index in the rule set, start no partial match any more, and theirs are dropped.
   // Cost: one look at each key with state.
   void Retire(const std::vector<uint32_t>& rules);

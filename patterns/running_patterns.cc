@@ -87,6 +87,7 @@ RunningOperator::RunningOperator(std::shared_ptr<const RunningPatterns> running,
     }
     if (op == nullptr) {
       op = std::make_unique<PatternOperator>(generation.patterns);
+      if (generation.is_draining) op->StartNothing();
       op->Retire(RetiredRules(generation));
       op->ResumeAt(watermark_);
       added.push_back(op.get());
@@ -193,6 +194,18 @@ double RunningOperator::AddLoad(std::vector<RuleLoad>* by_rule) const {
     }
   }
   return partial_matches;
+}
+
+void RunningOperator::MarkOpen(std::vector<bool>* open) const {
+  for (size_t i = 0; i < operators_.size(); ++i) {
+    if (!running_->generations[i].is_draining) continue;
+    const std::vector<uint32_t>& index_now = running_->generations[i].index_now;
+    std::vector<bool> own(index_now.size());
+    operators_[i]->MarkOpen(&own);
+    for (size_t rule = 0; rule < own.size(); ++rule) {
+      if (own[rule] && index_now[rule] != kRetired) (*open)[index_now[rule]] = true;
+    }
+  }
 }
 
 size_t RunningOperator::live_keys() const {

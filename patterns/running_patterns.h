@@ -4,7 +4,8 @@
 // A rule that an edit leaves alone stays with the operator that holds its partial matches, under
 // the index that it has in the new rule set; what an edit replaces or takes away is retired there.
 // A rule whose edit is compatible comes with the edit under its old incarnation: what it has is
-// handed over, as units of state. An operator whose rules are all retired goes. So an operator
+// handed over, as units of state. So is what a version that drains has, to an operator that starts
+// nothing. An operator whose rules are all retired goes. So an operator
 // costs what its generation's rules cost, and there are at most as many as there are rules. Tests:
 // tests/daemon/running_rules_test.cc.
 #pragma once
@@ -28,6 +29,8 @@ struct Generation {
   // By the index that a rule had in the rule set with which it came: its index now, or kRetired.
   // Rules that did not come with this generation are kRetired as well.
   std::vector<uint32_t> index_now;
+  // Its rules start nothing: they finish what they take over.
+  bool is_draining = false;
 };
 
 // Immutable once made; all shards share it.
@@ -55,6 +58,8 @@ class RunningOperator : public cep::Operator {
   // As PatternOperator's, by the rules' indices now.
   void AddCounters(std::vector<RuleCounters>* by_rule) const;
   double AddLoad(std::vector<RuleLoad>* by_rule) const;
+  // Of draining rules: marks, by their indices now, those that have partial matches.
+  void MarkOpen(std::vector<bool>* open) const;
   size_t live_keys() const;
   size_t live_nodes() const;
 

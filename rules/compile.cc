@@ -190,6 +190,7 @@ std::optional<CompiledRule> RuleCompiler::Run() {
   CompiledRule rule;
   rule.info = draft_.info;
   rule.mode = draft_.mode;
+  rule.on_change = draft_.on_change;
   rule.key_slots = CompileKey(draft_.key);
   rule.pattern = draft_.pattern;
   for (const StageDraft& stage : draft_.stages) {

@@ -112,6 +112,10 @@ const std::vector<CodeRow>& CodeTable() {
        "It compiles to at most 65,535 states; each repetition is one, and groups multiply."},
       {Code::kOptionalTwice, "V0314", E, "a stage is optional twice",
        "`times: \"0..2\"` says already that the stage may be left out."},
+      {Code::kEndlessDrain, "V0315", E, "a drain without end",
+       "With `on_change: drain` a version that is replaced finishes what it began; without "
+       "`within` "
+       "that may take for ever."},
 
       {Code::kNeverTimesOut, "V0401", W, "nothing times out",
        "`on_timeout` reports partial matches that a `within` dropped, and there is none."},

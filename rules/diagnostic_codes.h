@@ -63,6 +63,7 @@ enum class Code : uint8_t {
   kTimes,
   kTooManyStates,
   kOptionalTwice,
+  kEndlessDrain,
   // Warnings.
   kNeverTimesOut,
   kEndlessLoop,

@@ -6,6 +6,7 @@
 #include "rules/cel/compile.h"
 #include "rules/cel/suggest.h"
 #include "rules/compile.h"
+#include "rules/own_text.h"
 #include "rules/resolver.h"
 #include "rules/rule_files.h"
 #include "rules/version.h"
@@ -104,6 +105,7 @@ std::shared_ptr<RuleSet> CompileAll(const RuleSetDraft& draft,
     if (!compiled || rule.mode == Mode::kOff) continue;
     compiled->kept_slots = std::move(kept);
     SetHashes(rule, draft.defines, &*compiled);
+    compiled->text = OwnText(rule, draft.defines);
     set->rules.push_back(*std::move(compiled));
   }
   uses.Finish();

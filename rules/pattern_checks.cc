@@ -247,6 +247,11 @@ void PatternChecker::CheckRule() {
     reporter_.Report(Code::kNeverTimesOut, rule_.PlaceOfKey("on_timeout"),
                      "nothing times out: neither the rule nor a stage has a `within`");
   }
+  if (rule_.on_change == OnChange::kDrain && !has_within) {
+    reporter_.Report(Code::kEndlessDrain, rule_.PlaceOfKey("on_change"),
+                     "`on_change: drain` needs a `within` of the rule",
+                     "what is open when the rule is edited would never be done");
+  }
   if (rule_.pattern.after_match.kind != patterns::SkipKind::kNoSkip && !has_within) {
     reporter_.Report(Code::kSkipWithoutWithin, rule_.PlaceOfKey("after_match"),
                      "a skip strategy without `within`",

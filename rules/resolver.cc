@@ -56,6 +56,7 @@ void RuleReader::ReadInfo() {
   }
   for (PlacedName& tag : section_.Names("tags")) draft_.info.tags.push_back(std::move(tag.name));
   draft_.mode = static_cast<Mode>(section_.Word("mode").value_or(0));
+  draft_.on_change = static_cast<OnChange>(section_.Word("on_change").value_or(0));
   draft_.key = section_.Names("key");
   for (const PlacedName& field : draft_.key) draft_.info.key_names.push_back(field.name);
 }

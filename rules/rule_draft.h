@@ -53,6 +53,7 @@ struct RuleDraft {
   Place id_place;
   alerts::RuleInfo info;  // without stage names and alerts
   Mode mode = Mode::kLive;
+  OnChange on_change = OnChange::kReset;
   std::vector<PlacedName> key;
   std::vector<StageDraft> stages;
   patterns::Pattern pattern;  // without stages

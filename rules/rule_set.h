@@ -19,16 +19,24 @@ namespace vigil::rules {
 
 enum class Mode : uint8_t { kLive, kShadow, kOff };
 
+// What becomes of a rule's partial matches when they cannot go on under its next version.
+enum class OnChange : uint8_t {
+  kReset,  // they are dropped
+  kDrain,  // they go on under the version that began them
+};
+
 struct CompiledRule {
   alerts::RuleInfo info;
   Mode mode = Mode::kLive;
   std::vector<uint32_t> key_slots;  // of the rule's `key`; a stage's own is in the pattern
   patterns::Pattern pattern;
+  OnChange on_change = OnChange::kReset;
   // Hashes of what the rule says, with the defines that it names: all of it, and all that its
   // partial matches depend on.
   Hash128 content;
   Hash128 matching;
   std::vector<uint32_t> kept_slots;  // that are read of events its partial matches hold; ascending
+  std::string text;                  // a rule file that holds this rule alone (rules/own_text.h)
 };
 
 // Expressions of one source, over its events, as texts; empty: none.

@@ -72,6 +72,14 @@ std::vector<KeyRow> Keys() {
        {.default_text = "no_match", .words = "no_match match quarantine"}},
       {S::kRule, "limits", K::kSection, "Bounds on what the rule may keep.", {.inner = S::kLimits}},
       {S::kRule, "ttl", K::kDuration, "Drop the state of a key that saw no event for this long."},
+      {S::kRule,
+       "on_change",
+       K::kWord,
+       "Partial matches that cannot go on under an edited version: `reset` drops them, with "
+       "`drain` "
+       "the version that began them finishes them, while the new one starts. Of a rule that is "
+       "removed its last version says it.",
+       {.default_text = "reset", .words = "reset drain"}},
       {S::kRule, "window", K::kAny, "A rule over a window of time.", {.is_supported = kLater}},
       {S::kRule, "join", K::kAny, "A rule over two streams.", {.is_supported = kLater}},
       {S::kRule, "when", K::kAny, "A rule over one event.", {.is_supported = kLater}},
@@ -79,11 +87,6 @@ std::vector<KeyRow> Keys() {
       {S::kRule, "aggregate", K::kAny, "Of a window rule.", {.is_supported = kLater}},
       {S::kRule, "having", K::kAny, "Of a window rule.", {.is_supported = kLater}},
       {S::kRule, "allowed_lateness", K::kAny, "Of a window rule.", {.is_supported = kLater}},
-      {S::kRule,
-       "on_change",
-       K::kAny,
-       "How an edit treats open matches.",
-       {.is_supported = kLater}},
 
       // A stage.
       {S::kStage, "begin", K::kStageName, "The first stage."},

@@ -55,23 +55,38 @@ bool HasWord(std::string_view text, std::string_view name) {
 
 // `text` and the defines that it names, directly or through others.
 std::string WithDefines(std::string text, const std::vector<DefineDraft>& defines) {
-  std::vector<bool> is_in(defines.size());
-  for (bool has_grown = true; has_grown;) {
-    has_grown = false;
-    for (size_t i = 0; i < defines.size(); ++i) {
-      if (is_in[i] || !HasWord(text, defines[i].name.name)) continue;
-      is_in[i] = has_grown = true;
-    }
-    if (!has_grown) break;
-    for (size_t i = 0; i < defines.size(); ++i) {
-      const std::string item = "define " + defines[i].name.name + "=" + defines[i].text + "\n";
-      if (is_in[i] && text.find(item) == std::string::npos) text += item;
-    }
+  for (const DefineDraft* define : NamedDefines(text, defines)) {
+    text += "define " + define->name.name + "=" + define->text + "\n";
   }
   return text;
 }
 
 }  // namespace
+
+std::vector<const DefineDraft*> NamedDefines(std::string_view text,
+                                             const std::vector<DefineDraft>& defines) {
+  std::vector<bool> is_in(defines.size());
+  const auto add_from = [&](std::string_view from) {
+    std::vector<size_t> added;
+    for (size_t i = 0; i < defines.size(); ++i) {
+      if (is_in[i] || !HasWord(from, defines[i].name.name)) continue;
+      is_in[i] = true;
+      added.push_back(i);
+    }
+    return added;
+  };
+  std::vector<size_t> to_read = add_from(text);
+  while (!to_read.empty()) {
+    const std::vector<size_t> added = add_from(defines[to_read.back()].text);
+    to_read.pop_back();
+    to_read.insert(to_read.end(), added.begin(), added.end());
+  }
+  std::vector<const DefineDraft*> named;
+  for (size_t i = 0; i < defines.size(); ++i) {
+    if (is_in[i]) named.push_back(&defines[i]);
+  }
+  return named;
+}
 
 void SetHashes(const RuleDraft& draft, const std::vector<DefineDraft>& defines,
                CompiledRule* rule) {
@@ -79,8 +94,8 @@ void SetHashes(const RuleDraft& draft, const std::vector<DefineDraft>& defines,
   Append(*draft.node, &content);
   std::string matching;
   std::vector<std::string> entries;
-  constexpr std::string_view kOfAlerts[] = {"description", "severity", "tags",
-                                            "mode",        "alert",    "on_timeout"};
+  constexpr std::string_view kOfAlerts[] = {"description", "severity",   "tags",     "mode",
+                                            "alert",       "on_timeout", "on_change"};
   for (size_t i = 0; i < draft.node->entries(); ++i) {
     const std::string_view key = draft.node->key(i).value;
     if (std::find(std::begin(kOfAlerts), std::end(kOfAlerts), key) != std::end(kOfAlerts)) continue;

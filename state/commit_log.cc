@@ -1,6 +1,7 @@
 #include "state/commit_log.h"
 
 #include <algorithm>
+#include <map>
 
 #include "cep/base/encoding.h"
 #include "state/log_keys.h"
@@ -172,12 +173,20 @@ StatusOr<uint64_t> CommitLog::Commit(const struct Commit& commit) {
 Status CommitLog::AddPositions(const struct Commit& commit, CommitHead& head,
                                StoreBatch& batch) const {
   head.positions = commit.positions;
+  std::map<std::string, int64_t> former;  // R of each partition
+  for (const PartitionPosition& position : head_.positions) {
+    former.emplace(RowPrefix(position.source, position.topic, position.partition),
+                   position.lowest_waiting());
+  }
   for (const PartitionPosition& position : commit.positions) {
     RETURN_IF_ERROR(position.Check());
-    // Kept rows below R have been applied.
+    // Kept rows below R have been applied; those below the former one are gone already.
     const std::string prefix = RowPrefix(position.source, position.topic, position.partition);
+    const auto from = former.find(prefix);
     const auto rows = store_->Scan(
-        Family::kMeta, prefix, CommitKey(prefix, static_cast<uint64_t>(position.lowest_waiting())));
+        Family::kMeta,
+        from == former.end() ? prefix : CommitKey(prefix, static_cast<uint64_t>(from->second)),
+        CommitKey(prefix, static_cast<uint64_t>(position.lowest_waiting())));
     for (; rows->valid(); rows->Next()) batch.Delete(Family::kMeta, std::string(rows->key()));
     RETURN_IF_ERROR(rows->status());
   }

@@ -98,10 +98,11 @@ Status LiveJob::Start() {
     newest_ts_ = std::max(newest_ts_, resume.newest_ts);
     for (LiveInput& input : inputs_) {
       std::vector<ResumeFrom> from;
-      for (const ResumedPartition& p : resume.partitions) {
+      for (ResumedPartition& p : options_.resume->partitions) {
         if (p.source != input.name) continue;
         const uint64_t first = p.waiting.empty() ? p.next_offset : p.waiting.front();
-        from.push_back({p.topic, p.number, first, p.next_offset, p.last});
+        from.push_back(
+            {p.topic, p.number, first, p.next_offset, p.last, std::exchange(p.kept, {})});
       }
       input.source->Resume(std::move(from), resume.accepts_loss);
     }
@@ -524,6 +525,9 @@ Status LiveJob::Flush(bool with_barrier) {
     waiting_bytes_ += open.bytes;
   }
   ForgetApplied();
+  if (options_.make_packer && open.batch->rows > 0 && inputs_[open.input].source->keeps_rows()) {
+    unkept_.push_back(open.batch);
+  }
   open.routed.batch = std::move(open.batch);
   open.routed.watermark = time_.engine();
   open.routed.newest_ts = newest_ts_;
@@ -533,7 +537,9 @@ Status LiveJob::Flush(bool with_barrier) {
     last_barrier_ms_ = now;
     has_changed_ = false;
     open.routed.barrier = ++barriers_;
-    CommitPoint& point = points_.emplace_back();
+    SentPoint& sent = points_.emplace_back();
+    sent.batches = std::exchange(unkept_, {});
+    CommitPoint& point = sent.point;
     point.number = barriers_;
     point.watermark = time_.engine();
     point.newest_ts = newest_ts_;
@@ -579,7 +585,8 @@ void LiveJob::ForgetApplied() {
 
 Status LiveJob::FinishBarrier(uint64_t barrier, ShardGroup::AtBarrier at) {
   const std::vector<WaitingPosition>& waiting = at.waiting;
-  CommitPoint point = std::move(points_.front());
+  CommitPoint point = std::move(points_.front().point);
+  const std::vector<std::shared_ptr<const Batch>> batches = std::move(points_.front().batches);
   points_.pop_front();
   CEP_CHECK(point.number == barrier);
   for (PartitionPoint& partition : point.partitions) {
@@ -594,12 +601,37 @@ Status LiveJob::FinishBarrier(uint64_t barrier, ShardGroup::AtBarrier at) {
     ledger.processed = ledger.read - ledger.late - ledger.quarantined - ledger.rate_limited -
                        ledger.waiting - ledger.lost;
   }
+  KeepRows(batches, &point);
   const auto shared = std::make_shared<const CommitPoint>(std::move(point));
   {
     const std::lock_guard lock(mutex_);
     status_ = shared;
   }
   return callbacks_.on_commit(*shared, std::move(at.changes));
+}
+
+// What former runs have read was kept by them.
+void LiveJob::KeepRows(const std::vector<std::shared_ptr<const Batch>>& batches,
+                       CommitPoint* point) const {
+  for (size_t p = 0; p < point->partitions.size(); ++p) {
+    PartitionPoint& partition = point->partitions[p];
+    const LiveSource& source = *inputs_[partition.input].source;
+    if (partition.waiting.empty() || !source.keeps_rows()) continue;
+    const std::optional<ResumedPartition>& resumed = partitions_[p].resumed;
+    const uint64_t first = resumed ? resumed->next_offset : 0;
+    for (const std::shared_ptr<const Batch>& batch : batches) {
+      for (uint32_t row = 0; row < batch->rows; ++row) {
+        const uint64_t offset = batch->offsets[row];
+        if (batch->partitions[row] != partition.partition || offset < first) continue;
+        if (!std::binary_search(partition.waiting.begin(), partition.waiting.end(), offset)) {
+          continue;
+        }
+        KeptRow& kept = partition.kept.emplace_back();
+        kept.offset = offset;
+        source.Keep(*batch, row, &kept.bytes);
+      }
+    }
+  }
 }
 
 Status LiveJob::RunChanges() {

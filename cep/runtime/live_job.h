@@ -59,7 +59,10 @@ struct PartitionPoint {
   uint64_t next_offset = 0;       // U: the next one to read
   uint64_t waiting_from = 0;      // R: the lowest offset that still waits; U if there is none
   std::vector<uint64_t> waiting;  // offsets in [R, U) that were accepted and not applied, in order
-  int64_t watermark = kMinTime;   // W
+  // Where state is kept, of a source that keeps rows: those of `waiting` that have been read since
+  // the barrier before.
+  std::vector<KeptRow> kept;
+  int64_t watermark = kMinTime;  // W
   bool is_idle = false;
   int64_t end_offset = -1;
   RecordMark last;  // the last one that was read
@@ -95,6 +98,7 @@ struct ResumedPartition {
   bool is_idle = false;
   RecordMark last;
   Ledger ledger;
+  std::vector<KeptRow> kept;  // of `waiting`, where the source keeps rows; ascending
 };
 
 // The commit from which a job goes on.
@@ -239,6 +243,7 @@ class LiveJob {
   Status Flush(bool with_barrier);
   bool MayCommit() const;
   PartitionPoint PointOf(uint32_t partition) const;
+  void KeepRows(const std::vector<std::shared_ptr<const Batch>>& batches, CommitPoint* point) const;
   Status FinishBarrier(uint64_t barrier, ShardGroup::AtBarrier at);
   Status RunChanges();
   Status SendAgain(const std::vector<HeldRow>& rows);
@@ -282,8 +287,14 @@ class LiveJob {
   bool is_started_ = false;
   bool is_done_ = false;
   uint64_t barriers_ = 0;
-  std::deque<CommitPoint> points_;      // sent, not yet passed
-  std::vector<TimeEvent> time_events_;  // since the last barrier
+  // A barrier that was sent and has not passed.
+  struct SentPoint {
+    CommitPoint point;
+    std::vector<std::shared_ptr<const Batch>> batches;  // since the one before, to keep rows of
+  };
+  std::deque<SentPoint> points_;
+  std::vector<std::shared_ptr<const Batch>> unkept_;  // since the last barrier, as above
+  std::vector<TimeEvent> time_events_;                // since the last barrier
   std::atomic<bool> is_stopping_ = false;
   std::atomic<bool> is_barrier_asked_for_ = false;
   mutable std::mutex mutex_;

@@ -26,13 +26,20 @@ struct RecordMark {
   Hash128 fingerprint;
 };
 
+// A row of a source that cannot be read again, as LiveSource::Keep() wrote it.
+struct KeptRow {
+  uint64_t offset = 0;
+  std::string bytes;
+};
+
 // Where a former run stood in a partition.
 struct ResumeFrom {
   std::string topic;
   uint32_t number = 0;
-  uint64_t from = 0;         // R: the first record to read again
-  uint64_t next_offset = 0;  // U: the first that was never read
-  RecordMark last;           // the last one that was read
+  uint64_t from = 0;          // R: the first record to read again
+  uint64_t next_offset = 0;   // U: the first that was never read
+  RecordMark last;            // the last one that was read
+  std::vector<KeptRow> kept;  // to be given again, of a source that keeps rows; ascending
 };
 
 // How it stands with a partition.
@@ -70,6 +77,12 @@ class LiveSource {
 
   // What was read can be read again, from any offset on.
   virtual bool can_seek() const { return false; }
+  // It cannot: so a job that is to go on from a commit keeps the rows that wait there, and Resume()
+  // gets them back.
+  virtual bool keeps_rows() const { return false; }
+  // Appends to `out` what gives a row of `from`, which this source filled, again. The codec with
+  // which it did must be the current one.
+  virtual void Keep(const Batch& /*from*/, uint32_t /*row*/, std::string* /*out*/) const {}
   // To be called before Start(): partitions named here begin at `from`, whatever else is said of
   // the start; all others are new. Serve() fails, naming what is gone, if a partition is not there,
   // no longer holds `from`, or holds another record where `last` was; with `accepts_loss` those

@@ -22,10 +22,12 @@ using namespace testing;
 // What a source reads, which outlives every job: offsets are places in it.
 using PartitionLog = std::vector<Input>;
 
-// A source over logs that can begin anywhere. Every partition ends where its log ends.
+// A source over logs that can begin anywhere, or only has what was kept of the records that it
+// gave. Every partition ends where its log ends.
 class LogSource : public LiveSource {
  public:
-  LogSource(std::vector<PartitionLog>* logs, bool ends) : logs_(logs), ends_(ends) {
+  LogSource(std::vector<PartitionLog>* logs, bool ends, bool keeps_rows)
+      : logs_(logs), ends_(ends), keeps_rows_(keeps_rows), kept_(logs->size()) {
     for (uint32_t p = 0; p < logs->size(); ++p) {
       ids_.push_back({"s", "t", p, "s/t/" + std::to_string(p)});
     }
@@ -36,10 +38,23 @@ class LogSource : public LiveSource {
   }
 
   Status Start(Wakeup*) override { return absl::OkStatus(); }
-  bool can_seek() const override { return true; }
+  bool can_seek() const override { return !keeps_rows_; }
+  bool keeps_rows() const override { return keeps_rows_; }
+  void Keep(const Batch& from, uint32_t row, std::string* out) const override {
+    *out += "row " + std::to_string(from.offsets[row]);
+  }
   void Resume(std::vector<ResumeFrom> partitions, bool) override {
     for (const ResumeFrom& from : partitions) {
       live_[from.number].next_offset = from.from;
+      if (keeps_rows_) {
+        for (const KeptRow& kept : from.kept) {
+          CHECK(kept.bytes == "row " + std::to_string(kept.offset));
+          kept_[from.number].push_back(kept.offset);
+        }
+        kept_[from.number].push_back(from.next_offset);
+        live_[from.number].next_offset = kept_[from.number].front();
+        continue;
+      }
       if (from.last.is_known) CHECK(from.last.fingerprint.lo == from.last.offset);
     }
     Update();
@@ -57,8 +72,11 @@ class LogSource : public LiveSource {
     for (; count < std::min<size_t>(max, 7); ++count) {
       if (live.next_offset == (*logs_)[partition].size()) break;
       const uint64_t offset = live.next_offset++;
+      std::deque<uint64_t>& kept = kept_[partition];
+      if (!kept.empty()) kept.pop_front();
+      if (!kept.empty()) live.next_offset = kept.front();
       const Input& input = (*logs_)[partition][offset];
-      live.last = {true, offset, {0, offset}};
+      if (!keeps_rows_) live.last = {true, offset, {0, offset}};
       if (input.key.empty()) {
         batch->rejected.push_back({&ids_[partition], offset, batch->rows, "bad", ""});
         continue;
@@ -88,6 +106,8 @@ class LogSource : public LiveSource {
 
   std::vector<PartitionLog>* logs_;
   bool ends_;
+  bool keeps_rows_;
+  std::vector<std::deque<uint64_t>> kept_;  // to be given, and where to go on behind them
   std::deque<Partition> ids_;
   std::vector<LivePartition> live_;
   std::vector<int64_t> append_times_;
@@ -176,6 +196,7 @@ struct Disk {
   std::vector<ResumedPartition> partitions;
   std::map<std::string, Stored> units;
   std::vector<std::string> out;
+  std::map<uint32_t, std::map<uint64_t, std::string>> kept;  // rows, by partition and offset
 };
 
 JobResume ResumeOf(const Disk& disk) {
@@ -183,6 +204,11 @@ JobResume ResumeOf(const Disk& disk) {
   resume.watermark = disk.point->watermark;
   resume.newest_ts = disk.point->newest_ts;
   resume.partitions = disk.partitions;
+  for (ResumedPartition& partition : resume.partitions) {
+    const auto kept = disk.kept.find(partition.number);
+    if (kept == disk.kept.end()) continue;
+    for (const auto& [offset, bytes] : kept->second) partition.kept.push_back({offset, bytes});
+  }
   resume.read_units = [units = disk.units](
                           const KeyGroupRange& groups, UnitPacker*,
                           const std::function<Status(const RestoredUnit&)>& unit) -> Status {
@@ -198,8 +224,9 @@ JobResume ResumeOf(const Disk& disk) {
 // A job over the logs that goes on from `disk` and writes to it.
 class DurableDriver {
  public:
-  DurableDriver(std::vector<PartitionLog>* logs, bool ends, uint32_t shards, Disk* disk)
-      : disk_(disk), out_(disk->out) {
+  DurableDriver(std::vector<PartitionLog>* logs, bool ends, uint32_t shards, Disk* disk,
+                bool keeps_rows = false)
+      : disk_(disk), out_(disk->out), keeps_rows_(keeps_rows) {
     auto layout = std::make_shared<Layout>();
     layout->Add("key", Type(TypeKind::kString));
     LiveJobOptions options;
@@ -211,7 +238,7 @@ class DurableDriver {
     if (disk->point) options.resume = ResumeOf(*disk);
     options.make_packer = [](uint32_t) { return std::make_unique<PlainPacker>(); };
     std::vector<LiveInput> inputs;
-    inputs.push_back({std::make_unique<LogSource>(logs, ends),
+    inputs.push_back({std::make_unique<LogSource>(logs, ends, keeps_rows),
                       {.bound_ms = 30, .idle_after_ms = 1'000'000, .max_ahead_ms = 200},
                       60'000,
                       true,
@@ -251,9 +278,22 @@ class DurableDriver {
     disk_->point = point;
     disk_->partitions.clear();
     for (const PartitionPoint& p : point.partitions) {
-      disk_->partitions.push_back({p.partition->source, p.partition->topic, p.partition->number,
-                                   p.next_offset, p.waiting, p.watermark, p.is_idle, p.last,
-                                   p.ledger});
+      disk_->partitions.push_back({p.partition->source,
+                                   p.partition->topic,
+                                   p.partition->number,
+                                   p.next_offset,
+                                   p.waiting,
+                                   p.watermark,
+                                   p.is_idle,
+                                   p.last,
+                                   p.ledger,
+                                   {}});
+      std::map<uint64_t, std::string>& kept = disk_->kept[p.partition->number];
+      for (const KeptRow& row : p.kept) CHECK(kept.emplace(row.offset, row.bytes).second);
+      std::erase_if(kept, [&p](const auto& row) {
+        return !std::binary_search(p.waiting.begin(), p.waiting.end(), row.first);
+      });
+      CHECK(kept.size() == (keeps_rows_ ? p.waiting.size() : 0));
     }
     for (const ShardChanges& shard : changes) {
       for (const std::string& chunk : shard.chunks) {
@@ -272,6 +312,7 @@ class DurableDriver {
 
   Disk* disk_;
   std::vector<std::string> out_;
+  bool keeps_rows_;
   ManualClock clock_;
   Wakeup wakeup_;
   PlainRejects rejects_;
@@ -310,17 +351,19 @@ TEST_CASE(
   const auto seed = static_cast<uint32_t>(std::random_device()());
   INFO("seed " << seed);
   std::mt19937 random(seed);
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 40; ++round) {
+    const bool keeps_rows = round % 2 == 1;
+    INFO("keeps rows: " << keeps_rows);
     std::vector<PartitionLog> logs = RandomLogs(&random, 1500);
     Disk calm;
     DurableDriver(&logs, true, 1, &calm).RunToEnd();
     Disk disk;
     const uint32_t shards[] = {1, 2, 7, 1};
     for (int i = 0; i < 8; ++i) {
-      DurableDriver driver(&logs, false, shards[i % 4], &disk);
+      DurableDriver driver(&logs, false, shards[i % 4], &disk, keeps_rows);
       driver.Rounds(std::uniform_int_distribution<int>(1, 120)(random));
     }
-    DurableDriver(&logs, true, shards[round % 4], &disk).RunToEnd();
+    DurableDriver(&logs, true, shards[round % 4], &disk, keeps_rows).RunToEnd();
     REQUIRE(Alerts(disk.out) == Alerts(calm.out));
     REQUIRE(disk.out.size() == calm.out.size());
     REQUIRE(disk.units.size() == calm.units.size());
@@ -346,11 +389,11 @@ TEST_CASE("LiveJob: of what was read before, exactly what waited is used again",
   disk.point.emplace();
   disk.point->watermark = 50;
   // Read up to 5 and 1; 1 and 2 of the first wait; the row of 100 was processed.
-  ResumedPartition first{"s", "t", 0, 5, {1, 2}, 100, false, {true, 4, {0, 4}}, {}};
+  ResumedPartition first{"s", "t", 0, 5, {1, 2}, 100, false, {true, 4, {0, 4}}, {}, {}};
   first.ledger.read = 5;
   first.ledger.late = 1;
   first.ledger.quarantined = 1;
-  ResumedPartition second{"s", "t", 1, 1, {}, 50, false, {}, {}};
+  ResumedPartition second{"s", "t", 1, 1, {}, 50, false, {}, {}, {}};
   second.ledger.read = 1;
   second.ledger.processed = 1;
   disk.partitions = {first, second};
@@ -374,7 +417,7 @@ TEST_CASE("LiveJob: waiting records that are gone are refused, or counted as los
     setup.options.resume.emplace();
     setup.options.resume->watermark = 50;
     setup.options.resume->accepts_loss = accepts_loss;
-    ResumedPartition partition{"s", "t", 0, 2, {0, 1}, 60, false, {}, {}};
+    ResumedPartition partition{"s", "t", 0, 2, {0, 1}, 60, false, {}, {}, {}};
     partition.ledger.read = 2;
     setup.options.resume->partitions = {partition};
     setup.options.resume->read_units = [](const KeyGroupRange&, UnitPacker*, const auto&) {

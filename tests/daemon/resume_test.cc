@@ -32,7 +32,7 @@ TEST_CASE("Resume: positions go on; of a drained commit nothing else does", "[da
   position.ledger = {10, 5, 1, 1, 0, 0};
   head.positions = {position};
   std::vector<std::string> given_up;
-  const cep::JobResume resume = *MakeResume(head, {"s"}, false, &given_up);
+  const cep::JobResume resume = *MakeResume(head, {}, {"s"}, false, &given_up);
   CHECK(resume.watermark == 70);
   CHECK(resume.newest_ts == 90);
   REQUIRE(resume.partitions.size() == 1);
@@ -40,20 +40,20 @@ TEST_CASE("Resume: positions go on; of a drained commit nothing else does", "[da
   CHECK(resume.partitions[0].watermark == 80);
   CHECK(resume.partitions[0].is_idle);
   head.is_drained = true;
-  const cep::JobResume drained = *MakeResume(head, {"s"}, false, &given_up);
+  const cep::JobResume drained = *MakeResume(head, {}, {"s"}, false, &given_up);
   CHECK(drained.watermark == cep::kMinTime);
   CHECK(drained.partitions[0].watermark == cep::kMinTime);
   CHECK_FALSE(drained.partitions[0].is_idle);
   CHECK(drained.partitions[0].next_offset == 10);
   // A ledger that does not close is not gone on from.
   head.positions[0].ledger.read = 11;
-  CHECK_FALSE(MakeResume(head, {"s"}, true, &given_up).ok());
+  CHECK_FALSE(MakeResume(head, {}, {"s"}, true, &given_up).ok());
   head.positions[0].ledger.read = 10;
-  const auto refused = MakeResume(head, {"other"}, false, &given_up);
+  const auto refused = MakeResume(head, {}, {"other"}, false, &given_up);
   CHECK(absl::IsFailedPrecondition(refused.status()));
   CHECK(std::string(refused.status().message()).find("s/t/3 at offset 10") != std::string::npos);
   given_up.clear();
-  CHECK(MakeResume(head, {"other"}, true, &given_up)->partitions.empty());
+  CHECK(MakeResume(head, {}, {"other"}, true, &given_up)->partitions.empty());
   CHECK(given_up == std::vector<std::string>{"s/t/3 at offset 10"});
 }
 
@@ -118,6 +118,63 @@ TEST_CASE("RuleRecord: incarnations stay where partial matches can go on", "[dae
     CHECK(absl::IsDataLoss(DecodeRuleRecord(bytes.substr(0, size)).status()));
   }
   CHECK(absl::IsUnimplemented(DecodeRuleRecord("\x63").status()));
+}
+
+TEST_CASE("RuleRecord: one of the former format has no texts", "[daemon][unit]") {
+  // Format 1, version `v`, next incarnation 9, one rule `r` of incarnation 8 that holds `x`.
+  std::string bytes =
+      std::string("\x01\x01v\x09\x01\x01r\x08") + std::string(32, 'h') + "\x01\x01x";
+  const RuleRecord record = *DecodeRuleRecord(bytes);
+  CHECK(record.version == "v");
+  CHECK(record.next_incarnation == 9);
+  CHECK(record.rules.at("r").incarnation == 8);
+  CHECK(record.rules.at("r").captured == std::vector<std::string>{"x"});
+  CHECK(record.rules.at("r").text.empty());
+  CHECK(record.draining.empty());
+  // What it has of a rule that is gone cannot drain.
+  const TempDir dir;
+  std::vector<std::string> dropped;
+  const auto set = Load(dir, "  - rule: other\n    key: k\n    pattern: [{ begin: one }]\n");
+  CHECK(FitRules(record, *set, &dropped).draining.empty());
+  CHECK(dropped == std::vector<std::string>{"r"});
+}
+
+TEST_CASE("RuleRecord: a former version that cannot be compiled any more is dropped",
+          "[daemon][unit]") {
+  const TempDir dir;
+  const std::string pair =
+      "  - rule: pair\n    key: k\n    within: 5s\n    on_change: drain\n    pattern:\n"
+      "      - { begin: one, where: 'x == 1' }\n      - { followed_by: two, where: 'y > one.y' }\n";
+  const std::string other = "  - rule: other\n    key: k\n    pattern: [{ begin: one }]\n";
+  const auto first = *FollowRules(nullptr, Load(dir, pair));
+  rules::LoadOptions load;
+  load.layout = first->rules->layout;
+  const rules::LoadResult loaded = rules::LoadRuleTexts(
+      {{"t", "version: 1\nrules:\n" + other}}, std::make_shared<const cep::Schema>(), load);
+  REQUIRE(loaded.rules != nullptr);
+  const auto running = *FollowRules(first.get(), loaded.rules);
+  const RuleRecord record = RecordOf(*running);
+  REQUIRE(record.draining.size() == 1);
+  const auto dropped_of = [&](const RuleRecord& from) {
+    std::vector<std::string> dropped;
+    const StoredRules stored = FitRules(from, *Load(dir, other), &dropped);
+    CHECK(stored.draining.size() + dropped.size() == 1);
+    return dropped.size();
+  };
+  CHECK(dropped_of(record) == 0);
+  const std::pair<std::string, std::string> kDamages[] = {{"x == 1", "nothing("},
+                                                          {"\"pair\"", "\"other\""},
+                                                          {"\"within\": \"5s\", ", ""},
+                                                          {"one.y", "one.z"}};
+  for (const auto& [from, to] : kDamages) {
+    INFO(from);
+    RuleRecord changed = record;
+    std::string& text = changed.draining[0].text;
+    const size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    text.replace(at, from.size(), to);
+    CHECK(dropped_of(changed) == 1);
+  }
 }
 
 TEST_CASE("State units: what one packer wrote comes back, or is taken out", "[daemon][unit]") {

@@ -9,6 +9,7 @@
 
 #include "cep/runtime/key_usage.h"
 #include "cep/runtime/shard.h"
+#include "daemon/rule_record.h"
 #include "rules/load.h"
 #include "tests/support/snapshot_run.h"
 
@@ -127,6 +128,22 @@ TEST_CASE("RunningRules: a generation goes with its last rule", "[daemon][unit]"
   CHECK(running->patterns->generations.size() == 1);
 }
 
+// The first of a rule's versions that drain.
+struct FormerVersion {
+  std::string rule_set;
+  uint64_t incarnation = 0;
+};
+
+FormerVersion FormerOf(const RunningRules& running, const std::string& id) {
+  for (size_t i = 0; i < running.rules->rules.size(); ++i) {
+    const rules::CompiledRule& rule = running.rules->rules[i];
+    if (rule.info.id == id && IsDraining(rule)) {
+      return {rule.info.rule_set, running.incarnations[i]};
+    }
+  }
+  return {};
+}
+
 // Two rules of one shape, which share a block; the second one has this condition and calls its
 // first stage so.
 std::string TwoOfAShape(const std::string& pattern, const std::string& condition,
@@ -181,8 +198,10 @@ class OneShard {
     routed.watermark = routed.newest_ts = batch->ts[batch->rows - 1];
     routed.batch = std::move(batch);
     for (const cep::Record& record : shard_.Apply(routed)) {
-      results[rules_->rules->rules[record.rule].info.id].push_back(std::to_string(record.instant) +
-                                                                   " " + ToHex(record.id));
+      const rules::CompiledRule& rule = rules_->rules->rules[record.rule];
+      results[rule.info.id + (IsDraining(rule) ? "#" : "")].push_back(
+          std::to_string(record.instant) + " " + ToHex(record.id));
+      in_order.emplace_back(record.instant, record.rule);
     }
   }
   size_t live_nodes() const { return op().live_nodes(); }
@@ -206,7 +225,15 @@ class OneShard {
   }
   static bool IsLogin(int i) { return (static_cast<uint32_t>(i) * 2654435761U >> 8) / 3 % 3 != 0; }
 
+  std::vector<bool> Open() const {
+    std::vector<bool> open(rules_->rules->rules.size());
+    op().MarkOpen(&open);
+    return open;
+  }
+
+  // By rule, those of versions that drain as `ID#`: instants and ids.
   std::map<std::string, std::vector<std::string>> results;
+  std::vector<std::pair<int64_t, uint32_t>> in_order;  // instants and rules
 
  private:
   patterns::RunningOperator& op() const {
@@ -437,6 +464,234 @@ TEST_CASE("RunningRules: what is stored follows each edit", "[daemon][unit]") {
       CHECK(others.units().size() == store.units().size());
     }
   }
+}
+
+// Patterns that end, of rules that drain.
+std::vector<std::string> Ending() {
+  std::vector<std::string> patterns;
+  for (const std::string& pattern : Patterns()) {
+    if (pattern.find("within") == std::string::npos) continue;
+    patterns.push_back(pattern + "    on_change: drain\n");
+  }
+  return patterns;
+}
+
+// The same, whose matches of rule `b` all start before the event.
+std::string Until(std::string text, int event) {
+  const size_t b = text.find("rule: b");
+  const size_t at = text.find("where: type == 'l'", b);
+  return text.insert(at + 18, " && n < " + std::to_string(event));
+}
+
+TEST_CASE("RunningRules: what is to become of partial matches that cannot go on",
+          "[daemon][unit]") {
+  const std::string drain = "within: 1m\n    on_change: drain";
+  const std::string two = Replaced(kTwo, "within: 1m", drain);  // of `pair`
+  const auto first = Follow(nullptr, two);
+  struct Case {
+    const char* from;
+    std::string to;
+    const char* verdicts;
+    size_t generations;
+    const char* why;
+  };
+  const Case kCases[] = {
+      {"begin: a\n", "begin: c\n", "other:identical pair:drain ", 3,
+       "stage `a` became `c`; the former version finishes what it began"},
+      {"rule: pair", "rule: third", "other:identical pair:drain third:new ", 3,
+       "the former version finishes what it began"},
+      {"key: [account]", "key: [card]", "other:identical pair:drain ", 3, ""},
+      {"\"${b.amount}\"", "\"${b.shop}\"", "other:identical pair:drain ", 3, ""},
+      {"'login'", "'log-in'", "other:identical pair:compatible ", 2, ""},
+      // Whether it is to drain changes nothing of what it matches.
+      {"\n    on_change: drain", "", "other:identical pair:compatible ", 1, ""},
+      // The new version decides.
+      {"begin: a\n", "begin: c # ", "other:identical pair:reset ", 2, ""},
+  };
+  for (const Case& c : kCases) {
+    INFO(c.to);
+    std::string text = Replaced(two, c.from, c.to);
+    if (c.to == "begin: c # ") {
+      text = Replaced(Replaced(two, c.from, "begin: c\n"), "\n    on_change: drain", "");
+    }
+    const auto next = Follow(first.get(), text);
+    CHECK(Verdicts(*next) == c.verdicts);
+    CHECK(next->patterns->generations.size() == c.generations);
+    for (const RuleVerdict& verdict : next->verdicts) {
+      if (verdict.verdict != Verdict::kDrain || *c.why == 0) continue;
+      CHECK(verdict.why == c.why);
+    }
+    const bool drains = std::string(c.verdicts).find("drain") != std::string::npos;
+    CHECK(CountDraining(*next->rules) == (drains ? 1 : 0));
+    if (!drains) continue;
+    // Beside the version that has replaced it, with what it has.
+    CHECK(next->rules->rules.size() >= 2);
+    const FormerVersion former = FormerOf(*next, "pair");
+    CHECK(former.rule_set == first->rules->version);
+    CHECK(former.incarnation == first->incarnations[1]);
+    // It is not the next edit's.
+    const auto third = Follow(next.get(), Replaced(text, "'x'", "'y'"));
+    CHECK(FormerOf(*third, "pair").incarnation == first->incarnations[1]);
+    CHECK(Verdicts(*third).find("drain") == std::string::npos);
+    // Nothing is open in it.
+    const auto done = *EndDraining(*third, std::vector<bool>(third->rules->rules.size()));
+    CHECK(CountDraining(*done->rules) == 0);
+    CHECK(done->rules->version == third->rules->version);
+    CHECK(done->patterns->generations.size() < third->patterns->generations.size());
+  }
+  // A version that has no end is not waited for.
+  const std::string endless = Replaced(kTwo, "    within: 1m\n", "");
+  const auto reset =
+      Follow(Follow(nullptr, endless).get(), Replaced(two, "begin: a\n", "begin: c\n"));
+  CHECK(Verdicts(*reset) == "other:identical pair:reset ");
+  CHECK(reset->verdicts[1].why.find("has no `within`") != std::string::npos);
+}
+
+TEST_CASE("RunningRules: versions that drain are bounded", "[daemon][unit]") {
+  const std::string pattern = Ending()[0];
+  auto rules = Follow(nullptr, TwoOfAShape(pattern, "amount > 20"));
+  for (size_t i = 0; i < kMaxDraining; ++i) {
+    rules = Follow(rules.get(), TwoOfAShape(pattern, "amount > 20", i % 2 == 0 ? "t" : "s"));
+    REQUIRE(Verdicts(*rules) == "a:identical b:drain ");
+  }
+  CHECK(CountDraining(*rules->rules) == kMaxDraining);
+  rules = Follow(rules.get(), TwoOfAShape(pattern, "amount > 20", "u"));
+  CHECK(Verdicts(*rules) == "a:identical b:reset ");
+  CHECK(CountDraining(*rules->rules) == kMaxDraining);
+}
+
+TEST_CASE("RunningRules: a former version finishes what it began, and nothing else",
+          "[daemon][unit]") {
+  size_t drained = 0;
+  for (const std::string& pattern : Ending()) {
+    for (const bool is_removed : {false, true}) {
+      INFO(pattern << is_removed);
+      const std::string text = TwoOfAShape(pattern, "amount > 20");
+      const auto first = Follow(nullptr, text);
+      REQUIRE(first->patterns->generations[0].patterns->blocks.size() == 1);
+      const auto next = Follow(first.get(), is_removed ? Replaced(text, "rule: b\n", "rule: c\n")
+                                                       : TwoOfAShape(pattern, "amount > 25", "t"));
+      OneShard untouched(first);
+      OneShard ending(Follow(nullptr, Until(text, kSwap)));
+      OneShard swapped(first);
+      OneShard fresh(next);
+      for (OneShard* shard : {&untouched, &ending, &swapped}) shard->Apply(0, kSwap);
+      swapped.Swap(next);
+      for (OneShard* shard : {&untouched, &ending, &swapped, &fresh}) shard->Apply(kSwap, kEnd);
+      CHECK(swapped.results["a"] == untouched.results["a"]);
+      std::vector<std::string> both = swapped.results["b"];
+      const std::string now = is_removed ? "c" : "b";
+      if (!is_removed) both.resize(both.size() - fresh.results["b"].size());
+      both.insert(both.end(), swapped.results["b#"].begin(), swapped.results["b#"].end());
+      CHECK(both == ending.results["b"]);
+      drained += swapped.results["b#"].size();
+      const std::vector<std::string>& news = swapped.results[now];
+      CHECK(std::vector<std::string>(news.end() - static_cast<ptrdiff_t>(fresh.results[now].size()),
+                                     news.end()) == fresh.results[now]);
+      CHECK(std::is_sorted(swapped.in_order.begin(), swapped.in_order.end()));
+      // All of it has ended by now, and the version goes.
+      const std::vector<bool> open = swapped.Open();
+      CHECK(std::count(open.begin(), open.end(), true) == 0);
+      swapped.Swap(*EndDraining(*next, open));
+      swapped.Apply(kEnd, kEnd + 50);
+      fresh.Apply(kEnd, kEnd + 50);
+      CHECK(swapped.results[now].back() == fresh.results[now].back());
+    }
+  }
+  CHECK(drained > 100);
+}
+
+TEST_CASE("RunningRules: what drains is stored, over edits and restarts", "[daemon][unit]") {
+  size_t drained = 0;
+  for (const std::string& pattern : Ending()) {
+    INFO(pattern);
+    auto rules = Follow(nullptr, TwoOfAShape(pattern, "amount > 20"));
+    OneShard shard(rules);
+    shard.KeepChanges();
+    testing::UnitStore store;
+    int at = 0;
+    const auto check_restart = [&](const RuleRecord& record, const std::string& text) {
+      const RuleRecord read = *DecodeRuleRecord(EncodeRuleRecord(record));
+      CHECK(read == record);
+      const auto loaded = Follow(nullptr, text);
+      std::vector<std::string> dropped;
+      const StoredRules stored = FitRules(read, *loaded->rules, &dropped);
+      CHECK(dropped.empty());
+      const auto again = *FollowRules(nullptr, loaded->rules, &stored);
+      CHECK(again->incarnations == rules->incarnations);
+      OneShard other(again);
+      other.Restore(store, 1000 + (at - 1) * 10);
+      other.Apply(at, at + 100);
+      return other.results;
+    };
+    // Two versions of a rule at once under each key, then three; then another rule's edit.
+    const std::pair<const char*, const char*> kEdits[] = {
+        {"t", "amount > 22"}, {"u", "amount > 21"}, {"u", "amount > 20"}, {"s", "amount > 20"}};
+    for (const auto& [stage, condition] : kEdits) {
+      shard.Apply(at, at + 30);
+      at += 30;
+      shard.Snapshot(&store);
+      const std::string text = TwoOfAShape(pattern, condition, stage);
+      // Edited while it runs, and while it does not.
+      const RuleRecord before = RecordOf(*rules);
+      rules = Follow(rules.get(), text);
+      shard.Swap(rules);
+      const auto offline = check_restart(before, text);
+      shard.Snapshot(&store);
+      const auto online = check_restart(RecordOf(*rules), text);
+      shard.results.clear();
+      shard.Apply(at, at + 100);
+      at += 100;
+      shard.Snapshot(&store);
+      CHECK(shard.results == online);
+      CHECK(shard.results == offline);
+      drained += shard.results["b#"].size();
+    }
+    shard.Apply(at, at + 500);
+    shard.Swap(*EndDraining(*rules, shard.Open()));
+    shard.Snapshot(&store);
+    store.ForEach([](const cep::RestoredUnit& unit) {
+      CHECK(unit.name.owner.find('#') == std::string_view::npos);
+    });
+  }
+  CHECK(drained > 100);
+}
+
+// As Family(), of rules that drain; with `until` no match starts at that event or later.
+std::string FamilyThatDrains(const std::string& stage, int until = 0) {
+  std::string text = "version: 1\nrules:\n";
+  const std::string start =
+      "type == 'l'" + (until > 0 ? " && n < " + std::to_string(until) : std::string());
+  for (int i = 0; i < 130; ++i) {
+    text +=
+        "  - rule: r" + std::to_string(100 + i) +
+        "\n    key: [account]\n    within: 500ms\n    on_change: drain\n    pattern: [{ begin: " +
+        stage + ", where: \"" + start +
+        "\" }, { followed_by: p, where: \"type == 'p' && amount > " + std::to_string(26 + i % 3) +
+        "\" }]\n";
+  }
+  return text;
+}
+
+TEST_CASE("RunningRules: rules of a family drain", "[daemon][unit]") {
+  auto rules = Follow(nullptr, FamilyThatDrains("s"));
+  REQUIRE(rules->patterns->generations[0].patterns->families.size() == 1);
+  OneShard shard(rules);
+  OneShard ending(Follow(nullptr, FamilyThatDrains("s", 411)));
+  for (OneShard* one : {&shard, &ending}) one->Apply(0, 411);
+  rules = Follow(rules.get(), FamilyThatDrains("t"));
+  CHECK(CountDraining(*rules->rules) == 130);
+  shard.Swap(rules);
+  shard.results.clear();
+  ending.results.clear();
+  for (OneShard* one : {&shard, &ending}) one->Apply(411, 600);
+  CHECK_FALSE(ending.results.empty());
+  for (const auto& [rule, results] : ending.results) {
+    INFO(rule);
+    CHECK(shard.results[rule + "#"] == results);
+  }
+  const std::vector<bool> open = shard.Open();
+  CHECK(std::count(open.begin(), open.end(), true) == 0);
 }
 
 // More rules of a shape than a block holds: `edited` says the lines of some of them.

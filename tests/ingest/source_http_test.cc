@@ -17,7 +17,9 @@ using testing::TempDir;
 const Fields kFields = {{"a", cep::Type(cep::TypeKind::kInt)}};
 
 struct Listener {
-  explicit Listener(const std::function<void(HttpSourceOptions*)>& change = nullptr) {
+  // `resumed`: where a former run stood.
+  explicit Listener(const std::function<void(HttpSourceOptions*)>& change = nullptr,
+                    std::vector<cep::ResumeFrom> resumed = {}, bool accepts_loss = false) {
     SourceCodec codec = CodecFor(kFields);
     const auto layout = codec.options.layout;
     HttpSourceOptions options;
@@ -28,6 +30,7 @@ struct Listener {
     if (change != nullptr) change(&options);
     auto made = std::make_unique<HttpSource>(std::move(options), &log);
     source = made.get();
+    source->Resume(std::move(resumed), accepts_loss);
     reader = std::make_unique<LiveReader>(std::move(made), layout);
   }
   // The answer's header, body, and status, of a request that runs beside the test.
@@ -134,7 +137,7 @@ TEST_CASE("HttpSource: requests that are not done with at the end are told", "[i
 
 TEST_CASE("HttpSource: a CSV body begins with its header", "[ingest][unit]") {
   Listener listener([](HttpSourceOptions* options) {
-    options->source.has_header = true;
+    options->source.header = QueuedSourceOptions::Header::kCsv;
     options->split.has_header = true;
   });
   auto one = listener.Post("a,ts\n1,10\n");
@@ -148,6 +151,67 @@ TEST_CASE("HttpSource: a CSV body begins with its header", "[ingest][unit]") {
   CHECK(all.find("@10: 1\n") != std::string::npos);
   CHECK(all.find("@20: 2\n") != std::string::npos);
   CHECK(all.find("1 cells, but the header names 2") != std::string::npos);
+}
+
+TEST_CASE("HttpSource: what was kept comes first, with the times and headers it had",
+          "[ingest][unit]") {
+  const bool is_wall_time = GENERATE(false, true);
+  const auto csv = [&](HttpSourceOptions* options) {
+    options->source.header = QueuedSourceOptions::Header::kCsv;
+    options->source.is_wall_time = is_wall_time;
+    options->split.has_header = true;
+  };
+  Listener former(csv);
+  auto one = former.Post("a,ts\n1,10\n2,20\nbad\n");
+  REQUIRE(former.reader->UntilRows(3));
+  auto two = former.Post("ts,a\n30,3\n40,4\n");
+  REQUIRE(former.reader->UntilRows(5));
+  // The first and the last two wait.
+  std::vector<cep::KeptRow> kept;
+  std::vector<std::string> rows;
+  for (const auto& batch : former.reader->batches) {
+    for (uint32_t row = 0; row < batch->rows; ++row) {
+      const std::string text = FormatRow(*batch, row);
+      if (text.find(": 2") != std::string::npos) continue;
+      rows.push_back("s/http/0 " + text);
+      kept.push_back({batch->offsets[row], ""});
+      former.source->Keep(*batch, row, &kept.back().bytes);
+    }
+  }
+  REQUIRE(kept.size() == 3);
+  // As if this run began before the former one had ended: numbers go on all the same.
+  const uint64_t end = former.source->partitions()[0].next_offset + (uint64_t{1} << 40);
+  Listener later(csv, {{"http", 0, kept[0].offset, end, {}, kept}});
+  REQUIRE(later.reader->UntilRows(3));
+  CHECK(later.reader->rows == rows);
+  CHECK(later.source->partitions()[0].next_offset == end);
+  auto three = later.Post("a,ts\n5,50\n");
+  REQUIRE(later.reader->UntilRows(4));
+  CHECK(later.reader->batches.back()->offsets[0] == end);
+  later.PublishAll();
+  CHECK(three.get().find("HTTP/1.1 200") == 0);
+  former.PublishAll();
+  CHECK(one.get().find("HTTP/1.1 200") == 0);
+  CHECK(two.get().find("HTTP/1.1 200") == 0);
+
+  for (const char* damage : {"", "\xff", "\x02\x7f"}) {
+    std::vector<cep::KeptRow> damaged = kept;
+    damaged[1].bytes = damage;
+    const Listener refused(csv, {{"http", 0, kept[0].offset, end, {}, damaged}});
+    CHECK(absl::IsDataLoss(refused.reader->status));
+  }
+}
+
+TEST_CASE("HttpSource: a partition of a former run that it does not have", "[ingest][unit]") {
+  const cep::ResumeFrom other{"tcp", 0, 5, 9, {}, {{5, std::string("\x02\x00x", 3)}}};
+  const Listener refused(nullptr, {other});
+  CHECK(absl::IsFailedPrecondition(refused.reader->status));
+  CHECK(std::string(refused.reader->status.message()).find("s/tcp/0") != std::string::npos);
+  Listener accepted(nullptr, {other}, true);
+  auto one = accepted.Post("{\"ts\":1,\"a\":1}\n");
+  REQUIRE(accepted.reader->UntilRows(1));
+  accepted.PublishAll();
+  CHECK(one.get().find("HTTP/1.1 200") == 0);
 }
 
 }  // namespace

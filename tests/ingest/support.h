@@ -99,8 +99,14 @@ inline std::string ToText(const cep::Value& v) {
   return "?";
 }
 
-// `OFFSET@TS: VALUE VALUE ...` for a row, `OFFSET rejected: REASON` for a rejected record; in
-// order.
+// `OFFSET@TS: VALUE VALUE ...`.
+inline std::string FormatRow(const cep::Batch& batch, uint32_t row) {
+  std::string text = std::to_string(batch.offsets[row]) + "@" + std::to_string(batch.ts[row]) + ":";
+  for (const cep::Column& column : batch.columns) text += " " + ToText(column.Get(row));
+  return text;
+}
+
+// Rows as above, `OFFSET rejected: REASON` for a rejected record; in order.
 inline void AppendRows(const cep::Batch& batch, std::vector<std::string>* out) {
   size_t rejected = 0;
   for (uint32_t row = 0; row <= batch.rows; ++row) {
@@ -110,10 +116,7 @@ inline void AppendRows(const cep::Batch& batch, std::vector<std::string>* out) {
       out->push_back(std::to_string(r.offset) + " rejected: " + r.reason);
     }
     if (row == batch.rows) break;
-    std::string text =
-        std::to_string(batch.offsets[row]) + "@" + std::to_string(batch.ts[row]) + ":";
-    for (const cep::Column& column : batch.columns) text += " " + ToText(column.Get(row));
-    out->push_back(std::move(text));
+    out->push_back(FormatRow(batch, row));
   }
 }
 

@@ -1,5 +1,6 @@
 // `vigil run` with state against a real broker: where it goes on, and what it refuses.
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -12,6 +13,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/integration/daemon_run.h"
 #include "tests/support/kafka.h"
 #include "tests/support/process.h"
 
@@ -21,32 +23,20 @@ namespace {
 namespace fs = std::filesystem;
 using testing::BackgroundProcess;
 using testing::Broker;
+using testing::Count;
 using testing::KafkaRecord;
 using testing::ReadFile;
 using testing::RunProcess;
 using testing::TempDir;
 using testing::VigilBinary;
-
-bool WaitFor(double seconds, const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  while (std::chrono::steady_clock::now() < end) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  return condition();
-}
-
-size_t Count(const std::string& text, const std::string& part) {
-  size_t n = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
-  return n;
-}
+using testing::WaitFor;
 
 // Events `n` of one partition, each of which is an alert.
 struct Job {
   explicit Job(Broker* broker_in, const std::string& name_in)
       : broker(broker_in), topic(broker->CreateTopic(name_in, 1)), name(topic) {
     alerts = broker->CreateTopic(name_in + "-alerts", 1);
+    brokers = broker->address();
     dir.Write("schema.yaml", "fields: {ts: int, n: int, text: string}\n");
     dir.Write("rules.yaml",
               "version: 1\nrules:\n  - rule: any\n    key: n\n"
@@ -70,7 +60,7 @@ struct Job {
     dir.Write("vigil.yaml", "name: " + name +
                                 "\nrules: [rules.yaml]\nschema: schema.yaml\nsources:\n"
                                 "  s:\n    kafka: { brokers: \"" +
-                                broker->address() + "\", topics: [" + topic + "]" + source_more +
+                                brokers + "\", topics: [" + topic + "]" + source_more +
                                 " }\n    watermark: { bounded: 100ms }\noutputs:\n  alerts: [{ " +
                                 sinks +
                                 " }]\n  errors: [{ file: errors.jsonl }]\n"
@@ -96,7 +86,7 @@ struct Job {
   }
 
   Broker* broker;
-  std::string topic, name, alerts, sinks, log;
+  std::string topic, name, alerts, brokers, sinks, log;
   std::string state = "state";
   TempDir dir;
   int produced = 0;
@@ -229,6 +219,53 @@ TEST_CASE("State: a broker that is cut off, or dies, loses and doubles nothing",
   std::string expected = "0";
   for (int i = 1; i < job.produced; ++i) expected += " " + std::to_string(i);
   CHECK(job.Delivered() == expected);
+}
+
+// For VIGIL_CUT_SECONDS, 10 unless said: `make cut` says 60, beyond the time-outs of clients and
+// transactions.
+TEST_CASE("State: a network that is cut and mended loses and doubles nothing", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  const char* said = std::getenv("VIGIL_CUT_SECONDS");
+  const int cut_s = said == nullptr ? 10 : std::atoi(said);
+  const auto network = broker->MakeNetwork();
+  Job job(broker, "network");
+  job.brokers = broker->network_address();
+  job.Produce(50);
+  const auto daemon = job.Start("");
+  REQUIRE(WaitFor(30, [&] { return Count(job.Delivered(), " ") == 38; }));
+  // Something is under way in both directions when it happens, and goes on behind it.
+  job.Produce(500);
+  network->Cut();
+  job.Produce(50);
+  const std::string before = job.Delivered();
+  for (int second = 0; second < cut_s; ++second) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    if (second % 10 == 0) job.Produce(10);
+    REQUIRE(daemon->Wait(0) == -1);
+  }
+  // What was under way may have come through, nothing else.
+  CHECK(Count(job.Delivered(), " ") < 550);
+  network->Mend();
+  job.Produce(50);
+  const auto expected = [&](int waiting) {
+    std::string numbers = "0";
+    for (int i = 1; i < job.produced - waiting; ++i) numbers += " " + std::to_string(i);
+    return numbers;
+  };
+  const bool is_all_there = WaitFor(120, [&] { return job.Delivered() == expected(11); });
+  INFO(job.Log());
+  CHECK(is_all_there);
+  // Nobody was called idle, which would have made the rest late.
+  CHECK(job.Log().find("partition idle") == std::string::npos);
+  daemon->Signal(SIGTERM);
+  CHECK(daemon->Wait(40) == 0);
+  const std::map<std::string, int64_t> totals = testing::Totals(job.Log());
+  testing::CheckLedger(totals, job.produced);
+  CHECK(totals.at("late") == 0);
+  CHECK(totals.at("waiting") == 11);
+  REQUIRE(job.Run() == 0);
+  CHECK(job.Delivered() == expected(0));
 }
 
 TEST_CASE("State: what a broker refuses for good goes to `errors`, the rest goes on",

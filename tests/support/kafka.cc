@@ -84,8 +84,14 @@ bool Broker::Up() {
     return false;
   }
   Check(up.exit_code == 0, "broker.sh up: " + up.err);
-  address_ = up.out.substr(0, up.out.find('\n'));
+  std::istringstream said(up.out);
+  said >> address_ >> proxy_port_ >> proxied_port_;
+  Check(!said.fail(), "broker.sh up said: " + up.out);
   return true;
+}
+
+std::unique_ptr<TcpProxy> Broker::MakeNetwork() const {
+  return std::make_unique<TcpProxy>(proxy_port_, proxied_port_);
 }
 
 Broker::~Broker() {

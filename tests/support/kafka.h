@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/support/process.h"
+#include "tests/support/tcp_proxy.h"
 
 namespace vigil::testing {
 
@@ -29,6 +30,10 @@ class Broker {
 
   ~Broker();
   const std::string& address() const { return address_; }
+  // A network through which it can be reached at network_address(), for as long as this lives; one
+  // at a time.
+  std::unique_ptr<TcpProxy> MakeNetwork() const;
+  std::string network_address() const { return "127.0.0.1:" + std::to_string(proxy_port_); }
 
   // A topic of a name that no other test has, beginning with `name`.
   std::string CreateTopic(const std::string& name, int partitions);
@@ -61,6 +66,8 @@ class Broker {
 
   TempDir dir_;
   std::string address_;
+  uint16_t proxy_port_ = 0;
+  uint16_t proxied_port_ = 0;
 };
 
 }  // namespace vigil::testing

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # A real Kafka broker (KRaft, one combined node) for tests, on 127.0.0.1 only.
 #   broker.sh fetch            put the jars into the cache (the one step that needs the network)
-#   broker.sh up DIR           format, start and wait until ready; prints HOST:PORT
+#   broker.sh up DIR           format, start and wait until ready; prints HOST:PORT, and a line with two
+#                              ports: clients that find the broker at the first one, of a proxy, are
+#                              sent to that one; the proxy forwards to the second
 #   broker.sh start DIR        start a stopped broker again on its old data and port
 #   broker.sh kill DIR SIGNAL  signal it; after KILL and TERM wait until it is gone
 #   broker.sh down DIR         stop it; data stays in DIR
@@ -79,7 +81,7 @@ up() {
   mkdir -p "$dir"
   dir=$(cd "$dir" && pwd)
   [ ! -e "$dir/server.properties" ] || die "$dir was used before"
-  read -r -a ports <<< "$(free_ports 2)"
+  read -r -a ports <<< "$(free_ports 4)"
   cat > "$dir/log4j2.xml" <<'X'
 <Configuration status="WARN"><Appenders><Console name="c" target="SYSTEM_OUT">
 <PatternLayout pattern="%d{ISO8601} %-5p %c{1} %m%n"/></Console></Appenders>
@@ -88,8 +90,9 @@ X
   cat > "$dir/server.properties" <<X
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:${ports[0]},CONTROLLER://127.0.0.1:${ports[1]}
-advertised.listeners=PLAINTEXT://127.0.0.1:${ports[0]}
+listeners=PLAINTEXT://127.0.0.1:${ports[0]},CONTROLLER://127.0.0.1:${ports[1]},PROXIED://127.0.0.1:${ports[3]}
+advertised.listeners=PLAINTEXT://127.0.0.1:${ports[0]},PROXIED://127.0.0.1:${ports[2]}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 controller.quorum.bootstrap.servers=127.0.0.1:${ports[1]}
@@ -114,6 +117,7 @@ X
       > "$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; die "cannot format $dir"; }
   start "$dir"
   echo "127.0.0.1:${ports[0]}"
+  echo "${ports[2]} ${ports[3]}"
 }
 
 wait_gone() {
