@@ -166,6 +166,9 @@ StatusOr<std::optional<cep::JobResume>> DurableJob::Resume(const RunningRules& r
   resume.read_units = ReadUnitsOf(std::move(restorer), seed_, !found.is_drained);
   const RuleRecord before = std::exchange(rules_, RecordOf(rules));
   if (!(rules_ == before)) state_->SetRuleSet({rules_.version, EncodeRuleRecord(rules_)});
+  if (found.number > 0 && rules_.version != before.version) {
+    state_->AddJournal(JournalKind::kRules, resume.watermark, EncodeRuleRecord(rules_));
+  }
   if (found.number > 0) {
     log_->Info(found.is_drained ? "goes on from a drained state: nothing is open, time is unset"
                                 : "goes on",
@@ -201,8 +204,9 @@ cep::MakeUnitPacker DurableJob::MakePackers() const { return MakeChunkPackers(se
 
 void DurableJob::SetRules(const RunningRules& next, int64_t watermark) {
   rules_ = RecordOf(next);
-  state_->SetRuleSet({rules_.version, EncodeRuleRecord(rules_)});
-  state_->AddJournal(JournalKind::kRules, watermark, rules_.version);
+  const std::string record = EncodeRuleRecord(rules_);
+  state_->SetRuleSet({rules_.version, record});
+  state_->AddJournal(JournalKind::kRules, watermark, record);
 }
 
 void DurableJob::Write(const std::string& output, const cep::Record& record,

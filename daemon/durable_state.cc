@@ -45,29 +45,6 @@ state::PartitionPosition PositionOf(const cep::PartitionPoint& point, bool is_dr
   return position;
 }
 
-JournalKind KindOf(cep::TimeEvent::Kind kind) {
-  switch (kind) {
-    case cep::TimeEvent::Kind::kJoined:
-      return JournalKind::kJoined;
-    case cep::TimeEvent::Kind::kIdle:
-      return JournalKind::kIdle;
-    case cep::TimeEvent::Kind::kReturned:
-      break;
-  }
-  return JournalKind::kReturned;
-}
-
-state::JournalEntry EntryOf(const cep::TimeEvent& event, const cep::CommitPoint& point) {
-  const cep::PartitionPoint& partition = point.partitions[event.partition];
-  std::string body;
-  PutBytes(partition.partition->source, &body);
-  PutBytes(partition.partition->topic, &body);
-  PutVarint(partition.partition->number, &body);
-  PutVarint(partition.next_offset, &body);
-  PutSigned(event.watermark, &body);
-  return {static_cast<uint64_t>(KindOf(event.kind)), event.engine, std::move(body)};
-}
-
 uint64_t RandomNumber() {
   std::random_device random;
   return (uint64_t{random()} << 32) | random();
@@ -163,10 +140,13 @@ Status DurableState::Submit(std::shared_ptr<const cep::CommitPoint> point,
     commit.shards.push_back({shard.shard, std::move(shard.chunks)});
   }
   for (const cep::TimeEvent& event : point->time_events) {
-    commit.journal.push_back(EntryOf(event, *point));
+    commit.journal.push_back(EntryOf(event, *point->partitions[event.partition].partition));
   }
   for (state::JournalEntry& entry : journal_) commit.journal.push_back(std::move(entry));
   journal_.clear();
+  if (commit.is_drained) {
+    commit.journal.push_back({static_cast<uint64_t>(JournalKind::kEnded), cep::kMaxTime, ""});
+  }
   commit.rule_set = std::exchange(rules_, std::nullopt);
   commit.outbox = std::exchange(outbox_, {});
   outbox_bytes_ = 0;

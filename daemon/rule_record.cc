@@ -9,7 +9,7 @@
 namespace vigil::daemon {
 namespace {
 
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kFormat = 2;
 
 void PutHash(const Hash128& hash, std::string* out) {
   PutFixed64(hash.hi, out);
@@ -74,6 +74,7 @@ RuleRecord RecordOf(const RunningRules& running) {
   const rules::RuleSet& set = *running.rules;
   record.version = set.version;
   record.next_incarnation = running.next_incarnation;
+  record.texts = set.texts;
   for (size_t i = 0; i < set.rules.size(); ++i) {
     RuleRecord::Rule& rule = record.rules[set.rules[i].info.id];
     rule = {running.incarnations[i], set.rules[i].content, ShapeOf(set.rules[i], *set.layout), {}};
@@ -126,6 +127,11 @@ std::string EncodeRuleRecord(const RuleRecord& record) {
     PutVarint(rule.captured.size(), &out);
     for (const std::string& name : rule.captured) PutBytes(name, &out);
   }
+  PutVarint(record.texts.size(), &out);
+  for (const rules::NamedText& text : record.texts) {
+    PutBytes(text.name, &out);
+    PutBytes(text.text, &out);
+  }
   return out;
 }
 
@@ -150,6 +156,11 @@ StatusOr<RuleRecord> DecodeRuleRecord(std::string_view bytes) {
       rule.captured.emplace_back(reader.Bytes());
     }
     record.rules.emplace(std::move(id), std::move(rule));
+  }
+  const size_t texts = format >= 2 ? reader.Count(2) : 0;
+  for (size_t left = texts; left > 0 && reader.ok(); --left) {
+    std::string name(reader.Bytes());
+    record.texts.push_back({std::move(name), std::string(reader.Bytes())});
   }
   if (!reader.AtEnd() || format == 0) {
     return absl::DataLossError("the rule set in the state is damaged");

@@ -3,7 +3,8 @@
 //
 // Bytes (CommitLog's rule set): format version (1) | version of the rule set (string) | the next
 // incarnation | number of rules | for each, by id: id (string), incarnation, hash of its content,
-// hash of its shape (16 bytes each), names of the fields that its partial matches hold (a list).
+// hash of its shape (16 bytes each), names of the fields that its partial matches hold (a list) |
+// number of texts | for each: name, text (strings). Format 1 ends before the texts.
 // Tests: tests/daemon/resume_test.cc.
 #pragma once
 
@@ -33,6 +34,7 @@ struct RuleRecord {
   std::string version;
   uint64_t next_incarnation = 1;  // was never used
   std::map<std::string, Rule, std::less<>> rules;
+  std::vector<rules::NamedText> texts;  // of the rule files; none in format 1
 
   bool operator==(const RuleRecord&) const = default;
 };

@@ -175,6 +175,7 @@ Status LiveJob::Step(bool* more) {
   if (!is_started_) return absl::OkStatus();
   RETURN_IF_ERROR(NoteCaughtUp());
   Listen(now);
+  TellTimeEvents();  // before anything is read
   could_listen_ = false;
   // One batch a round at most, so that the sources are served in between.
   had_room_ = shards_->HasRoom() && callbacks_.has_room();
@@ -424,7 +425,10 @@ void LiveJob::Judge(uint32_t partition, uint32_t first_row, size_t first_rejecte
   size_t rejected = first_rejected;
   if (partitions_[partition].resumed) TakeAgain(partition, &row, &rejected);
   if (row == batch.rows && rejected == batch.rejected.size()) return;
+  const bool is_row_next =
+      rejected == batch.rejected.size() || batch.rejected[rejected].before_row > row;
   time_.Join(partition);
+  TellTimeEvents(is_row_next ? batch.offsets[row] : batch.rejected[rejected].offset);
   for (; row <= batch.rows; ++row) {
     while (rejected < batch.rejected.size() && batch.rejected[rejected].before_row <= row) {
       TurnAway(batch.rejected[rejected++], partition);
@@ -689,10 +693,13 @@ Status LiveJob::Finish() {
   return absl::OkStatus();
 }
 
-void LiveJob::TellTimeEvents() {
-  for (const TimeEvent& event : time_.TakeEvents()) {
+// `offset`: of the partition that they are about; else each comes before the next record to read.
+void LiveJob::TellTimeEvents(std::optional<uint64_t> offset) {
+  for (TimeEvent& event : time_.TakeEvents()) {
     if (event.kind == TimeEvent::Kind::kIdle) has_changed_ = true;
-    callbacks_.on_time_event(event, *Of(partitions_[event.partition]).partition);
+    const LivePartition& live = Of(partitions_[event.partition]);
+    event.offset = offset.value_or(live.next_offset);
+    callbacks_.on_time_event(event, *live.partition);
     time_events_.push_back(event);
   }
 }

@@ -31,6 +31,7 @@
 #include "cep/base/wakeup.h"
 #include "cep/event/expression.h"
 #include "cep/runtime/batch_pool.h"
+#include "cep/runtime/job_resume.h"
 #include "cep/runtime/key_usage.h"
 #include "cep/runtime/ledger.h"
 #include "cep/runtime/live_source.h"
@@ -82,28 +83,6 @@ struct CommitPoint {
     for (const PartitionPoint& point : partitions) sum.Add(point.ledger);
     return sum;
   }
-};
-
-// Where a partition stood at the commit from which a job goes on.
-struct ResumedPartition {
-  std::string source;
-  std::string topic;
-  uint32_t number = 0;
-  uint64_t next_offset = 0;       // U
-  std::vector<uint64_t> waiting;  // ascending, below U
-  int64_t watermark = kMinTime;   // W
-  bool is_idle = false;
-  RecordMark last;
-  Ledger ledger;
-};
-
-// The commit from which a job goes on.
-struct JobResume {
-  int64_t watermark = kMinTime;  // E
-  int64_t newest_ts = kMinTime;
-  std::vector<ResumedPartition> partitions;
-  bool accepts_loss = false;  // what cannot be read again is counted as lost
-  ReadUnits read_units;
 };
 
 struct LiveJobOptions {
@@ -244,7 +223,7 @@ class LiveJob {
   Status SendAgain(const std::vector<HeldRow>& rows);
   Status Finish();
   void NewOpenBatch();
-  void TellTimeEvents();
+  void TellTimeEvents(std::optional<uint64_t> offset = std::nullopt);
   void ForgetApplied();
 
   LiveJobOptions options_;
