@@ -1,10 +1,4 @@
-#include "daemon/pipeline.h"
-
-#include <utility>
-
-#include "alerts/builder.h"
-#include "patterns/pattern_operator.h"
-#include "rules/explain.h"
+#include "daemon/rendering.h"
 
 namespace vigil::daemon {
 
@@ -28,29 +22,6 @@ std::shared_ptr<const alerts::AlertContext> MakeContext(const rules::RuleSet& ru
   context->colour = rendering.colour;
   context->text_width = rendering.text_width;
   return context;
-}
-
-StatusOr<Pipeline> MakePipeline(std::shared_ptr<const rules::RuleSet> rules,
-                                const Rendering& rendering) {
-  Pipeline pipeline;
-  ASSIGN_OR_RETURN(pipeline.patterns, patterns::CompilePatterns(rules::PatternRules(*rules)));
-  pipeline.context = MakeContext(*rules, rendering);
-  pipeline.rule_keys.resize(rules->rules.size());
-  for (const patterns::RuleBlock& block : pipeline.patterns->blocks) {
-    for (uint32_t rule : block.rules) {
-      pipeline.rule_keys[rule] = pipeline.patterns->key_spaces[block.key_space].variants;
-    }
-  }
-  pipeline.rules = std::move(rules);
-  return pipeline;
-}
-
-cep::ShardGroup::MakeOperator Pipeline::MakeOperators() const {
-  return [patterns = patterns] { return std::make_unique<patterns::PatternOperator>(patterns); };
-}
-
-cep::ShardGroup::MakeSink Pipeline::MakeBuilders() const {
-  return [context = context] { return std::make_unique<alerts::AlertBuilder>(context); };
 }
 
 }  // namespace vigil::daemon

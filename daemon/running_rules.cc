@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "alerts/builder.h"
-#include "daemon/pipeline.h"
 #include "daemon/rule_edits.h"
 #include "rules/explain.h"
 
@@ -93,7 +92,7 @@ cep::ShardGroup::MakeSink RunningRules::MakeBuilders() const {
 
 StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
     const RunningRules* before, std::shared_ptr<const rules::RuleSet> rules,
-    const StoredRules* stored) {
+    const StoredRules* stored, const Rendering& rendering) {
   auto next = std::make_shared<RunningRules>();
   const size_t count = rules->rules.size();
   const std::vector<uint32_t> kept = KeptSlots(*rules->layout);
@@ -145,8 +144,10 @@ StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
             [](const RuleVerdict& a, const RuleVerdict& b) { return a.rule < b.rule; });
 
   auto running = std::make_shared<patterns::RunningPatterns>();
-  if (before != nullptr) running->generations = GoOn(*before, index_after);
-  if (!running->generations.empty()) next->key_exprs = before->key_exprs;
+  if (before != nullptr) {
+    running->generations = GoOn(*before, index_after);
+    next->key_exprs = before->key_exprs;
+  }
   Generation added;
   added.index_now.assign(count, kRetired);
   std::vector<patterns::PatternRule> compiled;
@@ -169,7 +170,7 @@ StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
     AddRuleKeys(generation, &next->rule_keys);
   }
   next->patterns = std::move(running);
-  next->context = MakeContext(*rules, {});
+  next->context = MakeContext(*rules, rendering);
   next->rules = std::move(rules);
   return std::shared_ptr<const RunningRules>(std::move(next));
 }
