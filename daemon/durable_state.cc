@@ -79,6 +79,10 @@ DurableState::~DurableState() {
 
 void DurableState::Start() {
   last_checkpoint_ms_ = clock_->SteadyMs();
+  if (!options_.config.path.empty()) {
+    const StatusOr<std::vector<uint64_t>> kept = state::ListCheckpoints(options_.config.path);
+    has_checkpoints_ = kept.ok() && !kept->empty();
+  }
   committing_ = std::thread([this] { Work(); });
   folding_ = std::thread([this] { FoldInBackground(); });
 }
@@ -141,6 +145,11 @@ Status DurableState::Submit(std::shared_ptr<const cep::CommitPoint> point,
   }
   for (const cep::TimeEvent& event : point->time_events) {
     commit.journal.push_back(EntryOf(event, *point->partitions[event.partition].partition));
+  }
+  for (const cep::PartitionPoint& partition : point->partitions) {
+    if (partition.refused.empty()) continue;
+    commit.journal.push_back(
+        EntryOfRefused(*partition.partition, partition.refused, point->watermark));
   }
   for (state::JournalEntry& entry : journal_) commit.journal.push_back(std::move(entry));
   journal_.clear();
@@ -334,8 +343,8 @@ Status DurableState::Write(Pending* pending) {
     commit.positions.push_back(PositionOf(partition, commit.is_drained));
   }
   // Without checkpoints nobody replays from one.
-  commit.journal_from =
-      options_.config.checkpoint_every_ms > 0 ? journal_from_ : log_->head().number + 1;
+  const bool keeps_journal = options_.config.checkpoint_every_ms > 0 || has_checkpoints_;
+  commit.journal_from = keeps_journal ? journal_from_ : log_->head().number + 1;
   for (const state::ShardChunks& shard : commit.shards) {
     for (const std::string& chunk : shard.chunks) chunk_bytes_ += chunk.size();
   }
@@ -392,6 +401,7 @@ Status DurableState::MakeCheckpoint(std::string* path) {
   ASSIGN_OR_RETURN(*path, state::MakeCheckpoint(*log_, folder, options_.config.checkpoints_kept));
   ASSIGN_OR_RETURN(const std::vector<uint64_t> kept, state::ListCheckpoints(folder));
   if (!kept.empty()) journal_from_ = kept.front() + 1;
+  has_checkpoints_ = !kept.empty();
   const std::lock_guard lock(mutex_);
   ++counters_.checkpoints;
   return absl::OkStatus();

@@ -158,6 +158,7 @@ class DurableState {
   // The committing thread's.
   state::Commit last_;
   uint64_t journal_from_ = 0;
+  bool has_checkpoints_ = false;
   int64_t last_checkpoint_ms_ = 0;
   size_t chunk_bytes_ = 0;  // since the last fold
 

@@ -89,11 +89,15 @@ Status ReadJournal(const state::CommitLog& log, Checkpoint* checkpoint) {
     switch (static_cast<JournalKind>(entry.kind)) {
       case JournalKind::kJoined:
       case JournalKind::kIdle:
-      case JournalKind::kReturned: {
+      case JournalKind::kReturned:
+      case JournalKind::kRefused: {
         ASSIGN_OR_RETURN(cep::MarkedPartition mark, MarkOf(entry));
         const std::string place = cep::PlaceOf(mark.source, mark.topic, mark.number);
         const auto [partition, is_new] = marked.emplace(place, mark);
-        if (!is_new) partition->second.marks.push_back(mark.marks.front());
+        if (is_new) break;
+        cep::MarkedPartition& all = partition->second;
+        all.marks.insert(all.marks.end(), mark.marks.begin(), mark.marks.end());
+        all.refused.insert(all.refused.end(), mark.refused.begin(), mark.refused.end());
         break;
       }
       case JournalKind::kRules: {

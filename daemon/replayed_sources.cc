@@ -48,6 +48,12 @@ class PartitionSource : public cep::Source {
 };
 
 Status MakeBounded(SourceConfig* source) {
+  using Kind = EventTimeConfig::Kind;
+  if (source->event_time.kind == Kind::kProcessing || source->event_time.kind == Kind::kIngestion) {
+    return absl::InvalidArgumentError("source " + source->name +
+                                      " takes the time of its events from the clock: what it gave "
+                                      "cannot be given again");
+  }
   if (source->kafka) {
     source->kafka->stop_at_end = true;
   } else if (source->file) {

@@ -1,6 +1,7 @@
 #include "cep/runtime/job.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -70,6 +71,7 @@ Status Job::GoOn() {
     if (state.past == nullptr) state.past = std::make_unique<Past>();
     std::vector<TimeMark>& marks = state.past->marks;
     marks.insert(marks.end(), marked.marks.begin(), marked.marks.end());
+    state.past->refused = marked.refused;
   }
   for (auto& [place, state] : partitions_) {
     RETURN_IF_ERROR(CheckPast(place, state));
@@ -224,6 +226,28 @@ uint32_t Job::TakeAgain(const Batch& batch, uint32_t row, uint32_t end, Partitio
   return row;
 }
 
+// Whether a clock had the live run quarantine the record.
+bool Job::IsRefused(uint64_t offset, const Past& past) {
+  const auto behind =
+      std::upper_bound(past.refused.begin(), past.refused.end(), offset,
+                       [](uint64_t o, const OffsetRange& range) { return o < range.first; });
+  return behind != past.refused.begin() && offset < std::prev(behind)->end;
+}
+
+void Job::Refuse(const Batch& batch, uint32_t row, PartitionState* state,
+                 std::vector<Record>* turned_away) {
+  ++state->ledger.read;
+  ++state->ledger.quarantined;
+  const std::string reason = absl::StrCat("its time ", batch.ts[row], " was further ahead of the ",
+                                          "clock than `max_future`, as the journal says");
+  turned_away->push_back(
+      rejects_->RenderRejected({batch.partitions[row], batch.offsets[row], row, reason,
+                                std::string(batch.raw[row].substr(0, size_t{64} << 10))},
+                               engine_watermark_));
+  turned_away->back().instant = engine_watermark_;
+  NoteEnd(batch.offsets[row], state);
+}
+
 void Job::CatchUp(PartitionState* state) {
   state->past->is_behind = false;
   others_except_ = nullptr;
@@ -269,9 +293,13 @@ uint32_t Job::JudgeRun(const Batch& batch, uint32_t row, uint32_t end, RoutedBat
       return TakeAgain(batch, row, end, &state, routed);
     }
     GoPast(batch.offsets[row], &state);
+    if (IsRefused(batch.offsets[row], past)) {
+      Refuse(batch, row, &state, turned_away);
+      return row + 1;
+    }
     // As far as nothing else happened to the partition.
     const auto happens_at = [&](uint64_t offset) {
-      return offset < past.resumed.next_offset ||
+      return offset < past.resumed.next_offset || IsRefused(offset, past) ||
              (past.next_mark < past.marks.size() && past.marks[past.next_mark].offset <= offset);
     };
     uint32_t r = row + 1;

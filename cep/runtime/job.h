@@ -114,6 +114,7 @@ class Job {
     size_t read_again = 0;   // of resumed.waiting
     std::vector<TimeMark> marks;
     size_t next_mark = 0;
+    std::vector<OffsetRange> refused;  // MarkedPartition's
   };
   struct PartitionState {
     BoundedWatermark watermark;
@@ -145,9 +146,12 @@ class Job {
   void GoPast(uint64_t offset, PartitionState* state);
   void FollowMarks(uint64_t offset, bool joins, PartitionState* state);
   void CatchUp(PartitionState* state);
+  void Refuse(const Batch& batch, uint32_t row, PartitionState* state,
+              std::vector<Record>* turned_away);
   void TurnAway(const Rejected& rejected, std::vector<Record>* turned_away);
   PartitionState& StateOf(const Partition& partition);
   static const TimeMark* JoinsLater(const Past& past);
+  static bool IsRefused(uint64_t offset, const Past& past);
   int64_t HoldOf(const PartitionState& state) const;
   void MoveEngineWatermark(const PartitionState& state);
   int64_t MinimumOfOthers(const PartitionState* except) const;

@@ -43,12 +43,19 @@ struct TimeMark {
   int64_t watermark = kMinTime;  // of one that joins
 };
 
+// Offsets [first, end).
+struct OffsetRange {
+  uint64_t first = 0;
+  uint64_t end = 0;
+};
+
 // What a live run's journal says of a partition since the commit, in order.
 struct MarkedPartition {
   std::string source;
   std::string topic;
   uint32_t number = 0;
   std::vector<TimeMark> marks;
+  std::vector<OffsetRange> refused;  // quarantined because a clock said that they are too early
 };
 
 // Partition::place of a partition that a source has.

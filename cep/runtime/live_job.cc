@@ -228,7 +228,7 @@ void LiveJob::AddPartitions() {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const std::vector<LivePartition>& found = inputs_[i].source->partitions();
     for (size_t index = numbers_[i].size(); index < found.size(); ++index) {
-      partitions_.push_back({i, index, {}, false, last_step_ms_, {}, 0, 0});
+      partitions_.push_back({i, index, {}, false, last_step_ms_, {}, 0, 0, {}});
       AddPartition(i, found[index]);
       has_changed_ = true;
     }
@@ -444,6 +444,7 @@ void LiveJob::JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms) {
   const int64_t ts = batch.ts[row];
   const LiveInput& input = inputs_[partitions_[partition].input];
   if (ts > clock_ms && ts - clock_ms > input.max_future_ms) {
+    partitions_[partition].refused.push_back(batch.offsets[row]);
     TurnAway({batch.partitions[row], batch.offsets[row], row, FutureReason(ts, clock_ms),
               std::string(batch.raw[row].substr(0, size_t{64} << 10))},
              partition);
@@ -543,7 +544,10 @@ Status LiveJob::Flush(bool with_barrier) {
     point.newest_ts = newest_ts_;
     point.holder = time_.holder();
     point.is_final = is_done_ || is_stopping_;
-    for (uint32_t p = 0; p < partitions_.size(); ++p) point.partitions.push_back(PointOf(p));
+    for (uint32_t p = 0; p < partitions_.size(); ++p) {
+      point.partitions.push_back(PointOf(p));
+      point.partitions.back().refused = std::exchange(partitions_[p].refused, {});
+    }
     point.time_events = std::exchange(time_events_, {});
   }
   return shards_->Dispatch(std::move(open.routed), std::move(open.turned_away));

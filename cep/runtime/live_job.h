@@ -65,6 +65,8 @@ struct PartitionPoint {
   int64_t end_offset = -1;
   RecordMark last;  // the last one that was read
   Ledger ledger;
+  // Since the barrier before: offsets of records that were quarantined by what a clock said.
+  std::vector<uint64_t> refused;
 };
 
 // What a commit would hold of the job. Everything that is before it has been given to the output.
@@ -181,8 +183,9 @@ class LiveJob {
     // Of a partition that goes on from a commit: what is below `next_offset` has been read before,
     // and is used if and only if it is in `waiting`.
     std::optional<ResumedPartition> resumed;
-    size_t read_again = 0;  // of resumed->waiting
-    uint64_t lost = 0;      // of LivePartition::lost, counted
+    size_t read_again = 0;          // of resumed->waiting
+    uint64_t lost = 0;              // of LivePartition::lost, counted
+    std::vector<uint64_t> refused;  // as PartitionPoint's
   };
   struct OpenBatch {
     std::shared_ptr<Batch> batch;

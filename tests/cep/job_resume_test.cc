@@ -80,6 +80,13 @@ std::vector<MarkedPartition> MarksAfter(const std::vector<CommitPoint>& points, 
       partition.marks.push_back(
           {event.kind != TimeEvent::Kind::kIdle, event.offset, event.watermark});
     }
+    for (const PartitionPoint& point : points[p].partitions) {
+      MarkedPartition& partition = marked[point.partition->number];
+      partition.source = point.partition->source;
+      partition.topic = point.partition->topic;
+      partition.number = point.partition->number;
+      for (const uint64_t offset : point.refused) partition.refused.push_back({offset, offset + 1});
+    }
   }
   std::vector<MarkedPartition> all;
   for (auto& [number, partition] : marked) all.push_back(std::move(partition));
@@ -200,7 +207,8 @@ void Disturb(std::mt19937* random, Live* live) {
         time[p] += up(20);
         const int64_t late = up(20) == 0 ? 300 : up(30);
         const std::string key = up(30) == 0 ? "" : std::string(1, static_cast<char>('a' + up(9)));
-        live->Push(p, {time[p] - late, key});
+        // Some are ahead of the clock, and would make all that follow late.
+        live->Push(p, {up(100) == 0 ? 5'000'000 : time[p] - late, key});
       }
     }
     live->driver->RunFor(10 * (1 + up(12)));

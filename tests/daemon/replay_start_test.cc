@@ -39,6 +39,25 @@ TEST_CASE("Journal: what happened to a partition's time comes back", "[daemon][u
   }
 }
 
+TEST_CASE("Journal: offsets that a clock refused come back as ranges", "[daemon][unit]") {
+  const state::JournalEntry entry = EntryOfRefused(kPartition, {0, 1, 5, 9, 10, 11}, 7);
+  const cep::MarkedPartition marked = *MarkOf(entry);
+  CHECK(marked.number == 3);
+  CHECK(marked.marks.empty());
+  std::string ranges;
+  for (const cep::OffsetRange& range : marked.refused) {
+    ranges += std::to_string(range.first) + "-" + std::to_string(range.end) + " ";
+  }
+  CHECK(ranges == "0-2 5-6 9-12 ");
+  for (size_t size = 0; size < entry.body.size(); ++size) {
+    CHECK(absl::IsDataLoss(MarkOf({entry.kind, 5, entry.body.substr(0, size)}).status()));
+  }
+  // Lengths that no offset could have.
+  std::string huge = entry.body.substr(0, 5);
+  huge.append("\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
+  CHECK(absl::IsDataLoss(MarkOf({entry.kind, 5, huge}).status()));
+}
+
 constexpr const char* kPair =
     "version: 1\nrules:\n  - rule: pair\n    key: k\n    pattern:\n"
     "      - { begin: one, where: 'x == 1' }\n      - { followed_by: two, where: 'y > one.y' }\n";

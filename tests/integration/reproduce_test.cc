@@ -153,6 +153,7 @@ sources:
     watermark: { bounded: 1s, idle_after: 400ms }
 outputs:
   alerts: [{ file: alerts.jsonl }]
+  errors: [{ file: { path: errors.jsonl }, delivery: immediate }]
 state: { path: state, commit_interval: 10ms, checkpoints: { every: 1ms, keep: 1000 } }
 )",
                 [](const TempDir& dir) {
@@ -203,6 +204,15 @@ state: { path: state, commit_interval: 10ms, checkpoints: { every: 1ms, keep: 10
     Append(b, Events(&random, ts, 300));
   }));
   CHECK(logged("partition joined", 1));
+  // An event ahead of the clock, which would make all that follow late.
+  Append(a, {R"({"ts":32503680000000,"k":"k1","x":1})"});
+  CHECK(WaitFor(30, [&] { return Count(daemon.File("errors.jsonl"), "ahead of the clock") == 1; }));
+  ts += kPart;
+  CHECK(comes_on([&] {
+    for (const std::string& file : {a, b, dir.Path("in-c.jsonl")}) {
+      Append(file, Events(&random, ts, 300));
+    }
+  }));
   // Other rules after a restart, which is a change as well.
   daemon.process->Signal(SIGTERM);
   REQUIRE(daemon.process->Wait(30) == 0);
