@@ -9,7 +9,6 @@ find_package(simdjson CONFIG REQUIRED)
 find_package(yaml-cpp CONFIG REQUIRED)
 find_package(CLI11 CONFIG REQUIRED)
 find_package(ZLIB REQUIRED)
-set(Protobuf_USE_STATIC_LIBS ON)
 find_package(Protobuf REQUIRED)
 find_package(OpenSSL REQUIRED)     # TLS of the schema registry's client
 find_package(Snappy CONFIG REQUIRED)
@@ -28,8 +27,9 @@ target_link_libraries(vigil_absl INTERFACE
   absl::flat_hash_set absl::btree absl::node_hash_map absl::hash absl::inlined_vector absl::span
   absl::int128 absl::time absl::cleanup absl::base)
 
-# The archives of Abseil, RE2, Protobuf and RocksDB are linked in. As shared libraries they are forty,
-# and resolving their symbols took more than half of the time until `vigil` reads its first byte.
+# The archives of Abseil, RE2 and RocksDB are linked in. As shared libraries they are forty, and
+# resolving their symbols took half of the time until `vigil` reads its first byte. Protobuf is not:
+# of an archive the well-known types would be missing, which codecs look up by name.
 get_property(imported DIRECTORY PROPERTY IMPORTED_TARGETS)
 foreach(target ${imported})
   if(target MATCHES "^absl::")

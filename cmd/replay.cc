@@ -12,10 +12,12 @@
 #include "cmd/exit_codes.h"
 #include "cmd/loading.h"
 #include "cmd/progress.h"
+#include "cmd/replay_checkpoint.h"
 #include "cmd/replay_settings.h"
 #include "daemon/engine.h"
 #include "daemon/formats.h"
 #include "daemon/live_sources.h"
+#include "daemon/log.h"
 #include "daemon/recorded_inputs.h"
 #include "daemon/source_expressions.h"
 
@@ -53,8 +55,8 @@ Usage UsageSince(std::chrono::steady_clock::time_point start) {
   return usage;
 }
 
-std::string StatsJson(const rules::RuleSet& rules, const daemon::Engine& engine,
-                      const Usage& usage) {
+std::string StatsJson(const daemon::Engine& engine, const Usage& usage) {
+  const rules::RuleSet& rules = engine.rules();
   const cep::Ledger& ledger = engine.ledger();
   std::string json =
       absl::StrCat("{\"read\":", ledger.read, ",\"processed\":", ledger.processed,
@@ -77,7 +79,8 @@ std::string Note(uint64_t count, const char* what) {
   return count == 0 ? "" : ", " + Grouped(count) + " " + what;
 }
 
-void PrintSummary(const rules::RuleSet& rules, const daemon::Engine& engine, const Usage& usage) {
+void PrintSummary(const daemon::Engine& engine, const Usage& usage) {
+  const rules::RuleSet& rules = engine.rules();
   const cep::Ledger& ledger = engine.ledger();
   const double rate = usage.wall_s > 0 ? static_cast<double>(ledger.read) / usage.wall_s : 0;
   std::fprintf(stderr, "%s events in %.2f s, %s/s; %s processed, %s late, %s quarantined\n",
@@ -144,10 +147,8 @@ std::shared_ptr<const rules::RuleSet> LoadAll(const ReplaySettings& settings,
                  schema->fields().size(), Grouped(daemon::kInferRecords).c_str());
   }
   // A recording of Kafka's may hold the field that the configuration's rules read there.
-  schema = daemon::WithKafkaField(std::move(schema), config);
-  const std::vector<rules::Diagnostic> found = daemon::CheckExpressions(config, *schema);
-  for (const rules::Diagnostic& d : found) std::cerr << rules::FormatText(d) << "\n";
-  if (rules::HasErrors(found)) {
+  schema = CheckedSchema(std::move(schema), config);
+  if (schema == nullptr) {
     *exit_code = kExitUsage;
     return nullptr;
   }
@@ -156,32 +157,56 @@ std::shared_ptr<const rules::RuleSet> LoadAll(const ReplaySettings& settings,
   return LoadRulesOrReport(settings.rules, std::move(schema), std::cerr, load);
 }
 
-int Run(const ReplayOptions& options, std::shared_ptr<const rules::RuleSet> rules,
-        const ReplaySettings& settings, daemon::RecordedInputs* inputs,
-        std::chrono::steady_clock::time_point start) {
-  StatusOr<std::unique_ptr<daemon::Engine>> engine = daemon::Engine::Create(rules, settings.engine);
-  if (!engine.ok()) return Fail(kExitFindings, engine.status());
+PreparedReplay Prepare(const daemon::Config& config, const ReplaySettings& settings,
+                       daemon::RecordedInputs* inputs, int* exit_code) {
+  PreparedReplay prepared;
+  const std::shared_ptr<const rules::RuleSet> rules = LoadAll(settings, config, inputs, exit_code);
+  if (rules == nullptr) return prepared;
   std::shared_ptr<const cep::Expression> time;
   if (settings.has_time_expression)
     time = rules->sources.at(settings.engine.only_source).event_time;
+  StatusOr<std::unique_ptr<daemon::Engine>> engine = daemon::Engine::Create(rules, settings.engine);
+  if (!engine.ok()) {
+    *exit_code = Fail(kExitFindings, engine.status());
+    return prepared;
+  }
   StatusOr<std::vector<cep::JobSource>> sources = inputs->Open(rules->layout, rules->schema, time);
-  if (!sources.ok()) return Fail(InputExitCode(sources.status()), sources.status());
+  if (!sources.ok()) {
+    *exit_code = Fail(InputExitCode(sources.status()), sources.status());
+    return prepared;
+  }
+  prepared.engine = *std::move(engine);
+  prepared.sources = *std::move(sources);
+  return prepared;
+}
+
+int Run(const ReplayOptions& options, PreparedReplay prepared, const daemon::RecordedInputs& inputs,
+        std::chrono::steady_clock::time_point start) {
+  daemon::Engine& engine = *prepared.engine;
   StatusOr<std::unique_ptr<alerts::FileSink>> sink =
       alerts::FileSink::Open(options.output.empty() ? "-" : options.output);
   if (!sink.ok()) return Fail(kExitIo, sink.status());
   ProgressLine progress(stderr);
-  const uint64_t total = inputs->bytes_total();
-  const Status status = (*engine)->Run(
-      *std::move(sources), sink->get(), [&progress, inputs, total](const cep::Job& job) {
-        progress.Update(job.ledger().read, job.watermark(), inputs->bytes_read(), total);
+  const uint64_t total = inputs.bytes_total();
+  const Status status = engine.Run(
+      std::move(prepared.sources), sink->get(), [&progress, &inputs, total](const cep::Job& job) {
+        progress.Update(job.ledger().read, job.watermark(), inputs.bytes_read(), total);
       });
   progress.Clear();
   if (!status.ok()) return Fail(kExitIo, status);
   const Usage usage = UsageSince(start);
-  PrintSummary(*rules, **engine, usage);
-  if (options.stats_file.empty()) return kExitOk;
-  const Status written = WriteStats(options.stats_file, StatsJson(*rules, **engine, usage));
-  return written.ok() ? kExitOk : Fail(kExitIo, written);
+  PrintSummary(engine, usage);
+  if (!options.stats_file.empty()) {
+    const Status written = WriteStats(options.stats_file, StatsJson(engine, usage));
+    if (!written.ok()) return Fail(kExitIo, written);
+  }
+  if (options.until_alert.empty() || engine.has_found_alert()) return kExitOk;
+  std::cerr << "error: the input has ended without alert " << options.until_alert
+            << (options.from_checkpoint.empty()
+                    ? "\n"
+                    : ": it came out before the checkpoint, of records that are not in the input, "
+                      "or of events that other rules saw\n");
+  return kExitFindings;
 }
 
 }  // namespace
@@ -200,10 +225,15 @@ int RunReplay(const ReplayOptions& options) {
     return Fail(InputExitCode(status), status);
   }
   daemon::RecordedInputs inputs(settings->inputs);
+  daemon::Log log(daemon::LogFormat::kText, spdlog::level::warn);
+  daemon::SourceLog source_log(&log);
   int exit_code = kExitOk;
-  std::shared_ptr<const rules::RuleSet> rules = LoadAll(*settings, config, &inputs, &exit_code);
-  if (rules == nullptr) return exit_code;
-  return Run(options, std::move(rules), *settings, &inputs, start);
+  PreparedReplay prepared =
+      options.from_checkpoint.empty()
+          ? Prepare(config, *settings, &inputs, &exit_code)
+          : PrepareFromCheckpoint(options, config, *settings, &inputs, &source_log, &exit_code);
+  if (prepared.engine == nullptr) return exit_code;
+  return Run(options, std::move(prepared), inputs, start);
 }
 
 }  // namespace vigil::cmd

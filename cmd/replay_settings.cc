@@ -51,13 +51,28 @@ Status SetBounds(const ReplayOptions& options, const daemon::Config& config,
     }
     return absl::InvalidArgumentError(absl::StrCat("--disorder ", *options.disorder, ": ", why));
   }
-  if (options.positions) {
+  if (options.positions || options.inputs.empty()) {
     for (const SourceConfig& source : config.sources) {
       engine->disorder_ms_by_source[source.name] = source.watermark.bound_ms;
     }
   } else if (const SourceConfig* source = OnlySource(config)) {
     engine->disorder_ms = source->watermark.bound_ms;
   }
+  return absl::OkStatus();
+}
+
+// With which alert the run ends; where nothing else is said, that one alone is written.
+Status SetEnd(const ReplayOptions& options, daemon::EngineOptions* engine) {
+  if (options.until_alert.empty()) return absl::OkStatus();
+  const std::string& id = options.until_alert;
+  const bool is_id = id.size() == 32 && id.find_first_not_of("0123456789abcdef") == id.npos;
+  if (!is_id) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--until-alert ", id, ": an alert's id has 32 hexadecimal digits, in lower case"));
+  }
+  engine->until_alert =
+      Hash128{std::stoull(id.substr(0, 16), nullptr, 16), std::stoull(id.substr(16), nullptr, 16)};
+  engine->only_until_alert = options.output.empty();
   return absl::OkStatus();
 }
 
@@ -68,7 +83,8 @@ StatusOr<ReplaySettings> SettingsOf(const ReplayOptions& options, const daemon::
   ReplaySettings settings;
   settings.rules = config.rules;
   settings.rules.insert(settings.rules.end(), options.rules.begin(), options.rules.end());
-  if (settings.rules.empty()) {
+  const bool goes_on = !options.from_checkpoint.empty();
+  if (settings.rules.empty() && !goes_on) {
     return absl::InvalidArgumentError("the configuration names no rules: name them with -r");
   }
   settings.schema_file = options.schema_file.empty() ? config.schema : options.schema_file;
@@ -76,13 +92,16 @@ StatusOr<ReplaySettings> SettingsOf(const ReplayOptions& options, const daemon::
   settings.inputs.paths = options.inputs;
   settings.inputs.positions = options.positions;
   settings.inputs.strict = options.strict || (source != nullptr && source->strict);
-  ASSIGN_OR_RETURN(settings.inputs.time, TimeOf(options, source));
+  if (!options.inputs.empty()) {
+    ASSIGN_OR_RETURN(settings.inputs.time, TimeOf(options, source));
+    settings.has_time_expression = HasTimeExpression(options, source);
+  }
   RETURN_IF_ERROR(SetBounds(options, config, &settings.engine));
-  settings.has_time_expression = HasTimeExpression(options, source);
   settings.engine.follows_punctuation = !options.disorder.has_value();
   if (source != nullptr) settings.engine.only_source = source->name;
   settings.engine.shards = options.shards.value_or(config.shards.value_or(1));
-  if (options.output.empty()) {
+  RETURN_IF_ERROR(SetEnd(options, &settings.engine));
+  if (options.output.empty() && !settings.engine.until_alert) {
     settings.engine.format = alerts::Format::kText;
     settings.engine.colour = isatty(STDOUT_FILENO) != 0;
   }

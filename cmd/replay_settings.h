@@ -13,7 +13,8 @@
 namespace vigil::cmd {
 
 struct ReplaySettings {
-  std::vector<std::string> rules;  // of the options and the configuration
+  std::vector<std::string> rules;  // of the options and the configuration; may be none of a replay
+                                   // from a checkpoint, which has its own
   std::string schema_file;         // or what stands for one (daemon/formats.h); empty: inferred
   std::vector<daemon::FormatConfig> formats;  // of the only source
   bool has_time_expression = false;           // of the only source, and nothing else was given

@@ -61,9 +61,22 @@ void AddReplay(CLI::App* command, int* exit_code) {
   command->add_option("-o,--output", o->output,
                       "Write records as JSON lines to a file, or - for standard output");
   command->add_option("--stats", o->stats_file, "Write statistics as JSON to a file");
-  command->add_option("inputs", o->inputs, ".jsonl or .csv, also .gz and .zst; - is standard input")
-      ->required();
+  CLI::Option* const from = command->add_option(
+      "--from-checkpoint", o->from_checkpoint,
+      "A state directory or a checkpoint of the job: go on there as the daemon did");
+  command
+      ->add_option("--journal", o->journal,
+                   "A later state of the job, whose journal says what else happened to it")
+      ->needs(from);
+  command->add_flag("--accept-loss", o->accepts_loss, "Go on without records that are gone")
+      ->needs(from);
+  command->add_option("--until-alert", o->until_alert,
+                      "End with the alert of this id; without -o write nothing else");
+  command->add_option("inputs", o->inputs,
+                      ".jsonl or .csv, also .gz and .zst; - is standard input. From a checkpoint, "
+                      "without any: the configuration's sources");
   command->callback([o, exit_code] {
+    if (o->inputs.empty() && o->from_checkpoint.empty()) throw CLI::RequiredError("inputs");
     if (o->rules.empty() && o->config_file.empty()) throw CLI::RequiredError("--rules");
     *exit_code = RunReplay(*o);
   });

@@ -171,6 +171,9 @@ StatusOr<std::optional<cep::JobResume>> DurableJob::Resume(const RunningRules& r
   resume.read_units = ReadUnitsOf(std::move(restorer), seed_, !found.is_drained);
   const RuleRecord before = std::exchange(rules_, RecordOf(rules));
   if (!(rules_ == before)) state_->SetRuleSet({rules_.version, EncodeRuleRecord(rules_)});
+  if (found.number > 0 && rules_.version != before.version) {
+    state_->AddJournal(JournalKind::kRules, resume.watermark, EncodeRuleRecord(rules_));
+  }
   if (found.number > 0) {
     log_->Info(found.is_drained ? "goes on from a drained state: nothing is open, time is unset"
                                 : "goes on",
@@ -206,11 +209,10 @@ cep::MakeUnitPacker DurableJob::MakePackers() const { return MakeChunkPackers(se
 
 void DurableJob::SetRules(const RunningRules& next, int64_t watermark) {
   const std::string before = std::exchange(rules_, RecordOf(next)).version;
-  state_->SetRuleSet({rules_.version, EncodeRuleRecord(rules_)});
+  const std::string record = EncodeRuleRecord(rules_);
+  state_->SetRuleSet({rules_.version, record});
   // A version that has drained leaves without a trace in any result.
-  if (rules_.version != before) {
-    state_->AddJournal(JournalKind::kRules, watermark, rules_.version);
-  }
+  if (rules_.version != before) state_->AddJournal(JournalKind::kRules, watermark, record);
 }
 
 void DurableJob::Write(const std::string& output, const cep::Record& record,

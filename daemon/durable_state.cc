@@ -45,29 +45,6 @@ state::PartitionPosition PositionOf(const cep::PartitionPoint& point, bool is_dr
   return position;
 }
 
-JournalKind KindOf(cep::TimeEvent::Kind kind) {
-  switch (kind) {
-    case cep::TimeEvent::Kind::kJoined:
-      return JournalKind::kJoined;
-    case cep::TimeEvent::Kind::kIdle:
-      return JournalKind::kIdle;
-    case cep::TimeEvent::Kind::kReturned:
-      break;
-  }
-  return JournalKind::kReturned;
-}
-
-state::JournalEntry EntryOf(const cep::TimeEvent& event, const cep::CommitPoint& point) {
-  const cep::PartitionPoint& partition = point.partitions[event.partition];
-  std::string body;
-  PutBytes(partition.partition->source, &body);
-  PutBytes(partition.partition->topic, &body);
-  PutVarint(partition.partition->number, &body);
-  PutVarint(partition.next_offset, &body);
-  PutSigned(event.watermark, &body);
-  return {static_cast<uint64_t>(KindOf(event.kind)), event.engine, std::move(body)};
-}
-
 uint64_t RandomNumber() {
   std::random_device random;
   return (uint64_t{random()} << 32) | random();
@@ -102,6 +79,10 @@ DurableState::~DurableState() {
 
 void DurableState::Start() {
   last_checkpoint_ms_ = clock_->SteadyMs();
+  if (!options_.config.path.empty()) {
+    const StatusOr<std::vector<uint64_t>> kept = state::ListCheckpoints(options_.config.path);
+    has_checkpoints_ = kept.ok() && !kept->empty();
+  }
   committing_ = std::thread([this] { Work(); });
   folding_ = std::thread([this] { FoldInBackground(); });
 }
@@ -170,10 +151,18 @@ Status DurableState::Submit(std::shared_ptr<const cep::CommitPoint> point,
     }
   }
   for (const cep::TimeEvent& event : point->time_events) {
-    commit.journal.push_back(EntryOf(event, *point));
+    commit.journal.push_back(EntryOf(event, *point->partitions[event.partition].partition));
+  }
+  for (const cep::PartitionPoint& partition : point->partitions) {
+    if (partition.refused.empty()) continue;
+    commit.journal.push_back(
+        EntryOfRefused(*partition.partition, partition.refused, point->watermark));
   }
   for (state::JournalEntry& entry : journal_) commit.journal.push_back(std::move(entry));
   journal_.clear();
+  if (commit.is_drained) {
+    commit.journal.push_back({static_cast<uint64_t>(JournalKind::kEnded), cep::kMaxTime, ""});
+  }
   commit.rule_set = std::exchange(rules_, std::nullopt);
   commit.outbox = std::exchange(outbox_, {});
   outbox_bytes_ = 0;
@@ -361,8 +350,8 @@ Status DurableState::Write(Pending* pending) {
     commit.positions.push_back(PositionOf(partition, commit.is_drained));
   }
   // Without checkpoints nobody replays from one.
-  commit.journal_from =
-      options_.config.checkpoint_every_ms > 0 ? journal_from_ : log_->head().number + 1;
+  const bool keeps_journal = options_.config.checkpoint_every_ms > 0 || has_checkpoints_;
+  commit.journal_from = keeps_journal ? journal_from_ : log_->head().number + 1;
   for (const state::ShardChunks& shard : commit.shards) {
     for (const std::string& chunk : shard.chunks) chunk_bytes_ += chunk.size();
   }
@@ -419,6 +408,7 @@ Status DurableState::MakeCheckpoint(std::string* path) {
   ASSIGN_OR_RETURN(*path, state::MakeCheckpoint(*log_, folder, options_.config.checkpoints_kept));
   ASSIGN_OR_RETURN(const std::vector<uint64_t> kept, state::ListCheckpoints(folder));
   if (!kept.empty()) journal_from_ = kept.front() + 1;
+  has_checkpoints_ = !kept.empty();
   const std::lock_guard lock(mutex_);
   ++counters_.checkpoints;
   return absl::OkStatus();

@@ -26,6 +26,7 @@
 #include "cep/base/status.h"
 #include "cep/runtime/live_job.h"
 #include "daemon/config.h"
+#include "daemon/control_journal.h"
 #include "daemon/log.h"
 #include "state/commit_log.h"
 
@@ -37,10 +38,6 @@ struct SinkPlace {
   state::OutboxPosition position;
   bool may_drop = false;  // rather than holding the job back
 };
-
-// Kinds of state::JournalEntry. The body of the first three: source, topic (strings), partition,
-// next offset, watermark (signed); of the last: the rule set's version.
-enum class JournalKind : uint64_t { kJoined = 1, kIdle = 2, kReturned = 3, kRules = 4 };
 
 struct DurableStateOptions {
   StateConfig config;
@@ -161,6 +158,7 @@ class DurableState {
   // The committing thread's.
   state::Commit last_;
   uint64_t journal_from_ = 0;
+  bool has_checkpoints_ = false;
   int64_t last_checkpoint_ms_ = 0;
   size_t chunk_bytes_ = 0;  // since the last fold
 

@@ -139,22 +139,29 @@ StatusOr<std::vector<cep::KnownPartition>> RecordedInputs::FindPartitions(const 
                                              .positions = true}));
   struct Found {
     std::string source;
+    uint64_t first_offset = UINT64_MAX;
     uint64_t last_offset = 0;
   };
   std::map<std::string, Found> by_place;
   cep::Batch batch(layout);
   for (bool end = false; !end;) {
     RETURN_IF_ERROR(source->Read(&batch, &end));
-    for (uint32_t row = 0; row < batch.rows; ++row) {
-      const cep::Partition& partition = *batch.partitions[row];
+    const auto note = [&by_place](const cep::Partition& partition, uint64_t offset) {
       Found& found = by_place[partition.place];
       found.source = partition.source;
-      found.last_offset = std::max(found.last_offset, batch.offsets[row]);
+      found.first_offset = std::min(found.first_offset, offset);
+      found.last_offset = std::max(found.last_offset, offset);
+    };
+    for (uint32_t row = 0; row < batch.rows; ++row) {
+      note(*batch.partitions[row], batch.offsets[row]);
+    }
+    for (const cep::Rejected& rejected : batch.rejected) {
+      if (rejected.partition != &unnamed) note(*rejected.partition, rejected.offset);
     }
   }
   std::vector<cep::KnownPartition> known;
   for (const auto& [place, found] : by_place) {
-    known.push_back({place, true, found.last_offset, found.source});
+    known.push_back({place, true, found.last_offset, found.source, found.first_offset});
   }
   return known;
 }

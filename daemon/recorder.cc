@@ -80,8 +80,7 @@ void Recorder::AppendRow(const cep::Batch& batch, uint32_t row, std::string* out
     return;
   }
   out->pop_back();  // the brace
-  while (out->back() == ' ' || out->back() == '\t' || out->back() == '\r') out->pop_back();
-  if (out->back() != '{') out->push_back(',');
+  if (out->find_last_not_of(" \t\r") != begin) out->push_back(',');
   AppendPosition(*batch.partitions[row], batch.offsets[row], out);
   if (options_.has_kafka_field) {
     out->append(",\"").append(ingest::kKafkaField).append("\":");

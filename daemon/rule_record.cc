@@ -65,6 +65,7 @@ RuleRecord RecordOf(const RunningRules& running) {
   const rules::RuleSet& set = *running.rules;
   record.version = set.version;
   record.next_incarnation = running.next_incarnation;
+  record.texts = set.texts;
   for (size_t i = 0; i < set.rules.size(); ++i) {
     const rules::CompiledRule& rule = set.rules[i];
     std::vector<std::string> captured;
@@ -207,6 +208,11 @@ std::string EncodeRuleRecord(const RuleRecord& record) {
     PutNames(former.captured, &out);
     PutBytes(former.text, &out);
   }
+  PutVarint(record.texts.size(), &out);
+  for (const rules::NamedText& text : record.texts) {
+    PutBytes(text.name, &out);
+    PutBytes(text.text, &out);
+  }
   return out;
 }
 
@@ -240,6 +246,11 @@ StatusOr<RuleRecord> DecodeRuleRecord(std::string_view bytes) {
     former.text = reader.Bytes();
     // Without it, it would count as a rule that runs.
     if (former.rule_set.empty()) reader.Fail();
+  }
+  const size_t texts = format >= 2 ? reader.Count(2) : 0;
+  for (size_t left = texts; left > 0 && reader.ok(); --left) {
+    std::string name(reader.Bytes());
+    record.texts.push_back({std::move(name), std::string(reader.Bytes())});
   }
   if (!reader.AtEnd() || format == 0) {
     return absl::DataLossError("the rule set in the state is damaged");

@@ -6,8 +6,8 @@
 // incarnation | number of rules | for each, by id: id (string), incarnation, hash of its content,
 // hash of its shape (16 bytes each), names of the fields that its partial matches hold (a list),
 // its text | number of versions that drain | for each: id, incarnation, version of its rule set,
-// names of fields, text. Format 1 has no texts and no versions that drain. Tests:
-// tests/daemon/resume_test.cc.
+// names of fields, text | number of files | for each: name, text. Format 1 has no texts and no
+// versions that drain. Tests: tests/daemon/resume_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +48,7 @@ struct RuleRecord {
   uint64_t next_incarnation = 1;  // was never used
   std::map<std::string, Rule, std::less<>> rules;
   std::vector<Draining> draining;
+  std::vector<rules::NamedText> texts;  // of the rule files; none in format 1
 
   bool operator==(const RuleRecord&) const = default;
 };

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "alerts/builder.h"
-#include "daemon/pipeline.h"
 #include "daemon/rule_edits.h"
 #include "rules/explain.h"
 
@@ -80,6 +79,7 @@ std::shared_ptr<const rules::RuleSet> WithRules(const rules::RuleSet& declared,
   set->schema = declared.schema;
   set->layout = std::move(layout);
   set->version = declared.version;
+  set->texts = declared.texts;
   set->source_texts = declared.source_texts;
   set->sources = declared.sources;
   for (const Entry& entry : entries) {
@@ -113,7 +113,8 @@ std::string DrainingName(const std::string& id, uint64_t incarnation) {
 StatusOr<std::shared_ptr<const RunningRules>> Assemble(const RunningRules* before,
                                                        std::shared_ptr<const rules::RuleSet> rules,
                                                        const std::vector<Entry>& entries,
-                                                       std::shared_ptr<RunningRules> next) {
+                                                       std::shared_ptr<RunningRules> next,
+                                                       const Rendering& rendering) {
   const std::vector<uint32_t> kept = KeptSlots(*rules->layout);
   std::vector<uint32_t> index_after;
   if (before != nullptr) index_after.assign(before->rules->rules.size(), kRetired);
@@ -132,7 +133,7 @@ StatusOr<std::shared_ptr<const RunningRules>> Assemble(const RunningRules* befor
   auto running = std::make_shared<patterns::RunningPatterns>();
   if (before != nullptr) {
     running->generations = GoOn(*before, index_after);
-    if (!running->generations.empty()) next->key_exprs = before->key_exprs;
+    next->key_exprs = before->key_exprs;
   }
   Generation added[2];
   std::vector<patterns::PatternRule> compiled[2];
@@ -163,7 +164,7 @@ StatusOr<std::shared_ptr<const RunningRules>> Assemble(const RunningRules* befor
     AddRuleKeys(generation, &next->rule_keys);
   }
   next->patterns = std::move(running);
-  next->context = MakeContext(*rules, {});
+  next->context = MakeContext(*rules, rendering);
   next->rules = std::move(rules);
   return std::shared_ptr<const RunningRules>(std::move(next));
 }
@@ -221,7 +222,7 @@ cep::ShardGroup::MakeSink RunningRules::MakeBuilders() const {
 
 StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
     const RunningRules* before, std::shared_ptr<const rules::RuleSet> rules,
-    const StoredRules* stored) {
+    const StoredRules* stored, const Rendering& rendering) {
   auto next = std::make_shared<RunningRules>();
   if (stored != nullptr) next->next_incarnation = stored->next_incarnation;
   const std::vector<uint32_t> kept = KeptSlots(*rules->layout);
@@ -305,7 +306,7 @@ StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
     const cep::Layout& former = before != nullptr ? *before->rules->layout : *stored->layout;
     rules = WithRules(*rules, entries, JoinUses(*rules->layout, former));
   }
-  return Assemble(before, std::move(rules), entries, std::move(next));
+  return Assemble(before, std::move(rules), entries, std::move(next), rendering);
 }
 
 StatusOr<std::shared_ptr<const RunningRules>> EndDraining(const RunningRules& before,
@@ -327,7 +328,7 @@ StatusOr<std::shared_ptr<const RunningRules>> EndDraining(const RunningRules& be
                        .drains = rule.info.rule_set});
   }
   auto rules = WithRules(*before.rules, entries, before.rules->layout);
-  return Assemble(&before, std::move(rules), entries, std::move(next));
+  return Assemble(&before, std::move(rules), entries, std::move(next), {});
 }
 
 }  // namespace vigil::daemon

@@ -31,6 +31,7 @@
 #include "alerts/context.h"
 #include "cep/base/status.h"
 #include "cep/runtime/live_job.h"
+#include "daemon/rendering.h"
 #include "patterns/running_patterns.h"
 #include "rules/rule_set.h"
 
@@ -92,11 +93,11 @@ struct StoredRules {
 };
 
 // `rules` must have been loaded with the layout of `before`; null: there is nothing before them but
-// what is `stored`.
+// what is `stored`. Key expressions keep their places, too.
 // Errors: INVALID_ARGUMENT for a pattern that has too many states.
 StatusOr<std::shared_ptr<const RunningRules>> FollowRules(
     const RunningRules* before, std::shared_ptr<const rules::RuleSet> rules,
-    const StoredRules* stored = nullptr);
+    const StoredRules* stored = nullptr, const Rendering& rendering = {});
 
 // `before` without the draining versions for which nothing is `open`, by index.
 StatusOr<std::shared_ptr<const RunningRules>> EndDraining(const RunningRules& before,

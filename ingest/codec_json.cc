@@ -27,7 +27,10 @@ JsonCodec::JsonCodec(const CodecOptions& options)
       has_plain_kinds_(!projection_.has_positions() &&
                        (projection_.time() < 0 || options.time.unit == TimeUnit::kMillis)) {}
 
-const cep::RecordRenderer& JsonCodec::renderer() const { return JsonRenderer::Get(); }
+const cep::RecordRenderer& JsonCodec::renderer() const {
+  if (projection_.has_positions()) return RecordedJsonRenderer::Get();
+  return JsonRenderer::Get();
+}
 
 size_t JsonCodec::Decode(const RawRecord* records, size_t count, cep::Batch* batch) {
   std::array<std::string_view, JsonLayoutParser::kMaxGroup> lines;
@@ -115,7 +118,9 @@ bool JsonCodec::DecodeSlowly(RawRecord record, size_t line, cep::Batch* batch) {
   batch->offsets[row] = record.offset;
   batch->partitions[row] = record.partition;
   batch->raw[row] = record.bytes;
-  batch->is_json[row] = plain_ ? layouts_.valid_json() >> line & 1 : 0;
+  // With positions it is the renderer's to say what is the record's own.
+  const bool is_own = plain_ && !projection_.has_positions();
+  batch->is_json[row] = is_own ? layouts_.valid_json() >> line & 1 : 0;
   return true;
 }
 

@@ -51,8 +51,8 @@ std::vector<std::string> Rotated(const fs::path& path) {
   std::vector<std::pair<fs::file_time_type, std::string>> found;
   const std::string name = path.filename().string();
   std::error_code error;
-  for (fs::directory_iterator it(path.parent_path(), error), end; !error && it != end;
-       it.increment(error)) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string other = it->path().filename().string();
     std::error_code ignored;
     if (other.size() <= name.size() || other.compare(0, name.size(), name) != 0 ||

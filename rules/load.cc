@@ -146,7 +146,11 @@ LoadResult LoadDocuments(const Documents& documents, std::shared_ptr<const cep::
   if (options.outputs) CheckOutputs(draft, *options.outputs, reporter);
   LoadResult result;
   result.rule_count = draft.rules.size();
-  result.rules = CompileAll(draft, std::move(schema), options, reporter);
+  std::shared_ptr<RuleSet> rules = CompileAll(draft, std::move(schema), options, reporter);
+  for (const auto& document : documents) {
+    rules->texts.push_back({document->source.name(), document->source.text()});
+  }
+  result.rules = std::move(rules);
   if (reporter->errors() > 0) result.rules.reset();
   result.diagnostics = reporter->Take();
   return result;

@@ -34,12 +34,6 @@ struct LoadOptions {
 LoadResult LoadRules(const std::vector<std::string>& paths,
                      std::shared_ptr<const cep::Schema> schema, const LoadOptions& options = {});
 
-// A rule file that is no file: from a topic, the API, a test.
-struct NamedText {
-  std::string name;  // as diagnostics call it
-  std::string text;
-};
-
 LoadResult LoadRuleTexts(const std::vector<NamedText>& texts,
                          std::shared_ptr<const cep::Schema> schema,
                          const LoadOptions& options = {});

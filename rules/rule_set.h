@@ -54,11 +54,20 @@ struct SourceExpressions {
   std::shared_ptr<const cep::Expression> id;
 };
 
+// A rule file: one that was read, or one that is no file, from a topic, the API, a test.
+struct NamedText {
+  std::string name;  // as diagnostics call it
+  std::string text;
+
+  bool operator==(const NamedText&) const = default;
+};
+
 struct RuleSet {
   std::shared_ptr<const cep::Schema> schema;
   std::shared_ptr<const cep::Layout> layout;  // every field that a rule, a key or an alert reads
   std::vector<CompiledRule> rules;            // sorted by id, bytewise; `mode: off` left out
   std::string version;                        // hash of the content, 32 hexadecimal digits
+  std::vector<NamedText> texts;               // what it was loaded from
   std::vector<SourceTexts> source_texts;      // LoadOptions::sources
   std::map<std::string, SourceExpressions> sources;  // by the source's name
 };

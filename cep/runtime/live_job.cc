@@ -176,6 +176,7 @@ Status LiveJob::Step(bool* more) {
   if (!is_started_) return absl::OkStatus();
   RETURN_IF_ERROR(NoteCaughtUp());
   Listen(now);
+  TellTimeEvents();  // before anything is read
   could_listen_ = false;
   // One batch a round at most, so that the sources are served in between.
   had_room_ = shards_->HasRoom() && callbacks_.has_room();
@@ -228,7 +229,7 @@ void LiveJob::AddPartitions() {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const std::vector<LivePartition>& found = inputs_[i].source->partitions();
     for (size_t index = numbers_[i].size(); index < found.size(); ++index) {
-      partitions_.push_back({i, index, {}, false, last_step_ms_, {}, 0, 0});
+      partitions_.push_back({i, index, {}, false, last_step_ms_, {}, 0, 0, {}});
       AddPartition(i, found[index]);
       has_changed_ = true;
     }
@@ -425,7 +426,10 @@ void LiveJob::Judge(uint32_t partition, uint32_t first_row, size_t first_rejecte
   size_t rejected = first_rejected;
   if (partitions_[partition].resumed) TakeAgain(partition, &row, &rejected);
   if (row == batch.rows && rejected == batch.rejected.size()) return;
+  const bool is_row_next =
+      rejected == batch.rejected.size() || batch.rejected[rejected].before_row > row;
   time_.Join(partition);
+  TellTimeEvents(is_row_next ? batch.offsets[row] : batch.rejected[rejected].offset);
   for (; row <= batch.rows; ++row) {
     while (rejected < batch.rejected.size() && batch.rejected[rejected].before_row <= row) {
       TurnAway(batch.rejected[rejected++], partition);
@@ -441,6 +445,7 @@ void LiveJob::JudgeRow(uint32_t partition, uint32_t row, int64_t clock_ms) {
   const int64_t ts = batch.ts[row];
   const LiveInput& input = inputs_[partitions_[partition].input];
   if (ts > clock_ms && ts - clock_ms > input.max_future_ms) {
+    partitions_[partition].refused.push_back(batch.offsets[row]);
     TurnAway({batch.partitions[row], batch.offsets[row], row, FutureReason(ts, clock_ms),
               std::string(batch.raw[row].substr(0, size_t{64} << 10))},
              partition);
@@ -545,7 +550,10 @@ Status LiveJob::Flush(bool with_barrier) {
     point.newest_ts = newest_ts_;
     point.holder = time_.holder();
     point.is_final = is_done_ || is_stopping_;
-    for (uint32_t p = 0; p < partitions_.size(); ++p) point.partitions.push_back(PointOf(p));
+    for (uint32_t p = 0; p < partitions_.size(); ++p) {
+      point.partitions.push_back(PointOf(p));
+      point.partitions.back().refused = std::exchange(partitions_[p].refused, {});
+    }
     point.time_events = std::exchange(time_events_, {});
   }
   return shards_->Dispatch(std::move(open.routed), std::move(open.turned_away));
@@ -721,10 +729,13 @@ Status LiveJob::Finish() {
   return absl::OkStatus();
 }
 
-void LiveJob::TellTimeEvents() {
-  for (const TimeEvent& event : time_.TakeEvents()) {
+// `offset`: of the partition that they are about; else each comes before the next record to read.
+void LiveJob::TellTimeEvents(std::optional<uint64_t> offset) {
+  for (TimeEvent& event : time_.TakeEvents()) {
     if (event.kind == TimeEvent::Kind::kIdle) has_changed_ = true;
-    callbacks_.on_time_event(event, *Of(partitions_[event.partition]).partition);
+    const LivePartition& live = Of(partitions_[event.partition]);
+    event.offset = offset.value_or(live.next_offset);
+    callbacks_.on_time_event(event, *live.partition);
     time_events_.push_back(event);
   }
 }

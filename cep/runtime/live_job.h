@@ -31,6 +31,7 @@
 #include "cep/base/wakeup.h"
 #include "cep/event/expression.h"
 #include "cep/runtime/batch_pool.h"
+#include "cep/runtime/job_resume.h"
 #include "cep/runtime/key_usage.h"
 #include "cep/runtime/ledger.h"
 #include "cep/runtime/live_source.h"
@@ -67,6 +68,8 @@ struct PartitionPoint {
   int64_t end_offset = -1;
   RecordMark last;  // the last one that was read
   Ledger ledger;
+  // Since the barrier before: offsets of records that were quarantined by what a clock said.
+  std::vector<uint64_t> refused;
 };
 
 // What a commit would hold of the job. Everything that is before it has been given to the output.
@@ -85,29 +88,6 @@ struct CommitPoint {
     for (const PartitionPoint& point : partitions) sum.Add(point.ledger);
     return sum;
   }
-};
-
-// Where a partition stood at the commit from which a job goes on.
-struct ResumedPartition {
-  std::string source;
-  std::string topic;
-  uint32_t number = 0;
-  uint64_t next_offset = 0;       // U
-  std::vector<uint64_t> waiting;  // ascending, below U
-  int64_t watermark = kMinTime;   // W
-  bool is_idle = false;
-  RecordMark last;
-  Ledger ledger;
-  std::vector<KeptRow> kept;  // of `waiting`, where the source keeps rows; ascending
-};
-
-// The commit from which a job goes on.
-struct JobResume {
-  int64_t watermark = kMinTime;  // E
-  int64_t newest_ts = kMinTime;
-  std::vector<ResumedPartition> partitions;
-  bool accepts_loss = false;  // what cannot be read again is counted as lost
-  ReadUnits read_units;
 };
 
 struct LiveJobOptions {
@@ -206,8 +186,9 @@ class LiveJob {
     // Of a partition that goes on from a commit: what is below `next_offset` has been read before,
     // and is used if and only if it is in `waiting`.
     std::optional<ResumedPartition> resumed;
-    size_t read_again = 0;  // of resumed->waiting
-    uint64_t lost = 0;      // of LivePartition::lost, counted
+    size_t read_again = 0;          // of resumed->waiting
+    uint64_t lost = 0;              // of LivePartition::lost, counted
+    std::vector<uint64_t> refused;  // as PartitionPoint's
   };
   struct OpenBatch {
     std::shared_ptr<Batch> batch;
@@ -249,7 +230,7 @@ class LiveJob {
   Status SendAgain(const std::vector<HeldRow>& rows);
   Status Finish();
   void NewOpenBatch();
-  void TellTimeEvents();
+  void TellTimeEvents(std::optional<uint64_t> offset = std::nullopt);
   void ForgetApplied();
 
   LiveJobOptions options_;

@@ -38,6 +38,7 @@ struct TimeEvent {
   uint32_t partition = 0;
   int64_t watermark = kMinTime;  // W after the event
   int64_t engine = kMinTime;     // E
+  uint64_t offset = 0;           // the partition's first record that comes after; the job's to say
 };
 
 class LiveTime {

@@ -207,6 +207,7 @@ class Driver {
     };
     callbacks.on_commit = [this](const CommitPoint& point, std::vector<ShardChanges>) {
       points.push_back(point);
+      out_at.push_back(out.size());
       return absl::OkStatus();
     };
     callbacks.has_room = [this] { return has_room; };
@@ -233,6 +234,7 @@ class Driver {
   PlainRejects rejects;
   std::vector<std::string> out;
   std::vector<CommitPoint> points;
+  std::vector<size_t> out_at;  // by point: so much of `out` came before it
   std::vector<TimeEvent> events;
   bool has_room = true;
   std::unique_ptr<LiveJob> job;

@@ -164,5 +164,34 @@ TEST_CASE("JsonRenderer: one line of valid JSON, or why not", "[ingest][unit]") 
   CHECK(why == "byte 6: not a JSON object: malformed value");
 }
 
+TEST_CASE("RecordedJsonRenderer: the record as it was before it was recorded", "[ingest][unit]") {
+  const std::string position = R"("_source":"s\"","_topic":"t","_partition":12,"_offset":3)";
+  struct Case {
+    std::string recorded, rendered;
+  };
+  const Case cases[] = {
+      {R"({"a":1 ,)" + position + "}", R"({"a":1 })"},
+      {"{ " + position + "}", "{ }"},
+      {R"({"a":1,)" + position + R"(,"kafka":{"headers":{"_source":"x"}}})", R"({"a":1})"},
+      {R"({"_source":"mine","a":{)" + position + "}," + position + "}",
+       R"({"_source":"mine","a":{)" + position + "}}"},
+      // Not where a recording puts it, or not whole.
+      {"{" + position + R"(,"a":1})", "{" + position + R"(,"a":1})"},
+      {R"({"a":{)" + position + "}}", R"({"a":{)" + position + "}}"},
+      {R"({"_source":"s","_topic":"t","_partition":1})",
+       R"({"_source":"s","_topic":"t","_partition":1})"},
+      {R"({"a":"\"_source\":"})", R"({"a":"\"_source\":"})"},
+  };
+  for (const Case& c : cases) {
+    std::string out;
+    std::string why;
+    CHECK(RecordedJsonRenderer::Get().AppendJson(c.recorded, &out, &why));
+    CHECK(out == c.rendered);
+  }
+  std::string out;
+  std::string why;
+  CHECK_FALSE(RecordedJsonRenderer::Get().AppendJson("{" + position, &out, &why));
+}
+
 }  // namespace
 }  // namespace vigil::ingest

@@ -9,6 +9,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "ingest/tail_resume.h"
 #include "tests/ingest/avro_support.h"
 #include "tests/ingest/live_support.h"
 #include "tests/support/process.h"
@@ -441,6 +442,20 @@ TEST_CASE("TailSource: a later run goes on within a container file", "[ingest][u
     CHECK(reader->rows.empty());
     CHECK(reader->source().partitions()[0].next_offset > 1000);
   }
+}
+
+TEST_CASE("FindTail: a file that was rotated beside a path without a folder", "[ingest][unit]") {
+  const TempDir dir;
+  dir.Write("log.1", "one\ntwo\n");
+  dir.Write("log", "three\n");
+  const fs::path before = fs::current_path();
+  fs::current_path(dir.Path(""));
+  const cep::ResumeFrom resumed{
+      .topic = "log", .from = 4, .next_offset = 8, .last = {true, 4, FingerprintOf("two")}};
+  const StatusOr<TailPlace> place = FindTail("log", {}, resumed, kNext);
+  fs::current_path(before);
+  REQUIRE(place.ok());
+  CHECK(place->files == std::vector<std::string>{"./log.1"});
 }
 
 }  // namespace

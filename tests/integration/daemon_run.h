@@ -87,8 +87,15 @@ inline void CheckLedger(const std::map<std::string, int64_t>& totals, int64_t re
 // A daemon with its configuration, in a folder of its own.
 class Daemon {
  public:
-  explicit Daemon(const std::string& config) {
+  // `prepare` writes what the configuration names.
+  explicit Daemon(const std::string& config,
+                  const std::function<void(const TempDir&)>& prepare = {}) {
     dir.Write("vigil.yaml", config);
+    if (prepare) prepare(dir);
+    Start();
+  }
+  // Again, once the last one has ended; its log begins anew.
+  void Start() {
     process = std::make_unique<BackgroundProcess>(
         std::vector<std::string>{VigilBinary(), "run", "-c", dir.Path("vigil.yaml")},
         dir.Path("out"), dir.Path("log"));
