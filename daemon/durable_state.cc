@@ -63,7 +63,7 @@ state::JournalEntry EntryOf(const cep::TimeEvent& event, const cep::CommitPoint&
   PutBytes(partition.partition->source, &body);
   PutBytes(partition.partition->topic, &body);
   PutVarint(partition.partition->number, &body);
-  PutVarint(partition.next_offset, &body);
+  PutVarint(event.next_offset, &body);
   PutSigned(event.watermark, &body);
   return {static_cast<uint64_t>(KindOf(event.kind)), event.engine, std::move(body)};
 }

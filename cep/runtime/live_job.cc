@@ -175,6 +175,7 @@ Status LiveJob::Step(bool* more) {
   if (!is_started_) return absl::OkStatus();
   RETURN_IF_ERROR(NoteCaughtUp());
   Listen(now);
+  TellTimeEvents();
   could_listen_ = false;
   // One batch a round at most, so that the sources are served in between.
   had_room_ = shards_->HasRoom() && callbacks_.has_room();
@@ -374,6 +375,7 @@ size_t LiveJob::ReadFrom(uint32_t partition, int64_t now_ms) {
   const size_t room = kBatchRows - first_row - first_rejected;
   const bool was_empty = open_.is_empty();
   LiveSource& source = *inputs_[state.input].source;
+  const uint64_t begin = NextOffsetOf(partition);
   const size_t count = source.Read(state.index, std::min(room, kGroup), batch);
   if (count == 0) return 0;
   if (was_empty) {
@@ -385,6 +387,7 @@ size_t LiveJob::ReadFrom(uint32_t partition, int64_t now_ms) {
   const Ledger before = state.ledger;
   state.ledger.read += count;
   Judge(partition, first_row, first_rejected);
+  TellTimeEvents(begin);
   source.NoteVerdicts(state.index, {.read = state.ledger.read - before.read,
                                     .late = state.ledger.late - before.late,
                                     .quarantined = state.ledger.quarantined - before.quarantined});
@@ -545,6 +548,14 @@ Status LiveJob::Flush(bool with_barrier) {
   return shards_->Dispatch(std::move(open.routed), std::move(open.turned_away));
 }
 
+// The first record that no run has read.
+uint64_t LiveJob::NextOffsetOf(uint32_t partition) const {
+  const PartitionState& state = partitions_[partition];
+  const uint64_t next = Of(state).next_offset;
+  // A source that went back further than it had to has not come to where we stand.
+  return state.resumed ? std::max(next, state.resumed->next_offset) : next;
+}
+
 // As far as the driving thread knows it.
 PartitionPoint LiveJob::PointOf(uint32_t partition) const {
   const PartitionState& state = partitions_[partition];
@@ -552,19 +563,15 @@ PartitionPoint LiveJob::PointOf(uint32_t partition) const {
   PartitionPoint point{.input = state.input,
                        .index = state.index,
                        .partition = live.partition,
-                       .next_offset = live.next_offset,
-                       .waiting_from = live.next_offset,
+                       .next_offset = NextOffsetOf(partition),
+                       .waiting_from = NextOffsetOf(partition),
                        .waiting = {},
                        .watermark = time_.watermark(partition),
                        .is_idle = time_.is_idle(partition),
                        .end_offset = live.end_offset,
                        .last = live.last,
                        .ledger = state.ledger};
-  // A source that went back further than it had to has not come to where we stand.
-  if (state.resumed && live.next_offset < state.resumed->next_offset) {
-    point.next_offset = point.waiting_from = state.resumed->next_offset;
-    point.last = state.resumed->last;
-  }
+  if (live.next_offset < point.next_offset) point.last = state.resumed->last;
   if (state.resumed && !point.last.is_known) point.last = state.resumed->last;
   return point;
 }
@@ -689,8 +696,11 @@ Status LiveJob::Finish() {
   return absl::OkStatus();
 }
 
-void LiveJob::TellTimeEvents() {
-  for (const TimeEvent& event : time_.TakeEvents()) {
+// What has happened since the last call, before `next_offset` was read; absent: where the
+// partitions stand.
+void LiveJob::TellTimeEvents(std::optional<uint64_t> next_offset) {
+  for (TimeEvent event : time_.TakeEvents()) {
+    event.next_offset = next_offset.value_or(NextOffsetOf(event.partition));
     if (event.kind == TimeEvent::Kind::kIdle) has_changed_ = true;
     callbacks_.on_time_event(event, *Of(partitions_[event.partition]).partition);
     time_events_.push_back(event);

@@ -244,7 +244,8 @@ class LiveJob {
   Status SendAgain(const std::vector<HeldRow>& rows);
   Status Finish();
   void NewOpenBatch();
-  void TellTimeEvents();
+  uint64_t NextOffsetOf(uint32_t partition) const;
+  void TellTimeEvents(std::optional<uint64_t> next_offset = std::nullopt);
   void ForgetApplied();
 
   LiveJobOptions options_;

@@ -38,6 +38,7 @@ struct TimeEvent {
   uint32_t partition = 0;
   int64_t watermark = kMinTime;  // W after the event
   int64_t engine = kMinTime;     // E
+  uint64_t next_offset = 0;      // the first that was read after it; LiveTime leaves it to the job
 };
 
 class LiveTime {
