@@ -64,8 +64,10 @@ StatusOr<std::unique_ptr<DurableJob>> DurableJob::Open(const Config& config,
 DurableJob::~DurableJob() {
   is_closing_ = true;
   for (const auto& sink : sinks_) sink->GiveUp();
+  // A commit that is under way asks where the sinks stand; without them it would drop what they
+  // have not delivered.
+  if (state_ != nullptr) state_->Stop();
   sinks_.clear();
-  state_.reset();
 }
 
 bool DurableJob::IsDurable(const std::string& output, const SinkConfig& sink) {

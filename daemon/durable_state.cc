@@ -67,7 +67,9 @@ StatusOr<std::unique_ptr<DurableState>> DurableState::Open(std::unique_ptr<state
   return state;
 }
 
-DurableState::~DurableState() {
+DurableState::~DurableState() { Stop(); }
+
+void DurableState::Stop() {
   {
     const std::lock_guard lock(mutex_);
     is_closing_ = true;

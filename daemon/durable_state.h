@@ -54,8 +54,10 @@ class DurableState {
   static StatusOr<std::unique_ptr<DurableState>> Open(std::unique_ptr<state::Store> store,
                                                       DurableStateOptions options, Log* log,
                                                       const Clock* clock);
-  // Ends the threads; what was submitted is written.
   ~DurableState();
+  // Ends the threads; what was submitted is written, with the places of sinks, which must be there
+  // yet.
+  void Stop();
 
   // As it was found, before this boot.
   const state::CommitHead& found() const { return found_; }

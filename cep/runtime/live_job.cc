@@ -559,6 +559,14 @@ Status LiveJob::Flush(bool with_barrier) {
   return shards_->Dispatch(std::move(open.routed), std::move(open.turned_away));
 }
 
+// The first record that no run has read.
+uint64_t LiveJob::NextOffsetOf(uint32_t partition) const {
+  const PartitionState& state = partitions_[partition];
+  const uint64_t next = Of(state).next_offset;
+  // A source that went back further than it had to has not come to where we stand.
+  return state.resumed ? std::max(next, state.resumed->next_offset) : next;
+}
+
 // As far as the driving thread knows it.
 PartitionPoint LiveJob::PointOf(uint32_t partition) const {
   const PartitionState& state = partitions_[partition];
@@ -566,19 +574,15 @@ PartitionPoint LiveJob::PointOf(uint32_t partition) const {
   PartitionPoint point{.input = state.input,
                        .index = state.index,
                        .partition = live.partition,
-                       .next_offset = live.next_offset,
-                       .waiting_from = live.next_offset,
+                       .next_offset = NextOffsetOf(partition),
+                       .waiting_from = NextOffsetOf(partition),
                        .waiting = {},
                        .watermark = time_.watermark(partition),
                        .is_idle = time_.is_idle(partition),
                        .end_offset = live.end_offset,
                        .last = live.last,
                        .ledger = state.ledger};
-  // A source that went back further than it had to has not come to where we stand.
-  if (state.resumed && live.next_offset < state.resumed->next_offset) {
-    point.next_offset = point.waiting_from = state.resumed->next_offset;
-    point.last = state.resumed->last;
-  }
+  if (live.next_offset < point.next_offset) point.last = state.resumed->last;
   if (state.resumed && !point.last.is_known) point.last = state.resumed->last;
   return point;
 }
@@ -734,7 +738,7 @@ void LiveJob::TellTimeEvents(std::optional<uint64_t> offset) {
   for (TimeEvent& event : time_.TakeEvents()) {
     if (event.kind == TimeEvent::Kind::kIdle) has_changed_ = true;
     const LivePartition& live = Of(partitions_[event.partition]);
-    event.offset = offset.value_or(live.next_offset);
+    event.offset = offset.value_or(NextOffsetOf(event.partition));
     callbacks_.on_time_event(event, *live.partition);
     time_events_.push_back(event);
   }

@@ -230,6 +230,7 @@ class LiveJob {
   Status SendAgain(const std::vector<HeldRow>& rows);
   Status Finish();
   void NewOpenBatch();
+  uint64_t NextOffsetOf(uint32_t partition) const;
   void TellTimeEvents(std::optional<uint64_t> offset = std::nullopt);
   void ForgetApplied();
 

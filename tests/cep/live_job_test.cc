@@ -117,6 +117,12 @@ TEST_CASE("LiveJob: a silent partition stops holding time back; an outage is no 
   CHECK(std::count(driver.out.begin(), driver.out.end(), "late@15") == 1);
   REQUIRE_FALSE(driver.events.empty());
   CHECK(driver.events.back().kind == TimeEvent::Kind::kReturned);
+  // It says at which record, whatever else was read before the next barrier.
+  driver.RunFor(5000);
+  source->Push(1, {{30, "again"}, {31, "more"}, {32, "more"}});
+  driver.RunFor(100);
+  CHECK(driver.events.back().kind == TimeEvent::Kind::kReturned);
+  CHECK(driver.events.back().offset == 2);
 }
 
 TEST_CASE("LiveJob: silence counts only as far as answers prove it", "[cep][unit]") {
