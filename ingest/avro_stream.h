@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "ingest/avro_file.h"
 #include "ingest/record_splitter.h"
