@@ -37,7 +37,8 @@ struct FileSourceConfig {
   std::vector<std::string> paths;  // files or patterns of them
   bool from_end = false;
   bool stop_at_end = false;
-  bool drain = true;  // with stop_at_end
+  bool drain = true;            // with stop_at_end
+  bool are_containers = false;  // Avro container files, which bring their schemas with them
 };
 
 struct ListenConfig {

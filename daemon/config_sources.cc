@@ -92,11 +92,12 @@ void SourceReader::ReadStart(const SectionReader& section, KafkaSourceConfig* ka
 void SourceReader::ReadFile(const Node& node) {
   FileSourceConfig file;
   file.folder = folder_;
-  // Compressed files do not grow.
+  // Compressed files and Avro container files do not grow.
   const auto bound = [&file] {
-    file.stop_at_end = std::all_of(
-        file.paths.begin(), file.paths.end(),
-        [](const std::string& path) { return path.ends_with(".gz") || path.ends_with(".zst"); });
+    file.stop_at_end =
+        std::all_of(file.paths.begin(), file.paths.end(), [](const std::string& path) {
+          return path.ends_with(".gz") || path.ends_with(".zst") || path.ends_with(".avro");
+        });
   };
   if (node.is_mapping()) {
     const SectionReader section = Inner(S::kFileSource, section_, node);
@@ -138,12 +139,15 @@ void SourceReader::ReadHttp(const Node& node) {
 
 // Where no format is given, the names of files may say one.
 void SourceReader::GuessFormat() {
-  const bool are_csv = std::all_of(source_.file->paths.begin(), source_.file->paths.end(),
-                                   [](const std::string& path) {
-                                     const StatusOr<io::InputName> name = io::ParseInputName(path);
-                                     return name.ok() && name->format == io::InputFormat::kCsv;
-                                   });
-  if (are_csv) source_.formats.front().kind = FormatConfig::Kind::kCsv;
+  const auto are_all = [this](io::InputFormat format) {
+    return std::all_of(source_.file->paths.begin(), source_.file->paths.end(),
+                       [format](const std::string& path) {
+                         const StatusOr<io::InputName> name = io::ParseInputName(path);
+                         return name.ok() && name->format == format;
+                       });
+  };
+  if (are_all(io::InputFormat::kCsv)) source_.formats.front().kind = FormatConfig::Kind::kCsv;
+  source_.file->are_containers = are_all(io::InputFormat::kAvro);
 }
 
 void SourceReader::ReadFormats() {

@@ -149,7 +149,7 @@ std::vector<KeyRow> SourceKeys() {
        "path",
        K::kNames,
        "Files, or patterns of them (`*`, `?`, `[a-z]`); each file is a partition. `.gz` and `.zst` "
-       "are decompressed.",
+       "are decompressed; `.avro` is an Avro container file.",
        {.is_required = true}},
       {S::kFileSource,
        "start",
@@ -160,7 +160,7 @@ std::vector<KeyRow> SourceKeys() {
        "stop",
        K::kWord,
        "`end`: a bounded run, up to where the files end at the start; absent: `end` if all files "
-       "are compressed, else `never`.",
+       "are compressed or Avro container files, else `never`.",
        {.words = "never end"}},
       {S::kFileSource,
        "drain",

@@ -14,6 +14,11 @@
 namespace vigil::daemon {
 namespace {
 
+bool IsContainer(const std::string& path) {
+  const StatusOr<io::InputName> name = io::ParseInputName(path);
+  return name.ok() && name->format == io::InputFormat::kAvro;
+}
+
 constexpr int64_t kMaxAheadMs = 10'000;  // besides the bound
 const std::vector<std::string> kNoPaths;
 
@@ -80,10 +85,10 @@ std::vector<std::string> FindUnsupported(const Config& config) {
       refuse("`event_time: kafka` is for a source that is `kafka`");
     }
     for (const std::string& path : source.file ? source.file->paths : kNoPaths) {
-      const StatusOr<io::InputName> name = io::ParseInputName(path);
-      if (name.ok() && name->format == io::InputFormat::kAvro) {
-        refuse(path + ": an Avro container file can only be replayed");
-      }
+      if (source.file->are_containers || !IsContainer(path)) continue;
+      refuse(path +
+             ": an Avro container file brings its schema with it: give it a source of such files "
+             "only, without a `format`");
     }
   }
   return problems;
@@ -91,10 +96,15 @@ std::vector<std::string> FindUnsupported(const Config& config) {
 
 namespace {
 
-// Where a stream of text begins with a header of its own, that makes its codec.
-bool HasHeader(const SourceConfig& source) {
-  return !source.kafka && source.formats.size() == 1 &&
-         source.formats.front().kind == FormatConfig::Kind::kCsv;
+using Header = ingest::QueuedSourceOptions::Header;
+
+// Where streams have headers of their own, that make their codecs.
+Header HeaderOf(const SourceConfig& source) {
+  if (source.kafka) return Header::kNone;
+  if (source.file && source.file->are_containers) return Header::kAvro;
+  const bool is_csv =
+      source.formats.size() == 1 && source.formats.front().kind == FormatConfig::Kind::kCsv;
+  return is_csv ? Header::kCsv : Header::kNone;
 }
 
 bool IsWallTime(const SourceConfig& source) {
@@ -103,13 +113,14 @@ bool IsWallTime(const SourceConfig& source) {
 
 ingest::SplitOptions SplitOf(const SourceConfig& source) {
   ingest::SplitOptions split;
-  split.has_header = HasHeader(source);
+  split.has_header = HeaderOf(source) != Header::kNone;
   const bool is_binary =
       std::any_of(source.formats.begin(), source.formats.end(), [](const FormatConfig& format) {
         return format.kind == FormatConfig::Kind::kAvro ||
                format.kind == FormatConfig::Kind::kProtobuf;
       });
   if (is_binary) split.framing = ingest::Framing::kDelimited;
+  if (HeaderOf(source) == Header::kAvro) split.framing = ingest::Framing::kContained;
   return split;
 }
 
@@ -118,7 +129,7 @@ ingest::QueuedSourceOptions QueueOf(const SourceConfig& source, ingest::SourceCo
   ingest::QueuedSourceOptions options;
   options.name = source.name;
   options.codec = std::move(codec);
-  options.has_header = HasHeader(source);
+  options.header = HeaderOf(source);
   options.is_wall_time = IsWallTime(source);
   options.clock = clock;
   return options;
@@ -208,7 +219,7 @@ StatusOr<ingest::SourceCodec> MakeSourceCodec(const SourceConfig& source,
                                  ": the rules were loaded without its `event_time`");
     }
   }
-  if (HasHeader(source)) return codec;
+  if (HeaderOf(source) != Header::kNone) return codec;
   ASSIGN_OR_RETURN(const std::vector<ingest::Format> made, formats->Make(source.formats));
   ASSIGN_OR_RETURN(std::unique_ptr<ingest::Codec> plain, ingest::MakeCodec(made, codec.options));
   codec.codec = codec.Timed(std::move(plain));

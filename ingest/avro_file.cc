@@ -188,6 +188,7 @@ Status AvroFile::ReadHeader() {
         std::string_view(parsed.status().message().data(), parsed.status().message().size()));
   }
   schema_ = *std::move(parsed);
+  schema_text_ = std::move(schema);
   return absl::OkStatus();
 }
 

@@ -31,6 +31,7 @@ class AvroFile : public RecordReader {
   static StatusOr<std::unique_ptr<AvroFile>> Open(std::unique_ptr<io::ByteSource> source);
 
   const std::shared_ptr<const AvroSchema>& schema() const { return schema_; }
+  const std::string& schema_text() const { return schema_text_; }
 
   size_t Split(size_t want, const cep::Partition* partition, RawRecord* records,
                std::vector<std::shared_ptr<const cep::Chunk>>* chunks) override;
@@ -51,6 +52,7 @@ class AvroFile : public RecordReader {
 
   std::unique_ptr<io::ByteSource> source_;
   std::shared_ptr<const AvroSchema> schema_;
+  std::string schema_text_;
   Compression compression_ = Compression::kNone;
   std::string sync_;
   std::string input_;  // of the file, from begin_ on

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "ingest/codec_avro.h"
 #include "ingest/codec_csv.h"
 
 namespace vigil::ingest {
@@ -178,8 +179,7 @@ size_t QueuedSource::Read(size_t partition, size_t max, cep::Batch* batch) {
     batch->chunks.push_back(block.chunk);
   }
   const uint32_t first_row = batch->rows;
-  HeaderCodec* const by_header =
-      options_.has_header && block.header != nullptr ? CodecOf(*block.header) : nullptr;
+  HeaderCodec* const by_header = block.header != nullptr ? CodecOf(*block.header) : nullptr;
   if (by_header != nullptr && by_header->codec == nullptr) {
     for (const RawRecord& record : records_) Reject(record, 0, by_header->why, batch);
   } else {
@@ -231,9 +231,9 @@ size_t QueuedSource::Decode(Codec* codec, size_t count, bool sets_renderers, cep
   return taken;
 }
 
-QueuedSource::HeaderCodec* QueuedSource::CodecOf(const CsvHeader& header) {
-  static HeaderCodec too_many{nullptr, "too many different CSV headers"};
-  static HeaderCodec broken{nullptr, "the CSV header before it is too long"};
+QueuedSource::HeaderCodec* QueuedSource::CodecOf(const StreamHeader& header) {
+  static HeaderCodec too_many{nullptr, "too many different headers"};
+  static HeaderCodec broken{nullptr, "the header before it is too long"};
   if (header.broken != nullptr) return &broken;
   const auto known = header_codecs_.find(header.text);
   if (known != header_codecs_.end()) return &known->second;
@@ -242,6 +242,14 @@ QueuedSource::HeaderCodec* QueuedSource::CodecOf(const CsvHeader& header) {
 }
 
 QueuedSource::HeaderCodec QueuedSource::MakeHeaderCodec(const std::string& header) const {
+  if (options_.header == QueuedSourceOptions::Header::kAvro) {
+    const StatusOr<std::shared_ptr<const AvroSchema>> schema = AvroSchema::Parse(header);
+    if (!schema.ok()) return {nullptr, std::string(schema.status().message())};
+    StatusOr<std::unique_ptr<AvroCodec>> codec =
+        AvroCodec::Create(options_.codec.options, *schema, nullptr);
+    if (!codec.ok()) return {nullptr, std::string(codec.status().message())};
+    return {options_.codec.Timed(*std::move(codec)), ""};
+  }
   StatusOr<std::vector<std::string>> names = ParseCsvHeader(header);
   if (!names.ok()) return {nullptr, std::string(names.status().message())};
   auto codec = std::make_unique<CsvCodec>(options_.codec.options, *std::move(names));

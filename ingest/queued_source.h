@@ -23,7 +23,9 @@ namespace vigil::ingest {
 struct QueuedSourceOptions {
   std::string name;  // of the source
   SourceCodec codec;
-  bool has_header = false;       // streams begin with a CSV header: SplitOptions
+  // What makes the codec of a stream with a header (SplitOptions): its cells, or its schema.
+  enum class Header : uint8_t { kNone, kCsv, kAvro };
+  Header header = Header::kNone;
   bool is_wall_time = false;     // an event's time is when it is read
   const Clock* clock = nullptr;  // borrowed
 };
@@ -34,7 +36,7 @@ class QueuedSource : public RecordSource {
  public:
   static constexpr size_t kPartitionBytes = 4 << 20;
   static constexpr size_t kTotalBytes = 64 << 20;
-  // Streams of CSV may have so many different headers.
+  // Streams may have so many different headers.
   static constexpr size_t kMaxHeaders = 256;
 
   Status Start(Wakeup* wakeup) override;
@@ -109,7 +111,7 @@ class QueuedSource : public RecordSource {
     uint64_t next_offset;
     bool is_replaced;
   };
-  // Records of CSV streams with one header.
+  // Records of streams with one header.
   struct HeaderCodec {
     std::unique_ptr<Codec> codec;  // null where there is none, and `why` says so
     std::string why;
@@ -117,7 +119,7 @@ class QueuedSource : public RecordSource {
 
   bool Pop(size_t partition);
   void Update(size_t partition);
-  HeaderCodec* CodecOf(const CsvHeader& header);
+  HeaderCodec* CodecOf(const StreamHeader& header);
   HeaderCodec MakeHeaderCodec(const std::string& header) const;
   size_t Decode(Codec* codec, size_t count, bool sets_renderers, cep::Batch* batch);
   void SetTimes(const State& state, uint32_t first_row, cep::Batch* batch) const;

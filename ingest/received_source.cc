@@ -52,7 +52,7 @@ RecordBlock BlockOf(const Row* rows, size_t count, size_t bytes) {
   block.chunk = chunk;
   if (!rows[0].header.empty()) {
     block.header =
-        std::make_shared<const CsvHeader>(CsvHeader{std::string(rows[0].header), nullptr});
+        std::make_shared<const StreamHeader>(StreamHeader{std::string(rows[0].header), nullptr});
   }
   return block;
 }

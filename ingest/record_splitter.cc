@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "cep/base/encoding.h"
+
 namespace vigil::ingest {
 namespace {
 
@@ -22,6 +24,13 @@ bool IsBlank(std::string_view text) {
 
 }  // namespace
 
+void AppendContained(std::string_view record, const char* broken, std::string* out) {
+  std::string why;
+  PutBytes(broken == nullptr ? std::string_view() : broken, &why);
+  PutVarint(why.size() + record.size(), out);
+  out->append(why).append(record);
+}
+
 void RecordSplitter::Reset(uint64_t offset) {
   size_ = at_ = scanned_ = 0;
   base_ = offset;
@@ -34,7 +43,7 @@ void RecordSplitter::Reset(uint64_t offset) {
 }
 
 void RecordSplitter::SetHeader(std::string text) {
-  header_ = std::make_shared<const CsvHeader>(CsvHeader{std::move(text), nullptr});
+  header_ = std::make_shared<const StreamHeader>(StreamHeader{std::move(text), nullptr});
 }
 
 char* RecordSplitter::Room(size_t size) {
@@ -119,8 +128,8 @@ void RecordSplitter::AddLine(size_t end, size_t next, RecordBlock* block) {
     begin = next;
     text = {};
   } else if (is_header) {
-    header_ = std::make_shared<const CsvHeader>(
-        CsvHeader{std::string(text), is_too_long ? kTooLongLine : nullptr});
+    header_ = std::make_shared<const StreamHeader>(
+        StreamHeader{std::string(text), is_too_long ? kTooLongLine : nullptr});
     text = {};
   } else {
     return AddRecord(begin, text.size(), next, is_too_long ? kTooLongLine : nullptr, block);
@@ -137,6 +146,15 @@ void RecordSplitter::AddRecord(size_t begin, size_t size, size_t next, const cha
                             base_ + shift + at_, knows_lines_ ? lines_ : 0, broken});
   at_ = scanned_ = next;
   is_too_long_ = false;
+}
+
+void RecordSplitter::AddContained(size_t begin, size_t size, RecordBlock* block) {
+  ByteReader reader({data_.get() + begin, size});
+  const std::string_view why = reader.Bytes();
+  const size_t record = reader.remaining();
+  const char* broken = record > options_.max_record ? kTooLongRecord : nullptr;
+  if (!why.empty()) broken = block->reasons.emplace_back(why).c_str();
+  AddRecord(begin + size - record, record, begin + size, broken, block);
 }
 
 bool RecordSplitter::NextDelimited(RecordBlock* block) {
@@ -171,6 +189,10 @@ bool RecordSplitter::NextDelimited(RecordBlock* block) {
   }
   const size_t have = size_ - begin;
   if (length <= have) {
+    if (options_.framing == Framing::kContained) {
+      AddContained(begin, static_cast<size_t>(length), block);
+      return true;
+    }
     AddRecord(begin, static_cast<size_t>(length), begin + static_cast<size_t>(length),
               length > options_.max_record ? kTooLongRecord : nullptr, block);
     return true;

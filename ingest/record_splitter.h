@@ -10,8 +10,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cep/event/batch.h"
@@ -21,17 +23,24 @@ namespace vigil::ingest {
 
 enum class Framing : uint8_t {
   kLines,
-  kDelimited  // a varint, the length in bytes, then the bytes, as Protobuf's writeDelimitedTo()
+  kDelimited,  // a varint, the length in bytes, then the bytes, as Protobuf's writeDelimitedTo()
+  kContained   // AppendContained(): what a container file has been taken apart to
 };
+
+// Appends a record as kContained has it: a varint, the length of what follows; the length of a text
+// that says why the record is broken, and the text; the record.
+//   broken   null if it is not
+void AppendContained(std::string_view record, const char* broken, std::string* out);
 
 struct SplitOptions {
   Framing framing = Framing::kLines;
-  bool has_header = false;  // kLines: the first line of a stream names the cells of the others
+  // Streams have a header: of kLines the first line, which names the cells of the others.
+  bool has_header = false;
   size_t max_record = 16 << 20;
 };
 
-// The first line of a CSV stream.
-struct CsvHeader {
+// What the records of a stream are read by: the first line of CSV, the schema of a container file.
+struct StreamHeader {
   std::string text;
   const char* broken = nullptr;  // why it is none; null if it may be one
 };
@@ -47,9 +56,10 @@ struct SplitRecord {
 struct RecordBlock {
   std::shared_ptr<const cep::Chunk> chunk;
   std::vector<SplitRecord> records;
-  std::shared_ptr<const CsvHeader> header;  // with has_header
-  uint64_t next_offset = 0;                 // in the stream, behind the last record
-  std::vector<int64_t> times;               // of the records' events, if known already; else empty
+  std::shared_ptr<const StreamHeader> header;  // with has_header
+  uint64_t next_offset = 0;                    // in the stream, behind the last record
+  std::vector<int64_t> times;       // of the records' events, if known already; else empty
+  std::deque<std::string> reasons;  // that records are broken for, beside constant ones
 
   size_t bytes() const {
     return sizeof(RecordBlock) + records.size() * sizeof(SplitRecord) +
@@ -93,6 +103,7 @@ class RecordSplitter {
   bool NextLine(RecordBlock* block);
   bool NextDelimited(RecordBlock* block);
   void AddLine(size_t end, size_t next, RecordBlock* block);
+  void AddContained(size_t begin, size_t size, RecordBlock* block);
   void AddRecord(size_t begin, size_t size, size_t next, const char* broken, RecordBlock* block);
   void KeepHead();
   void Emit(RecordBlock* block);
@@ -115,7 +126,7 @@ class RecordSplitter {
   bool is_start_ = true;
   uint64_t lines_ = 0;
   bool knows_lines_ = true;
-  std::shared_ptr<const CsvHeader> header_;
+  std::shared_ptr<const StreamHeader> header_;
 };
 
 }  // namespace vigil::ingest

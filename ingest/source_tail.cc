@@ -12,8 +12,8 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
+#include "ingest/avro_stream.h"
 #include "ingest/tail_resume.h"
-#include "io/open_input.h"
 
 namespace vigil::ingest {
 namespace {
@@ -228,7 +228,8 @@ Status TailSource::Open(const std::string& path, bool at_start) {
   tail.path = path;
   tail.place = absl::StrCat(name(), "/", path, "/0");
   const bool at_end = at_start && options_.from_end && !is_resumed_;
-  const Status status = Begin(&tail, full, at_end ? static_cast<uint64_t>(now.st_size) : 0);
+  const uint64_t end = IsReadOnce(path) ? UINT64_MAX : static_cast<uint64_t>(now.st_size);
+  const Status status = Begin(&tail, full, at_end ? end : 0);
   if (!status.ok()) {
     if (tail.fd >= 0) close(tail.fd);
     tails_.pop_back();
@@ -293,7 +294,7 @@ Status TailSource::Begin(Tail* tail, const std::string& file, uint64_t position)
   if (tail->fd < 0 || fstat(tail->fd, &now) != 0) return ErrnoStatus(file, "open");
   tail->id = {now.st_dev, now.st_ino};
   tail->splitter.Reset(tail->generation * kGeneration + position);
-  if (IsCompressed(file)) return SkipTo(tail, file, position);
+  if (IsReadOnce(file)) return SkipTo(tail, file, position);
   tail->position = position;
   if (position == 0) return absl::OkStatus();
   tail->splitter.ForgetLines();
@@ -323,21 +324,31 @@ Status TailSource::ReadHeader(Tail* tail) {
   return absl::OkStatus();
 }
 
-// A compressed file is read up to the place. Errors: damaged data.
+bool TailSource::IsReadOnce(const std::string& file) const {
+  return options_.split.framing == Framing::kContained || IsCompressed(file);
+}
+
+// A file that is read once is read up to the place, or its end. Errors: damaged data.
 Status TailSource::SkipTo(Tail* tail, const std::string& file, uint64_t position) {
-  ASSIGN_OR_RETURN(tail->bytes, io::OpenBytes(file));
+  ASSIGN_OR_RETURN(OpenedStream stream, OpenStream(file, options_.split.framing));
+  tail->bytes = std::move(stream.bytes);
   std::string beginning;
   std::string scratch(kReadBytes, '\0');
-  for (uint64_t left = position; left > 0;) {
-    ASSIGN_OR_RETURN(const size_t n,
-                     tail->bytes->Read(scratch.data(), std::min<uint64_t>(left, kReadBytes)));
+  uint64_t skipped = 0;
+  while (skipped < position) {
+    const uint64_t want = std::min<uint64_t>(position - skipped, kReadBytes);
+    ASSIGN_OR_RETURN(const size_t n, tail->bytes->Read(scratch.data(), want));
     if (n == 0) break;
     if (beginning.size() < RecordSplitter::kTooLongKept) beginning.append(scratch, 0, n);
-    left -= n;
+    skipped += n;
   }
+  tail->position = skipped;
+  tail->splitter.Reset(tail->generation * kGeneration + skipped);
+  const bool is_contained = options_.split.framing == Framing::kContained;
+  if (is_contained) tail->splitter.SetHeader(std::move(stream.header));
   if (position == 0) return absl::OkStatus();
   tail->splitter.ForgetLines();
-  if (!options_.split.has_header) return absl::OkStatus();
+  if (!options_.split.has_header || is_contained) return absl::OkStatus();
   std::string header = beginning.substr(0, beginning.find('\n'));
   if (absl::StartsWith(header, "\xEF\xBB\xBF")) header.erase(0, 3);
   if (!header.empty() && header.back() == '\r') header.pop_back();

@@ -10,7 +10,8 @@
 //   - A file that was renamed is read on until nothing has come for kRotateMs, then the one that is
 //     now there. A file that was read under one name is not read again under another.
 //   - A file that was truncated and has grown again is known by the bytes before the place reached.
-//   - Compressed files are read once, to their end.
+//   - Compressed files, and Avro container files (Framing::kContained), are read once, to their
+//     end.
 //   - A later run goes on where a former one stood, also if files have been rotated since
 //     (tail_resume.h).
 // Memory: that of QueuedSource, and one read and one record a file. Tests:
@@ -69,7 +70,7 @@ class TailSource : public QueuedSource {
     size_t partition = 0;
     RecordSplitter splitter;
     int fd = -1;
-    std::unique_ptr<io::ByteSource> bytes;  // in place of `fd` where it is compressed
+    std::unique_ptr<io::ByteSource> bytes;  // in place of `fd` where it is read once
     FileId id;
     uint64_t generation = 0;
     uint64_t position = 0;  // in the file
@@ -96,6 +97,7 @@ class TailSource : public QueuedSource {
   Status Open(const std::string& path, bool at_start);
   Status OpenResumed(const std::string& path, const cep::ResumeFrom& resumed);
   Status Begin(Tail* tail, const std::string& file, uint64_t position);
+  bool IsReadOnce(const std::string& file) const;
   Status SkipTo(Tail* tail, const std::string& file, uint64_t position);
   Status ReadHeader(Tail* tail);
   Status BeginAtEnd(Tail* tail);

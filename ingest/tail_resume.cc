@@ -7,9 +7,8 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "ingest/avro_stream.h"
 #include "ingest/chunk_pool.h"
-#include "io/byte_source.h"
-#include "io/open_input.h"
 
 namespace vigil::ingest {
 namespace {
@@ -21,8 +20,8 @@ constexpr size_t kReadBytes = 256 << 10;
 // Whether the file's record at this place is the one that is known.
 bool Holds(const std::string& path, const SplitOptions& split, uint64_t place,
            const Hash128& fingerprint) {
-  StatusOr<std::unique_ptr<io::ByteSource>> bytes = io::OpenBytes(path);
-  if (!bytes.ok()) return false;
+  const StatusOr<OpenedStream> stream = OpenStream(path, split.framing);
+  if (!stream.ok()) return false;
   ChunkPool pool(kReadBytes);
   SplitOptions plain = split;
   plain.has_header = false;
@@ -31,7 +30,7 @@ bool Holds(const std::string& path, const SplitOptions& split, uint64_t place,
   RecordBlock block;
   for (uint64_t at = 0; true;) {
     const uint64_t want = at < place ? std::min<uint64_t>(place - at, kReadBytes) : kReadBytes;
-    const StatusOr<size_t> n = (*bytes)->Read(splitter.Room(kReadBytes), want);
+    const StatusOr<size_t> n = stream->bytes->Read(splitter.Room(kReadBytes), want);
     if (!n.ok()) return false;
     if (*n == 0) {
       if (at < place || !splitter.Finish(&block)) return false;

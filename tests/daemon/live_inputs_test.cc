@@ -16,6 +16,7 @@
 #include <catch2/catch.hpp>
 #include <simdjson.h>
 
+#include "tests/ingest/avro_support.h"
 #include "tests/support/process.h"
 
 namespace vigil::daemon {
@@ -361,9 +362,59 @@ rules:
   }
 }
 
+TEST_CASE("Run: Avro container files are read once, and a later run goes on with new ones",
+          "[daemon]") {
+  const auto write = [](const Job& job, const std::string& name, int second, int pairs) {
+    std::string content;
+    for (int i = second; i < second + pairs; ++i) {
+      for (const int n : {1, 2}) {
+        content += ingest::AvroLong(1000 * i + n) + ingest::AvroText("k" + std::to_string(i)) +
+                   ingest::AvroLong(n);
+      }
+    }
+    const std::string sync(16, 's');
+    const std::string schema = R"({"type": "record", "name": "E", "fields": [
+      {"name": "ts", "type": "long"}, {"name": "k", "type": "string"},
+      {"name": "n", "type": "int"}]})";
+    job.dir.Write(name, ingest::AvroHeader(schema, "zstandard", sync) +
+                            ingest::AvroLong(2 * pairs) + ingest::AvroText(ingest::Zstd(content)) +
+                            sync);
+  };
+  const auto keys_of = [](const std::string& alerts) {
+    const std::vector<std::string> all = AlertsOf(alerts);
+    return std::set<std::string>(all.begin(), all.end()).size();
+  };
+  Job job("{ file: { path: '*.avro', stop: never } }\nstate: { path: state }");
+  write(job, "1.avro", 0, 20);
+  job.Start();
+  REQUIRE(job.WaitForAlerts(19));
+  job.process->Signal(SIGKILL);
+  job.process->Wait(20);
+  write(job, "2.avro", 20, 30);
+  job.Start();
+  // The last event of all waits for time to pass it.
+  REQUIRE(job.WaitForAlerts(49));
+  const std::string log = job.Stop();
+  CheckLedger(log, 100);
+  CHECK(Total(log, "late") == 0);
+  const std::string alerts = job.File("alerts.jsonl");
+  CHECK(keys_of(alerts) == CountLines(alerts));
+  CHECK(alerts.find("s/2.avro/0/") != std::string::npos);
+
+  // Files that do not grow are a bounded run.
+  Job bounded("{ file: { path: ['1.avro', '2.avro'] } }");
+  write(bounded, "1.avro", 0, 20);
+  write(bounded, "2.avro", 20, 30);
+  bounded.Start();
+  CHECK(bounded.process->Wait(20) == 0);
+  CHECK(CountLines(bounded.File("alerts.jsonl")) == 50);
+}
+
 TEST_CASE("Run: what a file cannot be is refused before anything is read", "[daemon]") {
   const auto [source, exit_code, reason] = GENERATE(table<std::string, int, std::string>({
-      {"file: events.avro", 2, "events.avro: an Avro container file can only be replayed"},
+      {"{ file: events.avro, format: json }", 2, "events.avro: an Avro container file brings"},
+      {"file: { path: [events.avro, more.jsonl] }", 2, "events.avro: an Avro container file"},
+      {"file: { path: none.avro }", 3, "there is no file none.avro"},
       {"{ file: e.jsonl, event_time: kafka }", 2, "`event_time: kafka` is for a source"},
       {"file: { path: e.jsonl, drain: false }", 2, "there is no `stop: end`"},
       {"file: { path: missing.jsonl, stop: end }", 3, "there is no file missing.jsonl"},

@@ -49,7 +49,8 @@ void CheckLive(const SourceCase& source, const std::string& text,
   options.source.clock = &clock;
   options.source.codec = CodecFor(source.fields, source.formats);
   options.source.codec.options.strict = source.strict;
-  options.source.has_header = options.split.has_header = source.path == "x.csv";
+  options.split.has_header = source.path == "x.csv";
+  if (options.split.has_header) options.source.header = QueuedSourceOptions::Header::kCsv;
   const std::vector<Format> formats =
       source.formats.empty() ? std::vector<Format>(1) : source.formats;
   options.source.codec.codec = MakeCodec(formats, options.source.codec.options).value();

@@ -137,7 +137,7 @@ TEST_CASE("HttpSource: requests that are not done with at the end are told", "[i
 
 TEST_CASE("HttpSource: a CSV body begins with its header", "[ingest][unit]") {
   Listener listener([](HttpSourceOptions* options) {
-    options->source.has_header = true;
+    options->source.header = QueuedSourceOptions::Header::kCsv;
     options->split.has_header = true;
   });
   auto one = listener.Post("a,ts\n1,10\n");
@@ -157,7 +157,7 @@ TEST_CASE("HttpSource: what was kept comes first, with the times and headers it 
           "[ingest][unit]") {
   const bool is_wall_time = GENERATE(false, true);
   const auto csv = [&](HttpSourceOptions* options) {
-    options->source.has_header = true;
+    options->source.header = QueuedSourceOptions::Header::kCsv;
     options->source.is_wall_time = is_wall_time;
     options->split.has_header = true;
   };

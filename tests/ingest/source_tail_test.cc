@@ -9,6 +9,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/ingest/avro_support.h"
 #include "tests/ingest/live_support.h"
 #include "tests/support/process.h"
 
@@ -28,6 +29,7 @@ struct Follow {
   bool from_end = false;
   bool stop_at_end = false;
   bool has_header = false;
+  bool are_containers = false;
   std::optional<std::vector<cep::ResumeFrom>> resume = std::nullopt;
   bool accepts_loss = false;
 };
@@ -41,18 +43,22 @@ class Files {
     fs::rename(dir.Path(from), dir.Path(to));
   }
   std::unique_ptr<LiveReader> Read(const Follow& follow) {
-    SourceCodec codec = CodecFor(kFields);
+    SourceCodec codec = follow.are_containers ? CodecFor(kFields, {}) : CodecFor(kFields);
     const auto layout = codec.options.layout;
     TailSourceOptions options;
     options.source.name = "s";
     options.source.codec = std::move(codec);
-    options.source.has_header = follow.has_header;
+    if (follow.has_header) options.source.header = QueuedSourceOptions::Header::kCsv;
     options.source.clock = &clock;
     options.folder = dir.Path(".");
     options.paths = follow.paths;
     options.from_end = follow.from_end;
     options.stop_at_end = follow.stop_at_end;
-    options.split.has_header = follow.has_header;
+    options.split.has_header = follow.has_header || follow.are_containers;
+    if (follow.are_containers) {
+      options.source.header = QueuedSourceOptions::Header::kAvro;
+      options.split.framing = Framing::kContained;
+    }
     auto source = TailSource::Create(std::move(options), &log).value();
     if (follow.resume) source->Resume(*follow.resume, follow.accepts_loss);
     return std::make_unique<LiveReader>(std::move(source), layout);
@@ -330,6 +336,110 @@ TEST_CASE("TailSource: a later run goes on where a former one stood", "[ingest][
     reader = files.Read(follow);
     REQUIRE(reader->UntilRows(1));
     CHECK(reader->rows[0] == Row("new", 0, 8, 8));
+  }
+}
+
+// A container file with these blocks, of records as Avro has them.
+std::string Container(const std::string& fields, const std::string& codec,
+                      const std::vector<std::vector<std::string>>& blocks) {
+  const std::string sync(16, 's');
+  std::string file =
+      AvroHeader(R"({"type": "record", "name": "E", "fields": [)" + fields + "]}", codec, sync);
+  for (const std::vector<std::string>& records : blocks) {
+    std::string content;
+    for (const std::string& record : records) content += record;
+    file += AvroLong(static_cast<int64_t>(records.size())) +
+            AvroText(codec == "zstandard" ? Zstd(content) : content) + sync;
+  }
+  return file;
+}
+
+std::string Long(const std::string& name) {
+  return R"({"name": ")" + name + R"(", "type": "long"})";
+}
+
+std::vector<std::string> Records(int first, int count) {
+  std::vector<std::string> records;
+  for (int i = first; i < first + count; ++i) records.push_back(AvroLong(i) + AvroLong(i));
+  return records;
+}
+
+TEST_CASE("TailSource: Avro container files are read once, each by its own schema",
+          "[ingest][unit]") {
+  Files files;
+  const std::string plain = Long("ts") + ", " + Long("a");
+  files.Append("1.avro", Container(plain, "null", {Records(1, 2), Records(3, 1)}));
+  files.Append("2.avro",
+               Container(Long("a") + R"(, {"name": "x", "type": "string"}, )" + Long("ts"), "null",
+                         {{AvroLong(7) + AvroText("text") + AvroLong(8)}}));
+  // Its second block says that it has three records.
+  std::string damaged = Container(plain, "null", {Records(5, 1), Records(6, 2)});
+  damaged[damaged.size() - 16 - 4 - 2] = static_cast<char>(6);
+  files.Append("3.avro", damaged);
+  files.Append("4.avro", "no container");
+  const auto reader =
+      files.Read({.paths = {"*.avro"}, .stop_at_end = false, .are_containers = true});
+  REQUIRE(reader->UntilRows(8));
+  reader->For(200);
+  Rows rows = reader->rows;
+  std::sort(rows.begin(), rows.end());
+  REQUIRE(rows.size() == 8);
+  CHECK(rows[0] == Row("1.avro", 0, 1, 1));
+  CHECK(rows[1] == Row("1.avro", 4, 2, 2));
+  CHECK(rows[2] == Row("1.avro", 8, 3, 3));
+  CHECK(rows[3] == Row("2.avro", 0, 8, 7));
+  CHECK(rows[4] == Row("3.avro", 0, 5, 5));
+  CHECK(rows[5].find("3.avro/0 12 rejected: ") != std::string::npos);
+  CHECK(rows[6] == Row("3.avro", 4, 6, 6));
+  CHECK(rows[7] == Row("3.avro", 8, 7, 7));
+  CHECK(reader->source().partitions()[0].has_ended);
+  // Rows show themselves as the file's schema has them.
+  std::string json, why;
+  for (const auto& batch : reader->batches) {
+    if (batch->partitions[0]->topic != "2.avro") continue;
+    CHECK(batch->RendererOf(0)->AppendJson(batch->raw[0], &json, &why));
+  }
+  CHECK(json == R"({"a":7,"x":"text","ts":8})");
+  // One that is put there later is read, too.
+  files.Append("5.part", Container(plain, "zstandard", {Records(100, 1000)}));
+  files.Rename("5.part", "5.avro");
+  REQUIRE(reader->UntilRows(1008));
+}
+
+TEST_CASE("TailSource: a later run goes on within a container file", "[ingest][unit]") {
+  Files files;
+  const std::string codec = GENERATE("null", "zstandard");
+  std::vector<std::vector<std::string>> blocks;
+  for (int i = 0; i < 10; ++i) blocks.push_back(Records(100 * i + 100, 100));
+  files.Append("1.avro", Container(Long("ts") + ", " + Long("a"), codec, blocks));
+  Follow follow{.paths = {"1.avro"}, .stop_at_end = true, .are_containers = true};
+  auto reader = files.Read(follow);
+  reader->max = 50;
+  REQUIRE(reader->UntilRows(450));
+  const Rows before = reader->rows;
+  SECTION("from the oldest record that waits") {
+    const uint64_t from = std::stoull(before[40].substr(before[40].find(' ') + 1));
+    follow.resume = PlaceOf(reader.get(), from);
+    reader = files.Read(follow);
+    REQUIRE(reader->Until([&] { return reader->source().has_ended(); }));
+    REQUIRE(reader->rows.size() == 960);
+    CHECK(reader->rows[0] == before[40]);
+    CHECK(reader->rows[409] == before[449]);
+  }
+  SECTION("or refuses to, if it is another one") {
+    follow.resume = PlaceOf(reader.get());
+    std::ofstream(files.dir.Path("1.avro"), std::ios::trunc | std::ios::binary)
+        << Container(Long("ts") + ", " + Long("a"), codec, {Records(5000, 1000)});
+    reader = files.Read(follow);
+    CHECK(reader->Until([&] { return !reader->status.ok(); }));
+    CHECK(reader->status.code() == absl::StatusCode::kFailedPrecondition);
+  }
+  SECTION("and `start: end` reads nothing that is there") {
+    follow.from_end = true;
+    reader = files.Read(follow);
+    REQUIRE(reader->Until([&] { return reader->source().has_ended(); }));
+    CHECK(reader->rows.empty());
+    CHECK(reader->source().partitions()[0].next_offset > 1000);
   }
 }
 
