@@ -165,7 +165,7 @@ StatusOr<Checkpoint> ReadCheckpoint(const CheckpointOptions& options,
   checkpoint.commit = checkpoint.journal_end = head.number;
   std::vector<std::string> given_up;
   ASSIGN_OR_RETURN(checkpoint.start.resume,
-                   MakeResume(head, sources, options.accepts_loss, &given_up));
+                   MakeResume(head, {}, sources, options.accepts_loss, &given_up));
   ASSIGN_OR_RETURN(checkpoint.start.resume.read_units, UnitsOf(log));
   ASSIGN_OR_RETURN(RuleRecord rules, RulesOf(*log));
   checkpoint.steps.push_back({cep::kMinTime, std::move(rules)});
