@@ -158,7 +158,7 @@ class Simulation {
     REQUIRE(entries.ok());
     int64_t engine = cep::kMinTime;
     for (const auto& [commit, entry] : *entries) {
-      if (entry.kind == static_cast<uint64_t>(daemon::JournalKind::kRules)) continue;
+      if (entry.kind > static_cast<uint64_t>(daemon::JournalKind::kReturned)) continue;
       REQUIRE(entry.watermark >= engine);
       engine = entry.watermark;
       ByteReader body(entry.body);
