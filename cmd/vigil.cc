@@ -63,7 +63,7 @@ void AddReplay(CLI::App* command, int* exit_code) {
   command->add_option("--stats", o->stats_file, "Write statistics as JSON to a file");
   CLI::Option* const from = command->add_option(
       "--from-checkpoint", o->from_checkpoint,
-      "A state directory or a checkpoint of the job: go on there as the daemon did");
+      "A state directory, checkpoint or savepoint of the job: go on there as the daemon did");
   command
       ->add_option("--journal", o->journal,
                    "A later state of the job, whose journal says what else happened to it")

@@ -1,6 +1,9 @@
 #include "daemon/replay_start.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -14,11 +17,45 @@
 #include "daemon/state_units.h"
 #include "state/checkpoint.h"
 #include "state/reader.h"
+#include "state/savepoint.h"
 
 namespace vigil::daemon {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Goes with its contents.
+struct TemporaryFolder {
+  explicit TemporaryFolder(std::string path_in) : path(std::move(path_in)) {}
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::string path;
+};
+
+// What the path holds, to be read. A savepoint is restored into a folder of its own, which goes
+// with the log.
+StatusOr<std::shared_ptr<state::CommitLog>> OpenState(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) {
+    ASSIGN_OR_RETURN(std::unique_ptr<state::CommitLog> log, state::OpenLogToRead(path));
+    return std::shared_ptr<state::CommitLog>(std::move(log));
+  }
+  std::string folder = (fs::temp_directory_path(error) / "vigil-savepoint-XXXXXX").string();
+  if (error || mkdtemp(folder.data()) == nullptr) {
+    return absl::UnavailableError(path + ": there is no folder to restore the savepoint into: " +
+                                  (error ? error.message() : std::strerror(errno)));
+  }
+  const auto owner = std::make_shared<const TemporaryFolder>(folder);
+  RETURN_IF_ERROR(state::RestoreSavepoint(path, folder));
+  ASSIGN_OR_RETURN(std::unique_ptr<state::CommitLog> log, state::OpenLogToRead(folder));
+  return std::shared_ptr<state::CommitLog>(log.release(),
+                                           [owner](state::CommitLog* opened) { delete opened; });
+}
 
 StatusOr<RuleRecord> RulesOf(const state::CommitLog& log) {
   ASSIGN_OR_RETURN(const std::optional<std::string> bytes, log.ReadRuleSet());
@@ -156,7 +193,7 @@ Status CheckIncarnations(const RunningRules& running, const RuleRecord& record) 
 
 StatusOr<Checkpoint> ReadCheckpoint(const CheckpointOptions& options,
                                     const std::vector<std::string>& sources) {
-  ASSIGN_OR_RETURN(std::shared_ptr<state::CommitLog> log, state::OpenLogToRead(options.directory));
+  ASSIGN_OR_RETURN(const std::shared_ptr<state::CommitLog> log, OpenState(options.directory));
   const state::CommitHead& head = log->head();
   if (head.number == 0) {
     return absl::NotFoundError(options.directory + ": nothing was committed there");
@@ -172,7 +209,7 @@ StatusOr<Checkpoint> ReadCheckpoint(const CheckpointOptions& options,
   const std::string later =
       options.journal.empty() ? StateAround(options.directory) : options.journal;
   if (later.empty()) return checkpoint;
-  ASSIGN_OR_RETURN(const std::unique_ptr<state::CommitLog> journal, state::OpenLogToRead(later));
+  ASSIGN_OR_RETURN(const std::shared_ptr<state::CommitLog> journal, OpenState(later));
   RETURN_IF_ERROR(CheckLater(*journal, later, head));
   checkpoint.journal_end = journal->head().number;
   RETURN_IF_ERROR(ReadJournal(*journal, &checkpoint));

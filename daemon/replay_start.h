@@ -22,7 +22,7 @@
 namespace vigil::daemon {
 
 struct CheckpointOptions {
-  std::string directory;      // a state directory or a checkpoint
+  std::string directory;      // a state directory, a checkpoint or a savepoint
   std::string journal;        // a later state of the job; empty: that which the checkpoint lies in
   bool accepts_loss = false;  // JobResume's
 };
@@ -41,7 +41,8 @@ struct Checkpoint {
   std::vector<StoredStep> steps;  // at least one
 };
 
-// `sources`: of the configuration. Errors: those of state::OpenLogToRead() and MakeResume();
+// `sources`: of the configuration. A savepoint is restored into a temporary folder, which goes with
+// what is returned. Errors: those of state::OpenLogToRead(), RestoreSavepoint() and MakeResume();
 // NOT_FOUND if nothing was committed; FAILED_PRECONDITION if the journal is not a later one of the
 // same job; DATA_LOSS.
 StatusOr<Checkpoint> ReadCheckpoint(const CheckpointOptions& options,

@@ -10,7 +10,9 @@
 #include "daemon/control_journal.h"
 #include "daemon/running_rules.h"
 #include "state/checkpoint.h"
+#include "state/reader.h"
 #include "state/rocksdb_store.h"
+#include "state/savepoint.h"
 #include "tests/support/process.h"
 
 namespace vigil::daemon {
@@ -157,6 +159,22 @@ TEST_CASE("ReadCheckpoint: the journal from its commit on, up to where the run e
   CHECK(steps->at(0).rules->rules->version == first->rules->version);
   CHECK(steps->at(1).rules->rules->version == second->rules->version);
   CHECK(steps->at(1).rules->verdicts.at(0).verdict == Verdict::kCompatible);
+  // Savepoints of both say the same.
+  for (const std::string& from : {at, dir.Path("state")}) {
+    const auto log = state::OpenLogToRead(from);
+    REQUIRE(log.ok());
+    REQUIRE(state::WriteSavepoint(**log, dir.Path(from == at ? "at" : "now")).ok());
+  }
+  const auto portable =
+      ReadCheckpoint({.directory = dir.Path("at"), .journal = dir.Path("now")}, {"s"});
+  INFO(portable.status());
+  REQUIRE(portable.ok());
+  CHECK(portable->commit == 2);
+  CHECK(portable->journal_end == 5);
+  CHECK(portable->steps.size() == 2);
+  const std::string whole = vigil::testing::ReadFile(dir.Path("at"));
+  dir.Write("cut", whole.substr(0, whole.size() / 2));
+  CHECK(absl::IsDataLoss(ReadCheckpoint({.directory = dir.Path("cut")}, {"s"}).status()));
   // A state in between says less.
   const auto between = ReadCheckpoint({.directory = at, .journal = later}, {"s"});
   REQUIRE(between.ok());

@@ -262,7 +262,7 @@ state: { path: state, commit_interval: 10ms, checkpoints: { every: 1ms, keep: 10
                             Catch::Contains("; without -r the stored ones are used"));
   // What waited is gone.
   dir.Write("in-a.jsonl", "{\"ts\":1}\n");
-  const ProcessResult gone = Replay(dir, {"--from-checkpoint", checkpoints.front()});
+  const ProcessResult gone = Replay(dir, {"--from-checkpoint", checkpoints.back()});
   CHECK(gone.exit_code == 2);
   CHECK_THAT(gone.err, Catch::Contains("in-a.jsonl") && Catch::Contains("--accept-loss"));
 }
