@@ -7,6 +7,8 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 TEST_JOBS ?= 2
 FUZZ_SECONDS ?= 60
 CRASH_KILLS ?= 200
+SIM_SEEDS ?= 500
+SOAK_MINUTES ?= 20
 
 say = @printf '== %s\n' "$(1)"
 # $(call configure_and_build,PRESET,TARGET)
@@ -22,7 +24,7 @@ $(call say,testing preset $(1))
 @ctest --preset $(1) --output-on-failure --no-label-summary --parallel $(TEST_JOBS)
 endef
 
-.PHONY: help deps build demo test crash bench reload-load format asan tsan fuzz clean
+.PHONY: help deps build demo test crash sim soak bench state-cost reload-load format asan tsan fuzz clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -46,10 +48,22 @@ crash: deps  ## kill the daemon CRASH_KILLS (200) times against a real broker an
 	$(call configure_and_build,release,vigil_tests_crash)
 	@VIGIL_CRASH_KILLS=$(CRASH_KILLS) VIGIL_BINARY=build/vigil build/tests/vigil_tests_crash
 
+sim: deps  ## run the whole job in SIM_SEEDS (500) simulated worlds and compare it with a plain model
+	$(call configure_and_build,release,vigil_tests_sim)
+	@VIGIL_SIM_SEEDS=$(SIM_SEEDS) build/tests/vigil_tests_sim
+
+soak: deps  ## run the daemon at full speed for SOAK_MINUTES (20): memory and state must level off
+	$(call configure_and_build,release,vigil vigil_tests_soak)
+	@VIGIL_SOAK_SECONDS=$$((60 * $(SOAK_MINUTES))) VIGIL_BINARY=build/vigil build/tests/vigil_tests_soak
+
 bench: deps  ## build and run the benchmarks
 	$(call configure_and_build,release,all)
 	$(call say,running bench/run)
 	@bench/run
+
+state-cost: deps  ## what durable state costs: CPU, pauses, taking it back, its size on disk
+	$(call configure_and_build,release,vigil_bench_state)
+	@build/bench/vigil_bench_state
 
 reload-load: deps  ## 50 reloads at 200,000 events a second, against a real broker
 	$(call configure_and_build,release,vigil vigil_tests_integration)
