@@ -8,6 +8,8 @@ TEST_JOBS ?= 2
 FUZZ_SECONDS ?= 60
 CRASH_KILLS ?= 200
 CUT_SECONDS ?= 60
+SIM_SEEDS ?= 500
+SOAK_MINUTES ?= 20
 
 say = @printf '== %s\n' "$(1)"
 # $(call configure_and_build,PRESET,TARGET)
@@ -23,7 +25,7 @@ $(call say,testing preset $(1))
 @ctest --preset $(1) --output-on-failure --no-label-summary --parallel $(TEST_JOBS)
 endef
 
-.PHONY: help deps build demo test crash cut bench reload-load format asan tsan fuzz clean
+.PHONY: help deps build demo test crash cut sim soak bench state-cost reload-load format asan tsan fuzz clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -53,10 +55,22 @@ cut: deps  ## cut the network to a real broker for CUT_SECONDS (60) and compare 
 	@VIGIL_BINARY=build/vigil VIGIL_CUT_SECONDS=$(CUT_SECONDS) \
 	  build/tests/vigil_tests_integration 'State: a network*'
 
+sim: deps  ## run the whole job in SIM_SEEDS (500) simulated worlds and compare it with a plain model
+	$(call configure_and_build,release,vigil_tests_sim)
+	@VIGIL_SIM_SEEDS=$(SIM_SEEDS) build/tests/vigil_tests_sim
+
+soak: deps  ## run the daemon at full speed for SOAK_MINUTES (20): memory and state must level off
+	$(call configure_and_build,release,vigil vigil_tests_soak)
+	@VIGIL_SOAK_SECONDS=$$((60 * $(SOAK_MINUTES))) VIGIL_BINARY=build/vigil build/tests/vigil_tests_soak
+
 bench: deps  ## build and run the benchmarks
 	$(call configure_and_build,release,all)
 	$(call say,running bench/run)
 	@bench/run
+
+state-cost: deps  ## what durable state costs: CPU, pauses, taking it back, its size on disk
+	$(call configure_and_build,release,vigil_bench_state)
+	@build/bench/vigil_bench_state
 
 reload-load: deps  ## 50 reloads at 200,000 events a second, against a real broker
 	$(call configure_and_build,release,vigil vigil_tests_integration)
