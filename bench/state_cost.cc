@@ -357,7 +357,8 @@ class Job {
     options->make_packer = daemon::MakeChunkPackers(kSeed);
     if (state_->found().number == 0) return;
     std::vector<std::string> given_up;
-    StatusOr<cep::JobResume> resume = daemon::MakeResume(state_->found(), {"s"}, false, &given_up);
+    StatusOr<cep::JobResume> resume =
+        daemon::MakeResume(state_->found(), {}, {"s"}, false, &given_up);
     OrDie(resume.status());
     auto restorer = state_->log().MakeRestorer();
     OrDie(restorer.status());
