@@ -202,10 +202,10 @@ rules:
     return std::make_unique<Daemon>(
         "name: " + job + "\nrules: [" + dir.Path("rules.yaml") +
         "]\nschema: " + dir.Path("schema.yaml") + "\nsources:\n  s:\n    kafka: { brokers: \"" +
-        broker->address() + "\", topics: [" + topic + "], properties: { " +
-        "topic.metadata.refresh.interval.ms: 1000 }" + source_more + " }\n    watermark: { " +
-        "bounded: 100ms, idle_after: 2s" + more + " }\noutputs:\n" +
-        (outputs.empty() ? "  alerts: [{ file: alerts.jsonl }]\n" : outputs) +
+        (address.empty() ? broker->address() : address) + "\", topics: [" + topic +
+        "], properties: { topic.metadata.refresh.interval.ms: 1000" + properties + " }" +
+        source_more + " }\n    watermark: { " + "bounded: 100ms, idle_after: 2s" + more +
+        " }\noutputs:\n" + (outputs.empty() ? "  alerts: [{ file: alerts.jsonl }]\n" : outputs) +
         "  late: [{ file: late.jsonl }]\n  errors: [{ file: errors.jsonl }]\n"
         "  audit: [{ file: audit.jsonl }]\n" +
         top);
@@ -216,7 +216,9 @@ rules:
   std::string job;
   int partitions;
   std::string more;
-  std::string top;  // further lines of the configuration
+  std::string top;         // further lines of the configuration
+  std::string address;     // if not the broker's usual one
+  std::string properties;  // further ones of librdkafka
   int64_t produced = 0;
   TempDir dir;
 };
@@ -819,6 +821,44 @@ TEST_CASE("Run: a registry that is down at the start and again while it runs cos
   CHECK(totals.at("waiting") == 1);
   CHECK(daemon->File("errors.jsonl").empty());
   CHECK(daemon->File("late.jsonl").empty());
+}
+
+TEST_CASE("Run: a broker that wants TLS and a password, for reading and for writing",
+          "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Small small(broker, "secure", 2);
+  const std::string alerts = broker->CreateTopic("secure-alerts", 1);
+  small.address = broker->secure_address();
+  const auto use = [&](const std::string& password, const std::string& certificate) {
+    small.properties = ", security.protocol: sasl_ssl, sasl.mechanisms: PLAIN, sasl.username: " +
+                       ("vigil, sasl.password: " + password) + ", ssl.ca.location: " + certificate;
+  };
+  small.Pairs(5, 1000);
+  use("secret", broker->certificate());
+  const std::string outputs = "  alerts: [{ kafka: { topic: " + alerts + " } }]\n";
+  const auto daemon = small.Start(", stop: end", outputs);
+  const int code = daemon->process->Wait(60);
+  INFO(daemon->Log());
+  REQUIRE(code == 0);
+  CheckLedger(Totals(daemon->Log()), small.produced);
+  CHECK(broker->Consume(alerts).size() == 10);
+
+  // What is wrong is said, and tried again until somebody mends it.
+  const auto is_told = [&](const std::string& what) {
+    const auto refused = small.Start("", outputs);
+    CHECK(WaitFor(60, [&] { return refused->Log().find(what) != std::string::npos; }));
+    INFO(refused->Log());
+    CHECK(refused->Log().find("secret") == std::string::npos);
+    refused->process->Signal(SIGTERM);
+    CHECK(refused->process->Wait(40) >= 0);
+  };
+  use("wrong-secret", broker->certificate());
+  is_told("Authentication failed");
+  const std::string other = small.dir.Path("other.crt");
+  testing::WriteCertificate(other, small.dir.Path("other.key"), 7);
+  use("secret", other);
+  is_told("certificate verify failed");
 }
 
 TEST_CASE("Run: a bounded run of a topic that is not there is an error", "[integration]") {

@@ -10,6 +10,8 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "tests/support/certificate.h"
+
 namespace vigil::testing {
 namespace {
 
@@ -78,14 +80,17 @@ bool Broker::Up() {
     std::printf("skipped: no Kafka broker: kcat is not installed\n");
     return false;
   }
-  const ProcessResult up = RunProcess({kScript, "up", dir_.Path("broker")});
+  WriteCertificate(certificate(), dir_.Path("broker.key"), 1);
+  const std::string pem =
+      dir_.Write("broker.pem", ReadFile(dir_.Path("broker.key")) + ReadFile(certificate()));
+  const ProcessResult up = RunProcess({kScript, "up", dir_.Path("broker"), pem});
   if (up.exit_code == kNoBroker) {
     std::printf("skipped: %s", up.err.c_str());
     return false;
   }
   Check(up.exit_code == 0, "broker.sh up: " + up.err);
   std::istringstream said(up.out);
-  said >> address_ >> proxy_port_ >> proxied_port_;
+  said >> address_ >> secure_port_ >> proxy_port_ >> proxied_port_;
   Check(!said.fail(), "broker.sh up said: " + up.out);
   return true;
 }

@@ -35,6 +35,10 @@ class Broker {
   std::unique_ptr<TcpProxy> MakeNetwork() const;
   std::string network_address() const { return "127.0.0.1:" + std::to_string(proxy_port_); }
 
+  // Where it wants TLS, with its certificate(), and SASL: PLAIN, user vigil, password secret.
+  std::string secure_address() const { return "127.0.0.1:" + std::to_string(secure_port_); }
+  std::string certificate() const { return dir_.Path("broker.crt"); }
+
   // A topic of a name that no other test has, beginning with `name`.
   std::string CreateTopic(const std::string& name, int partitions);
   // Deletes it and makes another one of the same name.
@@ -66,6 +70,7 @@ class Broker {
 
   TempDir dir_;
   std::string address_;
+  uint16_t secure_port_ = 0;
   uint16_t proxy_port_ = 0;
   uint16_t proxied_port_ = 0;
 };

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # A real Kafka broker (KRaft, one combined node) for tests, on 127.0.0.1 only.
 #   broker.sh fetch            put the jars into the cache (the one step that needs the network)
-#   broker.sh up DIR           format, start and wait until ready; prints HOST:PORT, and a line with two
-#                              ports: clients that find the broker at the first one, of a proxy, are
+#   broker.sh up DIR PEM       format, start and wait until ready; PEM holds a private key and its
+#                              certificate; prints HOST:PORT, a line with the port that wants TLS and
+#                              a password (user vigil, password secret), and a line with two ports: clients that find the broker at the first one, of a proxy, are
 #                              sent to that one; the proxy forwards to the second
 #   broker.sh start DIR        start a stopped broker again on its old data and port
 #   broker.sh kill DIR SIGNAL  signal it; after KILL and TERM wait until it is gone
@@ -77,11 +78,11 @@ start() {
 }
 
 up() {
-  local dir=$1 ports id
+  local dir=$1 pem=$2 ports id
   mkdir -p "$dir"
   dir=$(cd "$dir" && pwd)
   [ ! -e "$dir/server.properties" ] || die "$dir was used before"
-  read -r -a ports <<< "$(free_ports 4)"
+  read -r -a ports <<< "$(free_ports 5)"
   cat > "$dir/log4j2.xml" <<'X'
 <Configuration status="WARN"><Appenders><Console name="c" target="SYSTEM_OUT">
 <PatternLayout pattern="%d{ISO8601} %-5p %c{1} %m%n"/></Console></Appenders>
@@ -90,9 +91,13 @@ X
   cat > "$dir/server.properties" <<X
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:${ports[0]},CONTROLLER://127.0.0.1:${ports[1]},PROXIED://127.0.0.1:${ports[3]}
-advertised.listeners=PLAINTEXT://127.0.0.1:${ports[0]},PROXIED://127.0.0.1:${ports[2]}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:${ports[0]},CONTROLLER://127.0.0.1:${ports[1]},PROXIED://127.0.0.1:${ports[3]},SECURE://127.0.0.1:${ports[4]}
+advertised.listeners=PLAINTEXT://127.0.0.1:${ports[0]},PROXIED://127.0.0.1:${ports[2]},SECURE://127.0.0.1:${ports[4]}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,SECURE:SASL_SSL
+sasl.enabled.mechanisms=PLAIN
+listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_vigil="secret";
+listener.name.secure.ssl.keystore.type=PEM
+listener.name.secure.ssl.keystore.location=$pem
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 controller.quorum.bootstrap.servers=127.0.0.1:${ports[1]}
@@ -117,6 +122,7 @@ X
       > "$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; die "cannot format $dir"; }
   start "$dir"
   echo "127.0.0.1:${ports[0]}"
+  echo "${ports[4]}"
   echo "${ports[2]} ${ports[3]}"
 }
 
@@ -138,7 +144,7 @@ command=${1:-}
 shift
 case $command in
   fetch) fetch ;;
-  up) fetch; up "$1" ;;
+  up) fetch; up "$1" "$(realpath "$2")" ;;
   start) start "$(cd "$1" && pwd)" ;;
   kill)
     kill -"$2" "$(cat "$1/pid")"
