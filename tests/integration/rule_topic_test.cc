@@ -81,6 +81,7 @@ TEST_CASE("Run: rules from a topic are there before the first event, and change 
         .partition = 1,
         .headers = {}}});
   CHECK(log_has("rule=four verdict=new"));
+  CHECK(log_has("rules reloaded"));  // the verdicts come first
   INFO(daemon.Log());
   CHECK(Count(daemon.Log(), "rules reloaded") == 1);
   CHECK(Count(daemon.Log(), "rules refused") == 0);
