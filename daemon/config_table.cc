@@ -358,7 +358,8 @@ std::vector<KeyRow> StateKeys() {
        {.default_text = "1GiB"}},
       {S::kState, "rocksdb", K::kSection, "How RocksDB keeps it.", {.inner = S::kRocksDb}},
       {S::kState, "checkpoints", K::kSection, "Copies to go back to.", {.inner = S::kCheckpoints}},
-      {S::kState, "memory", K::kBytes, "Above it, cold keys are on disk only."},
+      {S::kState, "memory", K::kBytes,
+       "Read, and without effect yet: the size above which cold keys are to be on disk only."},
 
       {S::kCheckpoints, "every", K::kDuration, "Between two checkpoints.", {.default_text = "1m"}},
       {S::kCheckpoints,
