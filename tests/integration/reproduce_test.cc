@@ -204,27 +204,25 @@ state: { path: state, commit_interval: 10ms, checkpoints: { every: 1ms, keep: 10
     Append(b, Events(&random, ts, 300));
   }));
   CHECK(logged("partition joined", 1));
+  const auto all_come_on = [&] {
+    ts += kPart;
+    CHECK(comes_on([&] {
+      for (const std::string& file : {a, b, dir.Path("in-c.jsonl")}) {
+        Append(file, Events(&random, ts, 300));
+      }
+    }));
+  };
   // An event ahead of the clock, which would make all that follow late.
   Append(a, {R"({"ts":32503680000000,"k":"k1","x":1})"});
   CHECK(WaitFor(30, [&] { return Count(daemon.File("errors.jsonl"), "ahead of the clock") == 1; }));
-  ts += kPart;
-  CHECK(comes_on([&] {
-    for (const std::string& file : {a, b, dir.Path("in-c.jsonl")}) {
-      Append(file, Events(&random, ts, 300));
-    }
-  }));
+  all_come_on();
   // Other rules after a restart, which is a change as well.
   daemon.process->Signal(SIGTERM);
   REQUIRE(daemon.process->Wait(30) == 0);
   dir.Write("rules.yaml", kRules);
   daemon.Start();
   REQUIRE(WaitFor(30, [&] { return daemon.IsRunning(); }));
-  ts += kPart;
-  CHECK(comes_on([&] {
-    for (const std::string& file : {a, b, dir.Path("in-c.jsonl")}) {
-      Append(file, Events(&random, ts, 300));
-    }
-  }));
+  all_come_on();
   daemon.process->Signal(SIGTERM);
   REQUIRE(daemon.process->Wait(30) == 0);
 
