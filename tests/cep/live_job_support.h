@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <set>
@@ -19,8 +20,9 @@ class ManualClock : public Clock {
  public:
   int64_t SteadyMs() const override { return now; }
   int64_t WallMs() const override { return wall; }
-  int64_t now = 0;
-  int64_t wall = 1'000'000;
+  // Shards read it to see what takes their time.
+  std::atomic<int64_t> now = 0;
+  std::atomic<int64_t> wall = 1'000'000;
 };
 
 struct Input {

@@ -40,7 +40,8 @@ class FakeTarget : public RuleTarget {
   std::string refused;
   std::string Ids() const {
     std::string ids;
-    for (const auto& rule : rules()->rules->rules) ids += rule.info.id + " ";
+    const std::shared_ptr<const RunningRules> running = rules();
+    for (const auto& rule : running->rules->rules) ids += rule.info.id + " ";
     return ids;
   }
 
