@@ -127,7 +127,7 @@ size_t LikelySize(const Alert& alert) {
   size_t size = 512 + alert.summary.size();
   for (uint32_t i = 0; i < alert.match.event_count; ++i) {
     const CapturedEvent& event = *alert.match.events[i].event;
-    size += event.json.size() + event.partition->place.size() + 32;
+    size += event.json().size() + event.partition->place.size() + 32;
   }
   return size;
 }
@@ -174,7 +174,7 @@ void AlertJson::AppendEvents(const Alert& alert, const RuleText& text, std::stri
   const bool is_full = alert.spec.evidence == Evidence::kFull;
   const auto append = [this, is_full, out](const CapturedEvent& event) {
     if (is_full) {
-      out->append(event.json);  // valid JSON in one line: checked when it was captured
+      out->append(event.json());  // valid JSON in one line: checked when it was captured
     } else {
       AppendUsedFields(event, out);
     }

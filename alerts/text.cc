@@ -91,7 +91,7 @@ void AppendEventLine(std::string_view stage, size_t stage_width, const cep::Capt
   const size_t used = out->size() - begin - 1;
   const uint32_t width = context.text_width;
   const uint32_t room = width > used ? static_cast<uint32_t>(width - used) : 0;
-  AppendPrintable(event.json, std::max(room, kMinEventColumns), out);
+  AppendPrintable(event.json(), std::max(room, kMinEventColumns), out);
 }
 
 }  // namespace

@@ -384,7 +384,7 @@ std::shared_ptr<const JobCounters> LiveEngine::Count(const cep::LiveJob& job) {
     const auto* running = static_cast<const patterns::RunningOperator*>(op);
     running->AddCounters(&counters->by_rule);
     counters->live_keys += running->live_keys();
-    counters->live_nodes += running->live_nodes();
+    counters->live_events += running->live_events();
   }
   counters->load = load_.Measure(job, *rules_, clock_->SteadyUs());
   return counters;

@@ -23,7 +23,7 @@ const cep::Partition* PartitionTable::Get(std::string_view source, std::string_v
     partition.source = source;
     partition.topic = topic;
     partition.number = number;
-    partition.place = partition.source + "/" + partition.topic + "/" + std::to_string(number);
+    partition.place = cep::PlaceOf(partition.source, partition.topic, number);
     found = partitions_.emplace(key_, std::move(partition)).first;
   }
   last_ = &found->second;

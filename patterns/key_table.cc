@@ -41,7 +41,7 @@ KeyEntry* KeyTable::Insert(uint64_t hash, std::string_view key) {
     if (!free_.empty()) PrefetchEntry(free_.back());
   }
   entry->hash = hash;
-  entry->bytes.assign(key.begin(), key.end());
+  entry->bytes.Assign(key);
   Place({hash, entry});
   ++count_;
   return entry;
@@ -67,6 +67,8 @@ void KeyTable::Erase(KeyEntry* entry) {
   SetTag(i, 0);
   entry->blocks.clear();
   entry->stored = kNothingStored;
+  entry->queued_for = kNever;
+  entry->may_wait = 0;
   free_.push_back(entry);
   --count_;
 }

@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <immintrin.h>
 #include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/container/inlined_vector.h>
@@ -27,7 +29,7 @@ namespace vigil::patterns {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 inline constexpr int64_t kNeverSeen = std::numeric_limits<int64_t>::min();
-inline constexpr uint32_t kNothingStored = UINT32_MAX;
+inline constexpr uint32_t kNothingStored = (uint32_t{1} << 30) - 1;
 
 // What few keys need.
 struct RareState {
@@ -35,9 +37,7 @@ struct RareState {
   std::vector<Run> held;
   // The partial matches of a key that has many, in place of BlockState::runs.
   std::unique_ptr<GroupedRuns> grouped;
-  // Of rules with a `ttl`: the time of the key's last event, and for when that is looked at again.
-  int64_t last_seen = kNeverSeen;
-  int64_t looked_at = kNever;
+  int64_t last_seen = kNeverSeen;  // of rules with a `ttl`: the time of the key's last event
 
   bool empty() const { return held.empty() && grouped == nullptr; }
 };
@@ -45,9 +45,9 @@ struct RareState {
 // One key's state for one block of rules.
 struct BlockState {
   int64_t min_due = kNever;  // no run falls due earlier
-  uint32_t block = 0;
-  bool is_dirty = false;  // changed since the last snapshot
-  RunList runs;
+  [[no_unique_address]] RunList runs;
+  uint32_t block : 31 = 0;
+  uint32_t is_dirty : 1 = 0;        // changed since the last snapshot
   std::unique_ptr<RareState> rare;  // null if there is nothing in it
 
   bool empty() const { return runs.empty() && (rare == nullptr || rare->empty()); }
@@ -59,17 +59,57 @@ struct BlockState {
   GroupedRuns* grouped() const { return rare == nullptr ? nullptr : rare->grouped.get(); }
 };
 
-// What most keys need, one partial match for one block of rules, lies in the entry itself.
+// The typed bytes of a key. Up to 16 lie in the object itself.
+class KeyBytes {
+ public:
+  KeyBytes() = default;
+  KeyBytes(KeyBytes&& from) noexcept : bytes_(from.bytes_), size_(std::exchange(from.size_, 0)) {}
+  KeyBytes& operator=(KeyBytes&& from) noexcept {
+    Assign({});
+    bytes_ = from.bytes_;
+    size_ = std::exchange(from.size_, 0);
+    return *this;
+  }
+  ~KeyBytes() { Assign({}); }
+
+  std::string_view view() const { return {is_inline() ? bytes_.here : bytes_.there, size_}; }
+  void Assign(std::string_view key) {
+    if (!is_inline()) delete[] bytes_.there;
+    size_ = static_cast<uint32_t>(key.size());
+    if (!is_inline()) bytes_.there = new char[key.size()];
+    if (!key.empty()) std::memcpy(is_inline() ? bytes_.here : bytes_.there, key.data(), key.size());
+  }
+
+ private:
+  static constexpr uint32_t kInline = 16;
+  bool is_inline() const { return size_ <= kInline; }
+
+  union {
+    char here[kInline];
+    char* there;
+  } bytes_ = {};
+  uint32_t size_ = 0;
+};
+
+// What most keys need, one partial match for one block of rules, lies in the entry itself; what a
+// look at its time needs lies in the first of its two cache lines.
 struct alignas(64) KeyEntry {
-  absl::InlinedVector<BlockState, 1> blocks;
-  absl::InlinedVector<char, 16> bytes;
+  // The next time at which it is looked at; kNever: at none.
+  int64_t queued_for = kNever;
+  // If `may_wait`: when the last of its partial matches falls due.
+  int64_t ends_at = kNever;
   uint64_t hash = 0;
+  [[no_unique_address]] KeyBytes bytes;
   // While snapshots are made: what is stored of the key, in PatternOperator's list; whether it is
   // among those that have changed, which goes on when the entry becomes another key's.
-  uint32_t stored = kNothingStored;
-  bool is_dirty = false;
+  uint32_t stored : 30 = kNothingStored;
+  uint32_t is_dirty : 1 = 0;
+  // Nobody can tell when its partial matches end: those that are due may wait for the key's next
+  // event.
+  uint32_t may_wait : 1 = 0;
+  absl::InlinedVector<BlockState, 1> blocks;
 
-  std::string_view key() const { return {bytes.data(), bytes.size()}; }  // typed bytes
+  std::string_view key() const { return bytes.view(); }  // typed bytes
 
   BlockState* Find(uint32_t block) {
     for (BlockState& state : blocks) {
@@ -85,14 +125,20 @@ class KeyTable {
  public:
   KeyTable() : slots_(1024), tags_(1024 + kMirrored) {}
 
-  void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & Mask()]); }
+  [[gnu::always_inline]] void Prefetch(uint64_t hash) const {
+    __builtin_prefetch(&slots_[hash & Mask()]);
+  }
   // Fetches the entry that a later Find() will most likely compare with; null if there is none. It
   // stays readable: one that is erased has no blocks.
   const KeyEntry* PrefetchEntry(uint64_t hash) const {
-    const Slot& slot = slots_[hash & Mask()];
-    if (slot.hash != hash || slot.entry == nullptr) return nullptr;
-    PrefetchEntry(slot.entry);
-    return slot.entry;
+    for (size_t i = 0; i < kProbed; ++i) {
+      const Slot& slot = slots_[(hash + i) & Mask()];
+      if (slot.entry == nullptr) return nullptr;
+      if (slot.hash != hash) continue;
+      PrefetchEntry(slot.entry);
+      return slot.entry;
+    }
+    return nullptr;
   }
 
   // False if no key has this hash; true if one has, and in one case of a hundred by chance. Reads
@@ -111,7 +157,7 @@ class KeyTable {
     }
   }
 
-  static void PrefetchEntry(const KeyEntry* entry) {
+  [[gnu::always_inline]] static void PrefetchEntry(const KeyEntry* entry) {
     const char* lines = reinterpret_cast<const char*>(entry);
     __builtin_prefetch(lines);
     __builtin_prefetch(lines + 64);
@@ -171,6 +217,8 @@ class KeyTable {
   // Never 0, which says that a slot is empty; other bits than those that place a hash or choose its
   // shard.
   static uint8_t TagOf(uint64_t hash) { return static_cast<uint8_t>(hash >> 32 | 0x80); }
+
+  static constexpr size_t kProbed = 8;  // places that PrefetchEntry() looks at
 
   // So many tags from the table's start stand at its end again, for MayContain().
   static constexpr size_t kMirrored = 16;

@@ -2,8 +2,10 @@
 
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <new>
 
+#include "cep/base/check.h"
 #include "cep/base/encoding.h"
 
 namespace vigil::patterns {
@@ -23,6 +25,9 @@ bool LiesIn(const Value& v, std::string_view json) {
   const std::less_equal<const char*> before;
   return HasText(v) && before(json.data(), v.s) && before(v.s + v.size, json.data() + json.size());
 }
+
+// Whether it is whole in itself.
+bool IsPlain(const Value& v) { return v.tag <= ValueTag::kDouble && v.tag != ValueTag::kError; }
 
 size_t Aligned(size_t size) { return (size + 15) & ~size_t{15}; }
 
@@ -67,24 +72,22 @@ Value DeepCopy(Value v, char** to) {
 
 }  // namespace
 
-MatchStore::~MatchStore() {
-  for (const EventSlot& slot : events_) {
-    if (slot.refs > 0) memory_.Free(slot.event, slot.size);
-  }
-}
-
 uint32_t MatchStore::AddNode(uint32_t event, uint32_t parent, uint32_t stage) {
+  if (parent == kNoNode && stage < kMostStage && event >> kStageShift == 0) {
+    return kSingle | stage << kStageShift | event;
+  }
   uint32_t id;
   if (free_nodes_.empty()) {
     id = static_cast<uint32_t>(nodes_.size());
+    CEP_CHECK(!IsSingle(id));
     nodes_.emplace_back();
   } else {
     id = free_nodes_.back();
     free_nodes_.pop_back();
   }
-  ++events_[event].refs;
+  Keep(event);
   Ref(parent);
-  const uint16_t before = parent == kNoNode ? 0 : nodes_[parent].length;
+  const uint16_t before = parent == kNoNode ? 0 : node(parent).length;
   const auto length = static_cast<uint16_t>(before == UINT16_MAX ? before : before + 1);
   nodes_[id] = {event, parent, 0, static_cast<uint16_t>(stage), length};
   return id;
@@ -92,6 +95,7 @@ uint32_t MatchStore::AddNode(uint32_t event, uint32_t parent, uint32_t stage) {
 
 void MatchStore::Unref(uint32_t id) {
   while (id != kNoNode) {
+    if (IsSingle(id)) return Release(EventOfSingle(id));
     PathNode& node = nodes_[id];
     if (--node.refs > 0) return;
     Release(node.event);
@@ -100,13 +104,32 @@ void MatchStore::Unref(uint32_t id) {
   }
 }
 
-void MatchStore::Release(uint32_t event) {
-  if (event == kNoEvent) return;
-  EventSlot& slot = events_[event];
-  if (--slot.refs > 0) return;
-  memory_.Free(slot.event, slot.size);
-  event_bytes_ -= slot.size;
-  free_events_.push_back(event);
+void MatchStore::Release(uint32_t id) {
+  if (id == kNoEvent) return;
+  StoredEvent& event = Stored(id);
+  if (--event.refs > 0) return;
+  event_bytes_ -= event.size;
+  --live_events_;
+  memory_.Free(id, event.size);
+}
+
+uint32_t MatchStore::NewEvent(size_t size) {
+  const uint32_t id = memory_.Allocate(size);
+  auto* event = new (memory_.At(id)) StoredEvent();
+  event->size = static_cast<uint32_t>(size);
+  event_bytes_ += size;
+  ++live_events_;
+  return id;
+}
+
+void MatchStore::UseLayout(const std::shared_ptr<const cep::Layout>& layout) {
+  layout_ = layout;
+  kept_.clear();
+  const std::vector<cep::Slot>& slots = layout->slots();
+  for (uint32_t s = 0; s < slots.size(); ++s) {
+    if (slots[s].is_kept) kept_.push_back(s);
+  }
+  values_.assign(kept_.empty() ? 0 : kept_.back() + 1, Value());
 }
 
 uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why) {
@@ -117,71 +140,59 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
     if (!ref.batch->RendererOf(ref.row)->AppendJson(json, &json_, why)) return kNoEvent;
     json = json_;
   }
-  const std::vector<cep::Slot>& slots = rows.layout->slots();
-  uint32_t kept = 0;  // values to keep, up to the last slot that is
-  size_t size = Aligned(sizeof(CapturedEvent)) + Aligned(json.size());
-  for (uint32_t s = 0; s < slots.size(); ++s) {
-    if (!slots[s].is_kept) continue;
-    kept = s + 1;
-    const Value value = rows.columns[s].Get(row);
-    if (!LiesIn(value, json)) size += DeepSize(value);
+  if (rows.layout != layout_) UseLayout(rows.layout);
+  const size_t values_size = values_.size() * sizeof(Value);
+  size_t size = sizeof(StoredEvent) + values_size + Aligned(json.size());
+  for (const uint32_t slot : kept_) {
+    const Value value = rows.columns[slot].Get(row);
+    values_[slot] = value;
+    if (IsPlain(value) || LiesIn(value, json)) continue;
+    size += DeepSize(value);
   }
-  size += Aligned(kept * sizeof(Value));
-  char* memory = static_cast<char*>(memory_.Allocate(size));
-  auto* event = new (memory) CapturedEvent();
-  auto* values = reinterpret_cast<Value*>(memory + Aligned(sizeof(CapturedEvent)));
-  char* copy = reinterpret_cast<char*>(values) + Aligned(kept * sizeof(Value));
-  std::memcpy(copy, json.data(), json.size());
+  const uint32_t id = NewEvent(size);
+  StoredEvent* event = &Stored(id);
+  auto* values = reinterpret_cast<Value*>(event + 1);
+  char* copy = reinterpret_cast<char*>(values) + values_size;
   char* to = copy + Aligned(json.size());
-  for (uint32_t s = 0; s < kept; ++s) {
-    Value value = slots[s].is_kept ? rows.columns[s].Get(row) : Value();
+  std::memcpy(copy, json.data(), json.size());
+  std::uninitialized_copy(values_.begin(), values_.end(), values);
+  for (const uint32_t slot : kept_) {
+    Value& value = values[slot];
+    if (IsPlain(value)) continue;
     if (LiesIn(value, json)) {
       value.s = copy + (value.s - json.data());
     } else {
       value = DeepCopy(value, &to);
     }
-    new (&values[s]) Value(value);
   }
-  event->json = {copy, json.size()};
+  event->set_json({copy, json.size()});
   event->values = values;
-  event->value_count = kept;
+  event->value_count = static_cast<uint32_t>(values_.size());
   event->ts = rows.ts[row];
   event->seq = kFirstSequence + rows.first_sequence + row;
   event->partition = ref.batch->partitions[ref.row];
   event->offset = ref.batch->offsets[ref.row];
-  return AddEvent(event, size);
-}
-
-uint32_t MatchStore::AddEvent(CapturedEvent* event, size_t size) {
-  event_bytes_ += size;
-  uint32_t id;
-  if (free_events_.empty()) {
-    id = static_cast<uint32_t>(events_.size());
-    events_.emplace_back();
-  } else {
-    id = free_events_.back();
-    free_events_.pop_back();
-  }
-  events_[id] = {event, 1, static_cast<uint32_t>(size)};
   return id;
 }
 
 uint32_t MatchStore::Adopt(const CapturedEvent& from) {
-  size_t size = Aligned(sizeof(CapturedEvent)) + Aligned(from.json.size()) +
-                Aligned(from.value_count * sizeof(Value));
+  const std::string_view json = from.json();
+  size_t size =
+      sizeof(StoredEvent) + Aligned(json.size()) + Aligned(from.value_count * sizeof(Value));
   for (uint32_t s = 0; s < from.value_count; ++s) size += DeepSize(from.values[s]);
-  char* memory = static_cast<char*>(memory_.Allocate(size));
-  auto* event = new (memory) CapturedEvent(from);
-  char* to = memory + Aligned(sizeof(CapturedEvent));
-  auto* values = reinterpret_cast<Value*>(to);
+  const uint32_t id = NewEvent(size);
+  StoredEvent& event = Stored(id);
+  static_cast<CapturedEvent&>(event) = from;
+  auto* values = reinterpret_cast<Value*>(&event + 1);
+  char* to = reinterpret_cast<char*>(values);
   to += Aligned(from.value_count * sizeof(Value));
   for (uint32_t s = 0; s < from.value_count; ++s) {
     new (&values[s]) Value(DeepCopy(from.values[s], &to));
   }
-  if (!from.json.empty()) std::memcpy(to, from.json.data(), from.json.size());
-  event->json = {to, from.json.size()};
-  event->values = values;
-  return AddEvent(event, size);
+  if (!json.empty()) std::memcpy(to, json.data(), json.size());
+  event.set_json({to, json.size()});
+  event.values = values;
+  return id;
 }
 
 const cep::Partition* MatchStore::Intern(const cep::Partition& partition) {

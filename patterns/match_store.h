@@ -2,9 +2,9 @@
 // themselves.
 //
 // A path is a chain of nodes from the latest event to the first; matches that share a beginning
-// share its nodes. Nodes and events are reference-counted through small tables, so that dropping a
-// partial match does not touch the memory of its events, which by then is out of the cache. Thread
-// safety: none; one shard's thread owns a store.
+// share its nodes. Nodes and events are reference-counted. Most partial matches hold one event and
+// need no node: the path's name says which event it is, of which stage. Thread safety: none; one
+// shard's thread owns a store.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ struct Run {
   // What its state compares the current event with (StageComparison), encoded: so that most partial
   // matches that an event leaves alone can be told without a look at their events.
   uint64_t operands[kRunOperands] = {};
-  uint32_t node = kNoNode;  // its path
+  uint32_t node = kNoNode;  // the last one of its path
   uint16_t state = 0;
   uint16_t known = 0;  // the operands that are set, a bit each
   // Of a match that time has completed: operands[0] is when.
@@ -54,33 +54,59 @@ struct PathNode {
 };
 static_assert(sizeof(PathNode) == 16);
 
+// An event with what its memory is managed by; values and texts follow.
+struct StoredEvent : cep::CapturedEvent {
+  uint32_t refs = 1;
+  uint32_t size = 0;  // bytes, of all that belongs to it
+};
+static_assert(sizeof(StoredEvent) == 64);
+
 class MatchStore {
  public:
   MatchStore() = default;
   MatchStore(const MatchStore&) = delete;
   MatchStore& operator=(const MatchStore&) = delete;
-  ~MatchStore();
 
-  // A node for `event` after `parent`, with no references yet; takes references to both.
+  // A node for `event` after `parent`, with no references yet, which must get one; takes references
+  // to both.
   uint32_t AddNode(uint32_t event, uint32_t parent, uint32_t stage);
   void Ref(uint32_t node) {
-    if (node != kNoNode) ++nodes_[node].refs;
+    if (node == kNoNode) return;
+    if (IsSingle(node)) {
+      ++Stored(EventOfSingle(node)).refs;
+    } else {
+      ++nodes_[node].refs;
+    }
   }
   // Drops a reference; frees what nothing refers to any more. O(nodes freed).
   void Unref(uint32_t node);
-  const PathNode& node(uint32_t id) const { return nodes_[id]; }
-  void PrefetchNode(uint32_t node) const {
-    if (node != kNoNode) __builtin_prefetch(&nodes_[node], 1);
+  PathNode node(uint32_t id) const {
+    if (!IsSingle(id)) return nodes_[id];
+    return {EventOfSingle(id), kNoNode, 0, static_cast<uint16_t>(id >> kStageShift & kMostStage),
+            1};
   }
-  // Reads the node: after PrefetchNode().
-  void PrefetchEvent(uint32_t node) const {
-    if (node != kNoNode) __builtin_prefetch(&events_[nodes_[node].event], 1);
+  // What a look at the node, and dropping it, will touch first. Always inline: GCC takes a function
+  // that only prefetches for one without effect and drops its calls.
+  [[gnu::always_inline]] void PrefetchNode(uint32_t node) const { PrefetchNode(node, 64); }
+  // ... whose event's first `bytes` will be used again at once.
+  [[gnu::always_inline]] void PrefetchNode(uint32_t node, size_t bytes) const {
+    if (node == kNoNode) return;
+    if (IsSingle(node)) {
+      const char* event = memory_.At(EventOfSingle(node));
+      for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(event + at, 1);
+    } else {
+      __builtin_prefetch(&nodes_[node], 1);
+    }
   }
-  const cep::CapturedEvent& EventOf(const PathNode& node) const {
-    return *events_[node.event].event;
+  // ... and then: after PrefetchNode().
+  [[gnu::always_inline]] void PrefetchEvent(uint32_t node) const {
+    if (node != kNoNode && !IsSingle(node)) {
+      __builtin_prefetch(memory_.At(nodes_[node].event), 1);
+    }
   }
+  const cep::CapturedEvent& EventOf(const PathNode& node) const { return Stored(node.event); }
   // The event time of the run's last event; it has one.
-  int64_t LastTime(const Run& run) const { return EventOf(nodes_[run.node]).ts; }
+  int64_t LastTime(const Run& run) const { return EventOf(node(run.node)).ts; }
 
   // Bytes of the events that are held.
   size_t event_bytes() const { return event_bytes_; }
@@ -94,37 +120,45 @@ class MatchStore {
   // A partition with these names that lives as long as the store.
   const cep::Partition* Intern(const cep::Partition& partition);
   // Gives an event from storage another number below kFirstSequence.
-  void SetSequence(uint32_t event, uint64_t seq) { events_[event].event->seq = seq; }
+  void SetSequence(uint32_t event, uint64_t seq) { Stored(event).seq = seq; }
   // Adds a reference.
-  void Keep(uint32_t event) { ++events_[event].refs; }
+  void Keep(uint32_t event) { ++Stored(event).refs; }
   // Drops a reference; kNoEvent is fine.
   void Release(uint32_t event);
-  const cep::CapturedEvent& event(uint32_t id) const { return *events_[id].event; }
+  const cep::CapturedEvent& event(uint32_t id) const { return Stored(id); }
 
   // Memory for lists of runs; outlives them.
   BlockAllocator* memory() { return &memory_; }
 
-  // All nodes and events, with those that are free: their ids are below.
-  size_t node_count() const { return nodes_.size(); }
-  size_t event_count() const { return events_.size(); }
-  size_t live_nodes() const { return nodes_.size() - free_nodes_.size(); }
+  // Events that are held.
+  size_t live_events() const { return live_events_; }
 
  private:
-  uint32_t AddEvent(cep::CapturedEvent* event, size_t size);
+  // A path of one event is named by the event, as far as that is among the first 8 GiB and of one
+  // of the first stages.
+  static constexpr uint32_t kSingle = uint32_t{1} << 31;
+  static constexpr uint32_t kStageShift = 29;
+  static constexpr uint32_t kMostStage = 3;  // of which no single path is: kNoNode would look so
+  static bool IsSingle(uint32_t node) { return (node & kSingle) != 0; }
+  static uint32_t EventOfSingle(uint32_t node) { return node & ((uint32_t{1} << kStageShift) - 1); }
 
-  struct EventSlot {
-    cep::CapturedEvent* event = nullptr;
-    uint32_t refs = 0;
-    uint32_t size = 0;
-  };
+  StoredEvent& Stored(uint32_t event) const {
+    return *reinterpret_cast<StoredEvent*>(memory_.At(event));
+  }
+  // Makes an event at the beginning of a new block of `size` bytes, with one reference.
+  uint32_t NewEvent(size_t size);
+  void UseLayout(const std::shared_ptr<const cep::Layout>& layout);
 
   std::vector<PathNode, LargeAllocator<PathNode>> nodes_;
   std::vector<uint32_t> free_nodes_;
-  std::vector<EventSlot, LargeAllocator<EventSlot>> events_;
-  std::vector<uint32_t> free_events_;
-  BlockAllocator memory_;  // of the events and the lists of runs
+  BlockAllocator memory_;  // of the events, by their names, and the lists of runs
+  size_t live_events_ = 0;
   size_t event_bytes_ = 0;
-  std::string json_;  // scratch of Capture()
+  // Of Capture(): the rows' layout, its slots that are kept, scratch.
+  std::shared_ptr<const cep::Layout> layout_;
+  std::vector<uint32_t> kept_;
+  std::vector<cep::Value> values_;
+  std::string json_;
   // Partitions of events that came back from storage; a source's own are its.
   std::map<std::string, std::unique_ptr<cep::Partition>> partitions_;
 };

@@ -20,6 +20,20 @@ int64_t SaturatingAdd(int64_t a, int64_t b) {
   return __builtin_add_overflow(a, b, &sum) ? kNever : sum;
 }
 
+// Up to kShortText bytes, the first one lowest.
+uint64_t LoadShort(const char* text, uint32_t size) {
+  const auto at = [text](uint32_t i) { return uint64_t{static_cast<uint8_t>(text[i])}; };
+  if (size >= 4) {
+    uint32_t first;
+    uint32_t last;
+    std::memcpy(&first, text, 4);
+    std::memcpy(&last, text + size - 4, 4);
+    return first | uint64_t{last} << (8 * (size - 4));
+  }
+  if (size == 0) return 0;
+  return at(0) | at(size / 2) << (8 * (size / 2)) | at(size - 1) << (8 * (size - 1));
+}
+
 // Takes the rules off all matches that began before `seq` (or at it).
 template <typename List>
 void Prune(uint64_t seq, bool inclusive, uint64_t rules, List* runs) {
@@ -83,7 +97,12 @@ Matcher::Matcher(const RuleBlock& block, const PredicateSet& predicates,
       emitted_(block.rules.size()),
       evidence_(block.rules.size()),
       stages_(block.program.stage_count) {
-  for (const State& state : block.program.states) has_step_within_ |= state.step_within > 0;
+  bool has_pending = false;
+  for (const State& state : block.program.states) {
+    has_step_within_ |= state.step_within > 0;
+    has_pending |= state.kind == StateKind::kPending;
+  }
+  ends_silently_ = !block.emit_timeouts && !has_pending && !has_step_within_ && !has_ttl();
   has_due_ = block.program.within > 0 || has_step_within_;
   ClassifyStates();
   FindPlainStart();
@@ -124,6 +143,7 @@ void Matcher::FindPlainStart() {
     take = &edge;
   }
   if (take == nullptr || program.formulas[take->formula].op != Formula::Op::kLeaf) return;
+  if (block_.limits.events_per_match == 0) return;
   const State& target = program.states[take->target];
   if (target.kind != StateKind::kNormal) return;
   for (const Edge& edge : target.edges) {
@@ -218,7 +238,6 @@ void Matcher::Split(BlockState* from, std::vector<BlockState>* states) {
     for (const Run& run : from->runs) to.runs.push_back(share(run), store_->memory());
     if (from->rare == nullptr) continue;
     to.Rare().last_seen = from->rare->last_seen;
-    to.rare->looked_at = from->rare->looked_at;
     for (const Run& run : from->rare->held) to.rare->held.push_back(share(run));
   }
   for (const Run& run : from->runs) store_->Unref(run.node);
@@ -365,7 +384,7 @@ void Matcher::FillStages(const Run& run) {
     stage.events = end;  // moved down to its first event below
   }
   for (uint32_t n = run.node; n != kNoNode; n = store_->node(n).parent) {
-    const PathNode& node = store_->node(n);
+    const PathNode node = store_->node(n);
     auto** place = const_cast<const cep::CapturedEvent**>(--stages_[node.stage].events);
     *place = &store_->EventOf(node);
   }
@@ -555,8 +574,7 @@ Matcher::Operand Matcher::OperandOf(const cep::Value& value, cep::ColumnKind kin
       operand.is_known = value.tag == cep::ValueTag::kString;
       if (!operand.is_known) break;
       if (value.size <= kShortText) {
-        std::memcpy(&operand.bits, value.s, value.size);
-        operand.bits |= uint64_t{value.size} << 56;
+        operand.bits = LoadShort(value.s, value.size) | uint64_t{value.size} << 56;
       } else {
         operand.bits = Hash64(value.text()) | uint64_t{0xFF} << 56;
       }
@@ -568,7 +586,7 @@ Matcher::Operand Matcher::OperandOf(const cep::Value& value, cep::ColumnKind kin
 }
 
 // Whether the comparison of the row with a run's operand is known to be false.
-bool Matcher::IsFalse(const Comparison& comparison, uint64_t operand) {
+inline bool Matcher::IsFalse(const Comparison& comparison, uint64_t operand) {
   const uint64_t row = comparison.row.bits;
   const cep::CompareOp op = comparison.what.op;
   if (comparison.what.kind == cep::ColumnKind::kString) {
@@ -601,12 +619,22 @@ bool Matcher::IsFalse(const Comparison& comparison, uint64_t operand) {
   return fails(std::bit_cast<double>(row), std::bit_cast<double>(operand));
 }
 
-void Matcher::LoadRowOperands(uint32_t state) {
-  StateRows& rows = state_rows_[state];
-  rows.loaded_for = context_->seq;
-  for (Comparison& comparison : rows.comparisons) {
+// What the row does to the runs of a state, as far as that is plain.
+void Matcher::Judge(StateRows* rows) const {
+  rows->judged_for = context_->seq;
+  const uint32_t row = context_->row;
+  if (rows->unmatched == Outcome::kStep || rows->possible.Test(row)) {
+    rows->judgement = Judgement::kStep;
+    return;
+  }
+  if (rows->compared_leaf < 0 || !rows->compared_possible.Test(row)) {
+    rows->judgement = rows->unmatched == Outcome::kStays ? Judgement::kStay : Judgement::kDie;
+    return;
+  }
+  rows->judgement = Judgement::kCompare;
+  for (Comparison& comparison : rows->comparisons) {
     const cep::Column& column = context_->rows->columns[comparison.what.slot];
-    comparison.row = OperandOf(column.Get(context_->row), comparison.what.kind);
+    comparison.row = OperandOf(column.Get(row), comparison.what.kind);
   }
 }
 
@@ -628,12 +656,20 @@ void Matcher::FillOperands(Run* run) {
 }
 
 // What the event does to the run, as far as that is plain.
-Matcher::Outcome Matcher::OutcomeFor(const Run& run) {
+inline Matcher::Outcome Matcher::OutcomeFor(const Run& run) {
   if (state_rows_.empty()) return Outcome::kStep;
   StateRows& rows = state_rows_[run.state];
-  if (rows.unmatched == Outcome::kStep || rows.possible.Test(context_->row)) return Outcome::kStep;
-  if (rows.compared_leaf < 0 || !rows.compared_possible.Test(context_->row)) return rows.unmatched;
-  if (rows.loaded_for != context_->seq) LoadRowOperands(run.state);
+  if (rows.judged_for != context_->seq) Judge(&rows);
+  switch (rows.judgement) {
+    case Judgement::kStay:
+      return Outcome::kStays;
+    case Judgement::kDie:
+      return Outcome::kDies;
+    case Judgement::kStep:
+      return Outcome::kStep;
+    case Judgement::kCompare:
+      break;
+  }
   for (size_t i = 0; i < rows.comparisons.size(); ++i) {
     const Comparison& comparison = rows.comparisons[i];
     if (comparison.row.is_known && (run.known >> i & 1) != 0 &&
@@ -644,39 +680,82 @@ Matcher::Outcome Matcher::OutcomeFor(const Run& run) {
   return Outcome::kStep;
 }
 
-// Adds the match that starts with the event, if one does.
-void Matcher::Start() {
+// The match that starts with the event, where starts are plain; of no rule if none does.
+Run Matcher::PlainStartRun() {
   Run start;
   start.rules = live_;
-  start.state = static_cast<uint16_t>(block_.program.start);
-  if (!has_plain_start_) return Step(start, true);
-  ++run_epoch_;
-  start.rules = LeafYes(plain_start_.leaf, start);
-  if (start.rules == 0) return;
+  const LeafPredicate& leaf = block_.leaves[plain_start_.leaf];
+  const bool holds_for_all = leaf.kind == LeafPredicate::Kind::kShared &&
+                             leaf.correlated == nullptr && !refuses_ &&
+                             (context_->variants >> leaf.variant & 1) != 0 &&
+                             results_.of(leaf.shared).yes.Test(context_->row);
+  if (!holds_for_all) {
+    ++run_epoch_;
+    start.rules = LeafYes(plain_start_.leaf, start);
+  }
   start.state = static_cast<uint16_t>(plain_start_.target);
   start.start_ts = context_->ts;
   start.start_seq = context_->seq;
-  children_.push_back({start, true, false, takes_++, plain_start_.stage});
+  return start;
 }
 
-void Matcher::StepAll(const Run* runs, uint32_t size) {
+// Adds the match that starts with the event, if one does.
+void Matcher::Start() {
+  if (has_plain_start_) {
+    const Run start = PlainStartRun();
+    if (start.rules != 0) children_.push_back({start, true, false, takes_++, plain_start_.stage});
+    return;
+  }
+  Run start;
+  start.rules = live_;
+  start.state = static_cast<uint16_t>(block_.program.start);
+  Step(start, true);
+}
+
+// What Start(), Commit() and so on come to where a plain start is all that happens.
+void Matcher::StartAlone(BlockState* state) {
+  Run start = PlainStartRun();
+  if (start.rules == 0 || !CaptureFor(start.rules)) return;
+  start.node = store_->AddNode(context_->captured, kNoNode, plain_start_.stage);
+  store_->Ref(start.node);
+  if (!state_rows_.empty()) {
+    const cep::CapturedEvent& event = store_->event(context_->captured);
+    const std::vector<Comparison>& comparisons = state_rows_[start.state].comparisons;
+    for (size_t i = 0; i < comparisons.size(); ++i) {
+      const cep::StageComparison& what = comparisons[i].what;
+      if (what.stage != plain_start_.stage) continue;
+      const Operand operand = OperandOf(event.Get(what.stage_slot), what.kind);
+      start.operands[i] = operand.bits;
+      start.known |= static_cast<uint16_t>(operand.is_known) << i;
+    }
+  }
+  state->runs.push_back(start, store_->memory());
+  has_changed_ = true;
+  // The first to start is the first to fall due.
+  if (state->runs.size() == 1 || has_step_within_) UpdateDue(state);
+  if (state->runs.size() > block_.limits.partial_matches_per_key) EnforceRunLimits(state);
+}
+
+void Matcher::StepRuns(const Run* runs, uint32_t size) {
   changes_.clear();
   children_.clear();
   takes_ = 0;
   for (LeafCache& cache : cache_) cache.has_unary = false;
-  const auto note_change = [&](uint32_t place) {
-    changes_.push_back({place, static_cast<uint32_t>(children_.size())});
-  };
   for (uint32_t i = 0; i < size; ++i) {
     const Outcome outcome = OutcomeFor(runs[i]);
     if (outcome == Outcome::kStays) continue;
     if (outcome == Outcome::kStep) Step(runs[i], false);
-    note_change(i);
+    changes_.push_back({i, static_cast<uint32_t>(children_.size())});
   }
-  if (start_rows_.Test(context_->row) && live_ != 0) {
-    const size_t before = children_.size();
-    Start();
-    if (children_.size() > before) note_change(size);
+}
+
+// Adds what starts with the event, behind `size` runs that have been stepped.
+void Matcher::AddStart(uint32_t size) {
+  if (!MayStart()) return;
+  const size_t before = children_.size();
+  Start();
+  if (children_.size() > before) {
+    changes_.push_back({size, static_cast<uint32_t>(children_.size())});
   }
 }
 
@@ -687,7 +766,11 @@ bool Matcher::CaptureIfTaken() {
   for (const Child& child : children_) {
     if (child.took) wanted |= child.run.rules;
   }
-  if (wanted == 0 || context_->captured != kNoEvent) return true;
+  return wanted == 0 || CaptureFor(wanted);
+}
+
+bool Matcher::CaptureFor(uint64_t wanted) {
+  if (context_->captured != kNoEvent) return true;
   if (!context_->is_invalid) {
     context_->captured = store_->Capture(*context_->rows, context_->row, &context_->why_invalid);
     if (context_->captured != kNoEvent) return true;
@@ -850,31 +933,46 @@ void Matcher::CountDroppedHere(Limit limit, uint64_t rules, uint64_t count) {
                context_->ts);
 }
 
-bool Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* state,
+void Matcher::ProcessRow(RowContext* context, std::string_view key, BlockState* state,
                          cep::MatchSink* out) {
   context_ = context;
   out_ = out;
   refuses_ = false;
+  has_changed_ = false;
   steps_ += 1 + state->runs.size();
   for (LeafCache& cache : cache_) cache.counted = 0;
-  const bool may_fall_due = Offer(key, state);
-  if (!has_ttl() || state->empty()) return may_fall_due;
+  Offer(key, state);
+  if (!has_ttl() || state->empty()) return;
   state->Rare().last_seen = context->ts;
   if (state->grouped() != nullptr) {
     UpdateGroupedDue(state);
   } else {
     UpdateDue(state);
   }
-  return may_fall_due;
 }
 
-bool Matcher::Offer(std::string_view key, BlockState* state) {
+void Matcher::Offer(std::string_view key, BlockState* state) {
   if (state->grouped() != nullptr) return ProcessGrouped(key, state);
-  StepAll(state->runs.begin(), state->runs.size());
-  if (changes_.empty()) return false;
+  StepRuns(state->runs.begin(), state->runs.size());
+  if (changes_.empty() && has_plain_start_ && !state->has_held()) {
+    if (MayStart()) StartAlone(state);
+  } else {
+    OfferAll(key, state);
+  }
+  arena_.Reset();
+  if (state->runs.size() > block_.group_above && members_.empty()) Group(state);
+}
+
+// Goes on from StepRuns().
+void Matcher::OfferAll(std::string_view key, BlockState* state) {
+  const uint32_t size = state->runs.size();
+  AddStart(size);
+  if (changes_.empty()) return;
+  has_changed_ = true;
   if (!CaptureIfTaken()) {
     refuses_ = true;
-    StepAll(state->runs.begin(), state->runs.size());
+    StepRuns(state->runs.begin(), size);
+    AddStart(size);
   }
   Commit(state);
   if (!completed_.empty() || state->has_held()) {
@@ -883,9 +981,6 @@ bool Matcher::Offer(std::string_view key, BlockState* state) {
   }
   // A run that left the event out may now wait under a stage's `within` that has passed already.
   if (state->min_due <= context_->ts) ExpireAt(context_->ts, context_->ts, key, state);
-  arena_.Reset();
-  if (state->runs.size() > block_.group_above && members_.empty()) Group(state);
-  return has_due_ && takes_ > 0 && !state->empty();
 }
 
 // --- completion and skipping
@@ -1058,6 +1153,7 @@ bool Matcher::PruningBound(const Run& match, uint64_t* seq, bool* inclusive) con
 int64_t Matcher::DueOf(const Run& run) const {
   const Program& program = block_.program;
   int64_t due = program.within > 0 ? SaturatingAdd(run.start_ts, program.within) : kNever;
+  if (!has_step_within_) return due;
   if (const int64_t step = program.states[run.state].step_within; step > 0) {
     due = std::min(due, SaturatingAdd(store_->LastTime(run), step));
   }
@@ -1101,6 +1197,7 @@ void Matcher::ExpireAt(int64_t now, int64_t not_before, std::string_view key, Bl
 
 void Matcher::AdvanceTime(int64_t now, std::string_view key, BlockState* state,
                           cep::MatchSink* out) {
+  if (ends_silently_ && state->rare == nullptr) return EndRuns(now, state);
   out_ = out;
   if (state->grouped() != nullptr) {
     AdvanceGrouped(now, state);
@@ -1116,6 +1213,22 @@ void Matcher::AdvanceTime(int64_t now, std::string_view key, BlockState* state,
     ExpireAt(end, cep::kMinTime, key, state);
     ForgetIfSilent(end, key, state);
   }
+}
+
+// AdvanceTime() where nothing comes of what falls due.
+void Matcher::EndRuns(int64_t now, BlockState* state) {
+  RunList& runs = state->runs;
+  uint32_t ended = 0;
+  state->min_due = kNever;
+  for (; ended < runs.size(); ++ended) {
+    const int64_t due = DueOf(runs[ended]);
+    if (due > now || due == kNever) {
+      state->min_due = due;
+      break;
+    }
+    store_->Unref(runs[ended].node);
+  }
+  runs.pop_front(ended);
 }
 
 int64_t Matcher::ForgottenAt(const BlockState& state) const {

@@ -83,14 +83,16 @@ class Matcher {
   const cep::RowBits& touched_rows() const { return touched_rows_; }
 
   // Offers the row to the key's runs. `state->runs` may be empty. Time must have been advanced to
-  // the row's. Returns true if a partial match accepted the event, so that something may fall due a
-  // `within` from now.
-  bool ProcessRow(RowContext* context, std::string_view key, BlockState* state,
+  // the row's.
+  void ProcessRow(RowContext* context, std::string_view key, BlockState* state,
                   cep::MatchSink* out);
 
   // When the key is forgotten if it sees no other event: kNever without a `ttl`.
   int64_t ForgottenAt(const BlockState& state) const;
   bool has_ttl() const { return block_.ttl > 0; }
+  // Whether nothing comes of a partial match that falls due but its end, in the order of their
+  // starts, as long as no complete match is held back.
+  bool ends_silently() const { return ends_silently_; }
 
   // Ends runs that fall due at or before `now`, one instant at which some fall due after the other;
   // at the end of time (kNever) all of them together.
@@ -105,7 +107,7 @@ class Matcher {
   uint64_t live() const { return live_; }
 
   // Whether the last ProcessRow() changed the key's partial matches.
-  bool has_changed() const { return !changes_.empty(); }
+  bool has_changed() const { return has_changed_; }
 
   // State that comes back from storage (matcher_state.cc).
   // The state that a partial match may wait in, by its stage's place (StagePlaceOf()) and its role;
@@ -114,8 +116,6 @@ class Matcher {
   // Makes whole what units have put into `state`, whose events have got their final numbers: sets
   // what follows from runs' paths, orders them, keeps them grouped if some are.
   void Settle(BlockState* state);
-  // Appends the times at which something in `state` may fall due.
-  void AppendDueTimes(const BlockState& state, std::vector<int64_t>* times) const;
   // As AdvanceTime(), for what fell due before it came back: all of it now, together.
   void ExpireOverdue(int64_t now, std::string_view key, BlockState* state, cep::MatchSink* out);
 
@@ -179,16 +179,24 @@ class Matcher {
   void FillStages(const Run& run);
 
   enum class Outcome : uint8_t { kStays, kDies, kStep };
+  struct StateRows;
   Outcome OutcomeFor(const Run& run);
-  void LoadRowOperands(uint32_t state);
+  void Judge(StateRows* rows) const;
   void FillOperands(Run* run);
   void Step(const Run& run, bool is_start);
+  bool MayStart() const { return start_rows_.Test(context_->row) && live_ != 0; }
+  Run PlainStartRun();
   void Start();
+  void StartAlone(BlockState* state);
   void CollectEdges(const Run& run);
   uint64_t ReachesFinal(uint32_t state, uint64_t rules, const Run& run);
-  void StepAll(const Run* runs, uint32_t size);
+  void StepRuns(const Run* runs, uint32_t size);
+  void AddStart(uint32_t size);
   bool CaptureIfTaken();
-  bool Offer(std::string_view key, BlockState* state);
+  bool CaptureFor(uint64_t rules);
+  void Offer(std::string_view key, BlockState* state);
+  void OfferAll(std::string_view key, BlockState* state);
+  void EndRuns(int64_t now, BlockState* state);
   void Commit(BlockState* state);
   void Splice(RunList* runs);
   void UpdateDue(BlockState* state);
@@ -206,7 +214,7 @@ class Matcher {
   void ForgetIfSilent(int64_t now, std::string_view key, BlockState* state);
   // Of keys with many partial matches (matcher_grouped.cc).
   void Group(BlockState* state);
-  bool ProcessGrouped(std::string_view key, BlockState* state);
+  void ProcessGrouped(std::string_view key, BlockState* state);
   void CommitGrouped(GroupedRuns* grouped);
   class SpelledMatches;
   void CompleteGrouped(const GroupedRuns& grouped, std::string_view key);
@@ -234,6 +242,7 @@ class Matcher {
   bool has_due_ = false;
   bool skips_ = false;
   bool has_step_within_ = false;
+  bool ends_silently_ = false;
   // A field of the row, or of an event on a run's path, as comparisons want it.
   struct Operand {
     uint64_t bits = 0;
@@ -242,8 +251,10 @@ class Matcher {
   static Operand OperandOf(const cep::Value& value, cep::ColumnKind kind);
   struct Comparison {
     cep::StageComparison what;
-    Operand row;  // of the row at hand, once loaded
+    Operand row;  // of the row at hand, once it has been judged
   };
+  // What becomes of all runs in a state; kCompare: that of each depends on its operands.
+  enum class Judgement : uint8_t { kStay, kDie, kStep, kCompare };
   // What is known of a state without a full step.
   struct StateRows {
     // What an event does to a run there if it satisfies none of the leaves that the state asks.
@@ -254,7 +265,8 @@ class Matcher {
     int compared_leaf = -1;
     cep::RowBits compared_possible;       // rows at which what it asks of the event alone may hold
     std::vector<Comparison> comparisons;  // at most kRunOperands
-    uint64_t loaded_for = UINT64_MAX;     // sequence number of the row whose operands are loaded
+    uint64_t judged_for = UINT64_MAX;     // sequence number of the row that has been judged
+    Judgement judgement = Judgement::kStep;
   };
   static bool IsFalse(const Comparison& comparison, uint64_t operand);
   void FindComparisons(StateRows* rows) const;
@@ -302,6 +314,7 @@ class Matcher {
   std::vector<uint32_t> kept_end_;  // by change, in kept_
   std::vector<Run> new_runs_;
   bool refuses_ = false;  // the event is not valid: no stage accepts it
+  bool has_changed_ = false;
   std::vector<Run> completed_;
   std::vector<Run> new_groups_;
   std::vector<uint64_t> emitted_;   // per bit, matches reported for this event

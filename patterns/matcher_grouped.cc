@@ -47,7 +47,7 @@ void Matcher::Group(BlockState* state) {
       path.push_back(n);
     }
     for (; !path.empty(); path.pop_back()) {
-      const PathNode& next = store_->node(path.back());
+      const PathNode next = store_->node(path.back());
       node = grouped->Extend(next.event, next.stage, node, run.start_ts);
       made.insert(place_of(path.back()), {path.back(), node});
     }
@@ -88,14 +88,18 @@ void Matcher::AdvanceGrouped(int64_t now, BlockState* state) {
   UpdateGroupedDue(state);
 }
 
-bool Matcher::ProcessGrouped(std::string_view key, BlockState* state) {
+void Matcher::ProcessGrouped(std::string_view key, BlockState* state) {
   GroupedRuns& grouped = *state->rare->grouped;
   std::vector<Run>& groups = grouped.groups();
-  StepAll(groups.data(), static_cast<uint32_t>(groups.size()));
-  if (changes_.empty()) return false;
+  const auto size = static_cast<uint32_t>(groups.size());
+  StepRuns(groups.data(), size);
+  AddStart(size);
+  if (changes_.empty()) return;
+  has_changed_ = true;
   if (!CaptureIfTaken()) {
     refuses_ = true;
-    StepAll(groups.data(), static_cast<uint32_t>(groups.size()));
+    StepRuns(groups.data(), size);
+    AddStart(size);
   }
   CommitGrouped(&grouped);
   if (!completed_.empty()) CompleteGrouped(grouped, key);
@@ -103,7 +107,6 @@ bool Matcher::ProcessGrouped(std::string_view key, BlockState* state) {
   arena_.Reset();
   grouped.SweepIfDue(FloorAt(context_->ts), block_.limits.partial_matches_per_key);
   UpdateGroupedDue(state);
-  return has_due_ && takes_ > 0 && !state->empty();
 }
 
 // Makes the children the key's groups, and the complete ones completed_.

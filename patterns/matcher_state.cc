@@ -1,7 +1,6 @@
 // What a matcher adds to state that has come back from storage, which holds only what does not
 // follow from the rest.
 #include <algorithm>
-#include <set>
 
 #include "cep/base/check.h"
 #include "patterns/matcher.h"
@@ -60,27 +59,6 @@ void Matcher::Settle(BlockState* state) {
   if (state->grouped() == nullptr) return UpdateDue(state);
   if (runs.empty()) return UpdateGroupedDue(state);
   Group(state);
-}
-
-void Matcher::AppendDueTimes(const BlockState& state, std::vector<int64_t>* times) const {
-  const auto add = [times](int64_t from, int64_t duration) {
-    int64_t at;
-    if (duration > 0 && !__builtin_add_overflow(from, duration, &at)) times->push_back(at);
-  };
-  const int64_t within = block_.program.within;
-  if (const GroupedRuns* grouped = state.grouped()) {
-    for (const GroupedRuns::Node& node : grouped->nodes()) {
-      if (!node.is_union() && node.b == kNoNode) add(node.latest_start, within);
-    }
-    return;
-  }
-  // In whatever state a run may come to wait without another event.
-  std::set<int64_t> steps;
-  for (const State& s : block_.program.states) steps.insert(s.step_within);
-  for (const Run& run : state.runs) {
-    add(run.start_ts, within);
-    for (const int64_t step : steps) add(store_->LastTime(run), step);
-  }
 }
 
 void Matcher::ExpireOverdue(int64_t now, std::string_view key, BlockState* state,

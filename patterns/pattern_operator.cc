@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <set>
 
 namespace vigil::patterns {
 namespace {
@@ -15,11 +14,13 @@ constexpr size_t kRunsAhead = 9;
 constexpr size_t kNodeAhead = 6;
 constexpr size_t kEventAhead = 3;
 constexpr size_t kPrefetchBytes = 512;
-// Queued due times ahead at which the same are fetched.
+constexpr uint32_t kMostNodes = 4;  // of a key
+constexpr size_t kReusedBytes = 384;
+// The same of keys that are due: an entry so far ahead, the rest so far behind the runs.
 constexpr size_t kDueEntryAhead = 16;
-constexpr size_t kDueRunsAhead = 12;
-constexpr size_t kDueNodeAhead = 8;
-constexpr size_t kDueEventAhead = 4;
+constexpr size_t kDueNodeBehind = 4;
+constexpr size_t kDueEventBehind = 8;
+constexpr size_t kDueBehind = 12;
 
 // Fetches a text that the key is compared with.
 void PrefetchKey(const cep::OrderedBlock& rows, uint32_t row, const cep::KeyExpr& expr) {
@@ -71,7 +72,7 @@ PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> pattern
                                 static_cast<uint32_t>(patterns_->blocks.size() + f), words,
                                 std::vector<uint64_t>(cep::kBatchRows * words)});
     }
-    std::set<int64_t> durations;
+    int64_t longest = 0;
     for (uint32_t b = 0; b < patterns_->blocks.size(); ++b) {
       const RuleBlock& block = patterns_->blocks[b];
       if (block.key_space != s) continue;
@@ -80,13 +81,12 @@ PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> pattern
                        [b](const SpaceFamily& family) { return family.Has(b); })) {
         space.single_blocks.push_back(b);
       }
-      if (block.program.within > 0) durations.insert(block.program.within);
+      longest = std::max({longest, block.program.within, block.ttl});
       for (const State& state : block.program.states) {
-        if (state.step_within > 0) durations.insert(state.step_within);
+        longest = std::max(longest, state.step_within);
       }
     }
-    space.durations.assign(durations.begin(), durations.end());
-    space.due.resize(space.durations.size() + 1);
+    space.due.Span(longest);
     space.key_fields = patterns_->key_exprs[space.keys->variants[0]].size();
   }
 }
@@ -146,46 +146,16 @@ const cep::KeyExpr& PatternOperator::ExprOf(const Space& space, uint32_t variant
   return patterns_->key_exprs[space.keys->variants[v]];
 }
 
-// An event was accepted now: whatever it made falls due one of the space's durations from now.
+// Sees to it that the key is looked at when something falls due, at the latest.
 void PatternOperator::QueueDue(KeyEntry* entry, Space* space) {
-  const int64_t now = context_.ts;
-  for (size_t d = 0; d < space->durations.size(); ++d) {
-    int64_t at;
-    if (__builtin_add_overflow(now, space->durations[d], &at)) continue;
-    std::deque<Due>& queue = space->due[d];
-    if (!queue.empty() && queue.back().at == at && queue.back().entry == entry) continue;
-    queue.push_back({at, entry});
+  int64_t at = entry->ends_at;
+  if (!entry->may_wait) {
+    at = kNever;
+    for (const BlockState& state : entry->blocks) at = std::min(at, state.min_due);
   }
-}
-
-// A key is looked at when it could be forgotten, had it seen nothing since it was queued; then it
-// is queued again.
-void PatternOperator::QueueLook(KeyEntry* entry, BlockState* state, Space* space) {
-  if (state->rare == nullptr || state->rare->looked_at != kNever) return;
-  state->rare->looked_at = matchers_[state->block]->ForgottenAt(*state);
-  if (state->rare->looked_at != kNever) space->looks.push({state->rare->looked_at, entry});
-}
-
-void PatternOperator::LookAtSilent(int64_t watermark, Space* space, cep::MatchSink* out) {
-  while (!space->looks.empty() && space->looks.top().at <= watermark) {
-    const Due due = space->looks.top();
-    space->looks.pop();
-    bool has_empty = false;
-    for (BlockState& state : due.entry->blocks) {
-      if (state.rare == nullptr || state.rare->looked_at != due.at) continue;
-      state.rare->looked_at = kNever;
-      if (state.min_due <= watermark) {
-        Touch(due.entry, &state, space);
-        matchers_[state.block]->AdvanceTime(watermark, due.entry->key(), &state, out);
-      }
-      if (state.empty()) {
-        has_empty = true;
-      } else {
-        QueueLook(due.entry, &state, space);
-      }
-    }
-    if (has_empty) RemoveEmpty(due.entry, space);
-  }
+  if (at >= entry->queued_for) return;
+  entry->queued_for = at;
+  space->due.Add(at, entry);
 }
 
 void PatternOperator::RemoveEmpty(KeyEntry* entry, Space* space) {
@@ -209,8 +179,7 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   }
   if (!matcher.touched_rows().Test(context->row)) return;
   if (state != nullptr) {
-    if (matcher.ProcessRow(context, (*entry)->key(), state, out)) QueueDue(*entry, space);
-    if (matcher.has_ttl()) QueueLook(*entry, state, space);
+    matcher.ProcessRow(context, (*entry)->key(), state, out);
     if (keeps_changes_ && (matcher.has_changed() || matcher.has_ttl())) {
       Touch(*entry, state, space);
     }
@@ -221,15 +190,13 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
     AppendKey(*context->rows, context->row, ExprOf(*space, keyed.variants), &key);
   }
   fresh_.block = block;
-  const bool may_fall_due = matcher.ProcessRow(
-      context, *entry == nullptr ? std::string_view(key) : (*entry)->key(), &fresh_, out);
+  matcher.ProcessRow(context, *entry == nullptr ? std::string_view(key) : (*entry)->key(), &fresh_,
+                     out);
   if (fresh_.empty()) return;
   if (*entry == nullptr) *entry = space->table.Insert(keyed.hash, key);
   (*entry)->blocks.push_back(std::move(fresh_));
   fresh_ = BlockState();
   Touch(*entry, &(*entry)->blocks.back(), space);
-  if (may_fall_due) QueueDue(*entry, space);
-  if (matcher.has_ttl()) QueueLook(*entry, &(*entry)->blocks.back(), space);
 }
 
 // As long as every event has been the same to all rules of a family, one state stands for them all.
@@ -328,10 +295,21 @@ void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const Keyed
     ProcessFamily(family, space, &entry, keyed, out);
   }
   if (entry == nullptr) return;
-  if (entry->blocks.empty()) return RemoveEmpty(entry, space);  // split, and nothing was left
-  for (const BlockState& state : entry->blocks) {
-    if (state.empty()) return RemoveEmpty(entry, space);
-  }
+  bool has_empty = entry->blocks.empty();  // split, and nothing was left
+  for (const BlockState& state : entry->blocks) has_empty |= state.empty();
+  if (has_empty) RemoveEmpty(entry, space);
+  if (!entry->blocks.empty()) Settle(entry, space);
+}
+
+// After what has happened to a key: when it is looked at again.
+inline void PatternOperator::Settle(KeyEntry* entry, Space* space) {
+  const BlockState& first = entry->blocks[0];
+  const Matcher& matcher = *matchers_[first.block];
+  // What is stored is to be exact, also of keys that no event comes to.
+  entry->may_wait = !keeps_changes_ && entry->blocks.size() == 1 && first.rare == nullptr &&
+                    matcher.ends_silently();
+  if (entry->may_wait) entry->ends_at = matcher.DueOf(first.runs[first.runs.size() - 1]);
+  QueueDue(entry, space);
 }
 
 // Always inline: GCC takes a function that only prefetches for one without effect and drops its
@@ -346,14 +324,21 @@ inline void PatternOperator::PrefetchRuns(const KeyEntry* entry) {
   for (size_t at = 0; at < size; at += 64) __builtin_prefetch(bytes + at);
 }
 
-inline void PatternOperator::PrefetchNode(const KeyEntry* entry) const {
+// `now`: what is due by then will be dropped, and `reused` bytes of each used again.
+inline void PatternOperator::PrefetchNodes(const KeyEntry* entry, int64_t now,
+                                           size_t reused) const {
   if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
-  store_.PrefetchNode(entry->blocks[0].runs.front().node);
+  const RunList& runs = entry->blocks[0].runs;
+  if (!entry->may_wait) return store_.PrefetchNode(runs.front().node);
+  const Matcher& matcher = *matchers_[entry->blocks[0].block];
+  for (uint32_t i = 0; i < runs.size() && i < kMostNodes && matcher.DueOf(runs[i]) <= now; ++i) {
+    store_.PrefetchNode(runs[i].node, reused);
+  }
 }
 
 inline void PatternOperator::PrefetchEvent(const KeyEntry* entry) const {
   if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
-  store_.PrefetchEvent(entry->blocks[0].runs.front().node);
+  if (!entry->may_wait) store_.PrefetchEvent(entry->blocks[0].runs.front().node);
 }
 
 void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) {
@@ -372,7 +357,9 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
       if (i + kSlotAhead < n) space.table.Prefetch(keyed_rows_[i + kSlotAhead].hash);
       if (i + kEntryAhead < n) PrefetchRow(rows, &keyed_rows_[i + kEntryAhead], space);
       if (i + kRunsAhead < n) PrefetchRuns(keyed_rows_[i + kRunsAhead].likely);
-      if (i + kNodeAhead < n) PrefetchNode(keyed_rows_[i + kNodeAhead].likely);
+      if (i + kNodeAhead < n)
+        PrefetchNodes(keyed_rows_[i + kNodeAhead].likely, rows.ts[keyed_rows_[i + kNodeAhead].row],
+                      kReusedBytes);
       if (i + kEventAhead < n) PrefetchEvent(keyed_rows_[i + kEventAhead].likely);
       const KeyedRow& keyed = keyed_rows_[i];
       if (keyed.row != last_row) {
@@ -409,29 +396,64 @@ void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, KeyedRow* keyed
 
 void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
   if (!restored_.empty()) SettleRestored(out);
+  watermark_ = watermark;
   for (Space& space : spaces_) {
-    for (std::deque<Due>& queue : space.due) {
-      while (!queue.empty() && queue.front().at <= watermark) {
-        KeyEntry* entry = queue.front().entry;
-        queue.pop_front();
-        if (queue.size() > kDueEntryAhead) {
-          KeyTable::PrefetchEntry(queue[kDueEntryAhead].entry);
-          PrefetchRuns(queue[kDueRunsAhead].entry);
-          PrefetchNode(queue[kDueNodeAhead].entry);
-          PrefetchEvent(queue[kDueEventAhead].entry);
-        }
-        bool has_empty = false;
-        for (BlockState& state : entry->blocks) {
-          if (state.min_due <= watermark) {
-            Touch(entry, &state, &space);
-            matchers_[state.block]->AdvanceTime(watermark, entry->key(), &state, out);
-          }
-          has_empty |= state.empty();
-        }
-        if (has_empty) RemoveEmpty(entry, &space);
+    FindDue(watermark, &space);
+    const size_t n = due_.size();
+    for (size_t i = 0; i < n + kDueBehind; ++i) {
+      if (i < n) {
+        PrefetchRuns(due_[i]);
+        space.table.Prefetch(due_[i]->hash);
       }
+      if (const size_t at = i - kDueNodeBehind; at < n) PrefetchNodes(due_[at], watermark, 64);
+      if (const size_t at = i - kDueEventBehind; at < n) PrefetchEvent(due_[at]);
+      if (const size_t at = i - kDueBehind; at < n) Expire(due_[at], watermark, &space, out);
     }
-    if (!space.looks.empty()) LookAtSilent(watermark, &space, out);
+  }
+}
+
+// Fills due_ with the keys that have something due and may not wait.
+void PatternOperator::FindDue(int64_t watermark, Space* space) {
+  due_.clear();
+  taken_.clear();
+  space->due.Take(watermark, &taken_);
+  for (size_t i = 0; i < taken_.size(); ++i) {
+    if (i + kDueEntryAhead < taken_.size()) {
+      __builtin_prefetch(taken_[i + kDueEntryAhead].what);
+    }
+    const auto [at, entry] = taken_[i];
+    if (entry->queued_for != at) continue;
+    entry->queued_for = kNever;
+    if (entry->may_wait && entry->ends_at > watermark) {  // it has seen a later event
+      QueueDue(entry, space);
+    } else {
+      KeyTable::PrefetchEntry(entry);
+      due_.push_back(entry);
+    }
+  }
+}
+
+// Ends what is due in the key's state, and the key if nothing is left of it.
+void PatternOperator::Expire(KeyEntry* entry, int64_t watermark, Space* space,
+                             cep::MatchSink* out) {
+  bool has_empty = false;
+  for (BlockState& state : entry->blocks) {
+    if (state.min_due <= watermark) {
+      Touch(entry, &state, space);
+      matchers_[state.block]->AdvanceTime(watermark, entry->key(), &state, out);
+    }
+    has_empty |= state.empty();
+  }
+  if (has_empty) RemoveEmpty(entry, space);
+  QueueDue(entry, space);
+}
+
+// Ends what has only been waiting for its key's next event.
+void PatternOperator::ExpireWaiting() {
+  for (Space& space : spaces_) {
+    space.table.ForEach([&](KeyEntry* entry) {
+      if (entry->may_wait) Expire(entry, watermark_, &space, nullptr);
+    });
   }
 }
 
@@ -475,6 +497,7 @@ void PatternOperator::StartNothing() {
 }
 
 void PatternOperator::MarkOpen(std::vector<bool>* open) {
+  ExpireWaiting();
   for (Space& space : spaces_) {
     size_t left = 0;
     for (const uint32_t block : space.blocks) {

@@ -7,10 +7,8 @@
 // instance; the CompiledPatterns are shared.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
-#include <queue>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +18,7 @@
 
 #include "cep/base/arena.h"
 #include "cep/runtime/operator.h"
+#include "patterns/due_calendar.h"
 #include "patterns/key_table.h"
 #include "patterns/match_store.h"
 #include "patterns/matcher.h"
@@ -101,25 +100,17 @@ class PatternOperator : public cep::Operator {
   // Counters of each rule, by its index in the rule set.
   void AddCounters(std::vector<RuleCounters>* by_rule) const;
   // Adds what each rule costs, by its index in the rule set. Returns how many partial matches are
-  // held, each of which may stand for several rules. Cost: a look at some thousand keys.
+  // held, each of which may stand for several rules; some may be over. Cost: a look at some
+  // thousand keys.
   double AddLoad(std::vector<RuleLoad>* by_rule) const;
   // Keys that hold state, over all key spaces.
   size_t live_keys() const;
-  // Events held by partial matches are reached through nodes; this is their number.
-  size_t live_nodes() const { return store_.live_nodes(); }
+  // Events that partial matches hold.
+  size_t live_events() const { return store_.live_events(); }
   // Bytes of the events held by partial matches.
   size_t event_bytes() const { return store_.event_bytes(); }
 
  private:
-  // When a key may have something due. Due times of one duration are queued in order of time, as
-  // rows come in order.
-  struct Due {
-    int64_t at;
-    KeyEntry* entry;
-  };
-  struct ComesLater {
-    bool operator()(const Due& a, const Due& b) const { return a.at > b.at; }
-  };
   // Blocks of one shape, and the matcher that stands for all of them.
   struct SpaceFamily {
     uint32_t first = 0;  // of its blocks
@@ -150,12 +141,7 @@ class PatternOperator : public cep::Operator {
     std::vector<uint32_t> single_blocks;  // those of no family
     std::vector<SpaceFamily> families;
     KeyTable table;
-    // By distinct `within` duration of the space's blocks.
-    std::vector<int64_t> durations;
-    std::vector<std::deque<Due>> due;  // by duration; the last one: of what was restored
-    // When keys of rules with a `ttl` may have been silent for so long, each at most once; the next
-    // one on top.
-    std::priority_queue<Due, std::vector<Due>, ComesLater> looks;
+    DueCalendar<KeyEntry*> due;
     std::string key_name;  // canonical key expression
     size_t key_fields = 0;
     std::vector<KeyEntry*> dirty;  // changed since the last snapshot
@@ -178,7 +164,8 @@ class PatternOperator : public cep::Operator {
   static uint32_t StartedBit(uint64_t hash) { return (hash >> 40) % kStartedBits; }
   void PrefetchRow(const cep::OrderedBlock& rows, KeyedRow* keyed, const Space& space) const;
   [[gnu::always_inline]] static void PrefetchRuns(const KeyEntry* entry);
-  [[gnu::always_inline]] void PrefetchNode(const KeyEntry* entry) const;
+  [[gnu::always_inline]] void PrefetchNodes(const KeyEntry* entry, int64_t now,
+                                            size_t reused) const;
   [[gnu::always_inline]] void PrefetchEvent(const KeyEntry* entry) const;
   void ProcessKeyedRow(const cep::OrderedBlock& rows, const KeyedRow& keyed, Space* space,
                        cep::MatchSink* out);
@@ -193,8 +180,10 @@ class PatternOperator : public cep::Operator {
   void SplitFamily(const SpaceFamily& family, KeyEntry* entry, Space* space);
   const cep::KeyExpr& ExprOf(const Space& space, uint32_t variants) const;
   void QueueDue(KeyEntry* entry, Space* space);
-  void QueueLook(KeyEntry* entry, BlockState* state, Space* space);
-  void LookAtSilent(int64_t watermark, Space* space, cep::MatchSink* out);
+  void Settle(KeyEntry* entry, Space* space);
+  void FindDue(int64_t watermark, Space* space);
+  void Expire(KeyEntry* entry, int64_t watermark, Space* space, cep::MatchSink* out);
+  void ExpireWaiting();
   // Remembers that the state has changed.
   void Touch(KeyEntry* entry, BlockState* state, Space* space) {
     if (!keeps_changes_) return;
@@ -252,6 +241,7 @@ class PatternOperator : public cep::Operator {
   MatchStore store_;
   std::vector<std::unique_ptr<Matcher>> matchers_;  // by block, then by family
   std::vector<Space> spaces_;
+  int64_t watermark_ = INT64_MIN;  // time has been advanced to it
   std::vector<KeyedRow> keyed_rows_;
   // Marks the keys of rows of the block at hand at which a match may start, by hash: a filter
   // without false negatives.
@@ -262,6 +252,9 @@ class PatternOperator : public cep::Operator {
   BlockState fresh_;  // stands in for the state of a key without any
   std::vector<BlockState> split_;
   std::vector<uint64_t> members_;  // a bit for each block of a family
+  // Of AdvanceTime().
+  std::vector<DueCalendar<KeyEntry*>::Due> taken_;
+  std::vector<KeyEntry*> due_;
 
   bool keeps_changes_ = false;
   StateEncoder encoder_{&store_};

@@ -112,8 +112,7 @@ uint32_t PatternOperator::UnitRestorer::EventAt(uint32_t place) {
   cep::Partition partition{std::string(at.source), std::string(at.topic), at.number,
                            std::string(at.text)};
   if (at.text.empty()) {
-    partition.place =
-        partition.source + "/" + partition.topic + "/" + std::to_string(partition.number);
+    partition.place = cep::PlaceOf(partition.source, partition.topic, partition.number);
   }
   cep::CapturedEvent event;
   event.partition = store_.Intern(partition);
@@ -121,7 +120,7 @@ uint32_t PatternOperator::UnitRestorer::EventAt(uint32_t place) {
   const auto known = op_.known_events_.find({event.partition, event.offset});
   if (known != op_.known_events_.end()) {
     const cep::CapturedEvent& other = store_.event(known->second);
-    if (other.ts == from.ts && other.json == from.json) return id = known->second;
+    if (other.ts == from.ts && other.json() == from.json) return id = known->second;
   }
   values_.assign(value_count_, cep::Value());
   for (size_t f = 0; f < slots_.size(); ++f) {
@@ -131,7 +130,7 @@ uint32_t PatternOperator::UnitRestorer::EventAt(uint32_t place) {
   }
   event.ts = from.ts;
   event.seq = place;
-  event.json = from.json;
+  event.set_json(from.json);
   event.values = values_.data();
   event.value_count = value_count_;
   id = store_.Adopt(event);
@@ -475,22 +474,10 @@ void PatternOperator::SettleRestored(cep::MatchSink* out) {
     const auto equal = [](const auto& a, const auto& b) { return a.second == b.second; };
     std::sort(restored_.begin(), restored_.end(), less);
     restored_.erase(std::unique(restored_.begin(), restored_.end(), equal), restored_.end());
-    std::vector<int64_t> times;
     for (const auto& [space, entry] : restored_) {
       NumberEvents(entry);
-      times.clear();
-      for (BlockState& state : entry->blocks) {
-        matchers_[state.block]->Settle(&state);
-        matchers_[state.block]->AppendDueTimes(state, &times);
-        QueueLook(entry, &state, space);
-      }
-      std::sort(times.begin(), times.end());
-      times.erase(std::unique(times.begin(), times.end()), times.end());
-      for (const int64_t at : times) space->due.back().push_back({at, entry});
-    }
-    for (Space& space : spaces_) {
-      std::stable_sort(space.due.back().begin(), space.due.back().end(),
-                       [](const Due& a, const Due& b) { return a.at < b.at; });
+      for (BlockState& state : entry->blocks) matchers_[state.block]->Settle(&state);
+      QueueDue(entry, space);
     }
   }
   if (out == nullptr) return;
@@ -503,6 +490,7 @@ void PatternOperator::SettleRestored(cep::MatchSink* out) {
       matchers_[state.block]->ExpireOverdue(resumed_at_, entry->key(), &state, out);
     }
     RemoveEmpty(entry, space);
+    QueueDue(entry, space);
   }
 }
 

@@ -233,6 +233,7 @@ Status PatternOperator::PutUnit(const KeyEntry& entry, const Space& space, const
 Status PatternOperator::ExportUnits(const std::vector<uint32_t>& rules, cep::UnitWriter* out) {
   CEP_CHECK(layout_ != nullptr);
   if (!restored_.empty()) SettleRestored(nullptr);
+  ExpireWaiting();
   std::vector<uint64_t> wanted(patterns_->blocks.size());
   for (size_t b = 0; b < wanted.size(); ++b) {
     const std::vector<uint32_t>& of_block = patterns_->blocks[b].rules;

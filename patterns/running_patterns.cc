@@ -214,9 +214,9 @@ size_t RunningOperator::live_keys() const {
   return keys;
 }
 
-size_t RunningOperator::live_nodes() const {
+size_t RunningOperator::live_events() const {
   size_t nodes = 0;
-  for (const auto& op : operators_) nodes += op->live_nodes();
+  for (const auto& op : operators_) nodes += op->live_events();
   return nodes;
 }
 

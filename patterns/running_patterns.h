@@ -61,7 +61,7 @@ class RunningOperator : public cep::Operator {
   // Of draining rules: marks, by their indices now, those that have partial matches.
   void MarkOpen(std::vector<bool>* open) const;
   size_t live_keys() const;
-  size_t live_nodes() const;
+  size_t live_events() const;
 
  private:
   // Retires the rules of an earlier operator, which `now` (null: nothing) is left of, that the edit

@@ -10,13 +10,6 @@
 #include "patterns/stored_state.h"
 
 namespace vigil::patterns {
-namespace {
-
-std::string DerivedPlace(const cep::Partition& partition) {
-  return partition.source + "/" + partition.topic + "/" + std::to_string(partition.number);
-}
-
-}  // namespace
 
 ListedRules ListRules(std::span<const RuleBlock* const> blocks, std::span<const uint64_t> masks) {
   struct Listed {
@@ -124,37 +117,58 @@ std::span<const std::string_view> StateEncoder::Encode(const BlockState& state,
 }
 
 void StateEncoder::Forget() {
-  for (const uint32_t node : nodes_) {
-    if (node < node_place_.size()) node_place_[node] = kNone;
-  }
-  for (const uint32_t event : events_) event_place_[event] = kNone;
+  node_place_.Clear();
+  event_place_.Clear();
   nodes_.clear();
   events_.clear();
   bytes_.clear();
   cuts_.clear();
 }
 
+void StateEncoder::Places::Add(uint32_t name, uint32_t place) {
+  if (many_.empty() && few_.size() < kFew) {
+    few_.emplace_back(name, place);
+    return;
+  }
+  many_.insert(few_.begin(), few_.end());
+  few_.clear();
+  many_.emplace(name, place);
+}
+
+uint32_t* StateEncoder::Places::Find(uint32_t name) {
+  if (!many_.empty()) {
+    const auto known = many_.find(name);
+    return known == many_.end() ? nullptr : &known->second;
+  }
+  for (auto& [known, place] : few_) {
+    if (known == name) return &place;
+  }
+  return nullptr;
+}
+
+void StateEncoder::Places::Clear() {
+  few_.clear();
+  many_.clear();
+}
+
 // Events get their places later, when all are known.
 void StateEncoder::CollectPath(uint32_t node) {
-  if (node_place_.size() < store_.node_count()) node_place_.resize(store_.node_count(), kNone);
-  if (event_place_.size() < store_.event_count()) event_place_.resize(store_.event_count(), kNone);
   path_.clear();
-  for (; node != kNoNode && node_place_[node] == kNone; node = store_.node(node).parent) {
+  for (; node != kNoNode && node_place_.Find(node) == nullptr; node = store_.node(node).parent) {
     path_.push_back(node);
   }
   for (; !path_.empty(); path_.pop_back()) {
-    node_place_[path_.back()] = static_cast<uint32_t>(nodes_.size());
+    node_place_.Add(path_.back(), static_cast<uint32_t>(nodes_.size()));
     nodes_.push_back(path_.back());
     const uint32_t event = store_.node(path_.back()).event;
-    if (event_place_[event] != kNone) continue;
-    event_place_[event] = 0;
+    if (event_place_.Find(event) != nullptr) continue;
+    event_place_.Add(event, 0);
     events_.push_back(event);
   }
 }
 
 // The graph's nodes that can be reached, in their order.
 void StateEncoder::CollectGraph(const GroupedRuns& grouped, uint64_t mask) {
-  if (event_place_.size() < store_.event_count()) event_place_.resize(store_.event_count(), kNone);
   std::vector<bool> is_reached(grouped.nodes().size());
   for (const Run& group : grouped.groups()) {
     if ((group.rules & mask) != 0) is_reached[group.node] = true;
@@ -165,14 +179,13 @@ void StateEncoder::CollectGraph(const GroupedRuns& grouped, uint64_t mask) {
     if (node.is_union()) is_reached[node.a] = true;
     if (node.b != kNoNode) is_reached[node.b] = true;
   }
-  if (node_place_.size() < is_reached.size()) node_place_.resize(is_reached.size(), kNone);
   for (uint32_t i = 0; i < is_reached.size(); ++i) {
     if (!is_reached[i]) continue;
-    node_place_[i] = static_cast<uint32_t>(nodes_.size());
+    node_place_.Add(i, static_cast<uint32_t>(nodes_.size()));
     nodes_.push_back(i);
     const GroupedRuns::Node& node = grouped.nodes()[i];
-    if (node.is_union() || event_place_[node.a] != kNone) continue;
-    event_place_[node.a] = 0;
+    if (node.is_union() || event_place_.Find(node.a) != nullptr) continue;
+    event_place_.Add(node.a, 0);
     events_.push_back(node.a);
   }
 }
@@ -203,7 +216,8 @@ void StateEncoder::PutFieldsAndPlaces() {
     PutBytes(partition->source, &bytes_);
     PutBytes(partition->topic, &bytes_);
     PutVarint(partition->number, &bytes_);
-    const bool is_derived = partition->place == DerivedPlace(*partition);
+    const bool is_derived =
+        partition->place == cep::PlaceOf(partition->source, partition->topic, partition->number);
     PutBytes(is_derived ? std::string_view() : std::string_view(partition->place), &bytes_);
   }
 }
@@ -220,8 +234,8 @@ void StateEncoder::PutEvents() {
   uint32_t place = 0;
   for (size_t i = 0; i < events_.size(); ++i) {
     if (i > 0 && !is_again(i)) ++place;
-    event_place_[events_[i]] = place;
-    if (!is_again(i)) size += store_.event(events_[i]).json.size() + 32;
+    event_place_.Set(events_[i], place);
+    if (!is_again(i)) size += store_.event(events_[i]).json_size + 32;
   }
   PutFieldsAndPlaces();
   const size_t segments = size <= kEventSegment ? 1 : std::bit_ceil(size / kEventSegment);
@@ -250,7 +264,7 @@ void StateEncoder::PutEvent(const cep::CapturedEvent& event) {
   PutSigned(event.ts, &bytes_);
   PutVarint(event.offset, &bytes_);
   for (const uint32_t slot : slots_) PutValue(event.Get(slot), &bytes_);
-  PutBytes(event.json, &bytes_);
+  PutBytes(event.json(), &bytes_);
 }
 
 uint32_t StateEncoder::SetOf(uint64_t rules) const {
@@ -297,10 +311,10 @@ void StateEncoder::PutSetsAndStates(std::span<const Run> runs, std::span<const R
 void StateEncoder::PutNodes() {
   PutVarint(nodes_.size(), &bytes_);
   for (uint32_t i = 0; i < nodes_.size(); ++i) {
-    const PathNode& node = store_.node(nodes_[i]);
+    const PathNode node = store_.node(nodes_[i]);
     PutVarint(node.stage, &bytes_);
-    PutVarint(event_place_[node.event], &bytes_);
-    PutVarint(node.parent == kNoNode ? 0 : i - node_place_[node.parent], &bytes_);
+    PutVarint(event_place_.Of(node.event), &bytes_);
+    PutVarint(node.parent == kNoNode ? 0 : i - node_place_.Of(node.parent), &bytes_);
   }
 }
 
@@ -309,8 +323,8 @@ void StateEncoder::PutGraph(const GroupedRuns& grouped) {
   for (uint32_t i = 0; i < nodes_.size(); ++i) {
     const GroupedRuns::Node& node = grouped.nodes()[nodes_[i]];
     PutVarint(node.is_union() ? 0 : uint64_t{node.stage} + 1, &bytes_);
-    PutVarint(node.is_union() ? i - node_place_[node.a] : event_place_[node.a], &bytes_);
-    PutVarint(node.b == kNoNode ? 0 : i - node_place_[node.b], &bytes_);
+    PutVarint(node.is_union() ? i - node_place_.Of(node.a) : event_place_.Of(node.a), &bytes_);
+    PutVarint(node.b == kNoNode ? 0 : i - node_place_.Of(node.b), &bytes_);
   }
 }
 
@@ -325,7 +339,7 @@ void StateEncoder::PutRuns(std::span<const Run> runs, uint64_t mask, bool are_he
       PutVarint(static_cast<uint64_t>(state - states_.begin()), &bytes_);
     }
     PutVarint(SetOf(run.rules & mask), &bytes_);
-    PutVarint(node_place_[run.node], &bytes_);
+    PutVarint(node_place_.Of(run.node), &bytes_);
     if (!are_held) continue;
     const bool is_by_time = (run.known & Run::kCompletedByTime) != 0;
     bytes_.push_back(is_by_time ? 1 : 0);

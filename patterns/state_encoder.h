@@ -11,7 +11,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include <absl/container/flat_hash_map.h>
 
 #include "cep/event/batch.h"
 #include "patterns/key_table.h"
@@ -46,6 +49,24 @@ class StateEncoder {
                                            uint64_t mask, const ListedRules& rules);
 
  private:
+  // Places of things in the unit at hand, by their names elsewhere. Most units have a few only.
+  class Places {
+   public:
+    // Adds a name that is not there.
+    void Add(uint32_t name, uint32_t place);
+    // The place, or null; valid until the next Add().
+    const uint32_t* Find(uint32_t name) const { return const_cast<Places*>(this)->Find(name); }
+    uint32_t* Find(uint32_t name);
+    uint32_t Of(uint32_t name) const { return *Find(name); }  // it is there
+    void Set(uint32_t name, uint32_t place) { *Find(name) = place; }
+    void Clear();
+
+   private:
+    static constexpr size_t kFew = 12;
+    std::vector<std::pair<uint32_t, uint32_t>> few_;
+    absl::flat_hash_map<uint32_t, uint32_t> many_;  // in place of few_, if there is anything in it
+  };
+
   static constexpr size_t kSegment = 4096;
   static constexpr size_t kEventSegment = 3072;
 
@@ -68,10 +89,9 @@ class StateEncoder {
   std::string fields_;           // their names, as a body lists them
   uint64_t capture_layout_ = 0;
 
-  // Of the unit at hand. Places of the store's nodes and events, kNone elsewhere.
-  static constexpr uint32_t kNone = UINT32_MAX;
-  std::vector<uint32_t> node_place_;
-  std::vector<uint32_t> event_place_;
+  // Of the unit at hand.
+  Places node_place_;
+  Places event_place_;
   std::vector<uint32_t> nodes_;   // in their order: a path's beginning before its end
   std::vector<uint32_t> events_;  // by age
   std::vector<const cep::Partition*> partitions_;

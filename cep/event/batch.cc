@@ -95,28 +95,18 @@ void Column::SetState(uint32_t row, FieldState state) {
   states_[row] = state;
 }
 
-Value Column::Get(uint32_t row) const {
-  if (kind_ == ColumnKind::kValue) return values()[row];
-  switch (state(row)) {
-    case FieldState::kPresent:
-      break;
+Value Column::GetUnusual(uint32_t row) const {
+  switch (states_[row]) {
     case FieldState::kAbsent:
       return Value();
     case FieldState::kNull:
       return Value::Null();
     case FieldState::kMismatch:
       return Value::Error("value of another type");
+    case FieldState::kPresent:
+      break;
   }
-  switch (kind_) {
-    case ColumnKind::kInt:
-      return Value::Int(ints()[row]);
-    case ColumnKind::kDouble:
-      return Value::Double(doubles()[row]);
-    case ColumnKind::kBool:
-      return Value::Bool(bools()[row] != 0);
-    default:
-      return Value::String(strings()[row]);
-  }
+  return GetPresent(row);
 }
 
 void Column::Set(uint32_t row, const Value& value) {

@@ -104,7 +104,10 @@ class Column {
   }
 
   // The row's value, whatever the kind: kAbsent, kNull or kError where the state says so.
-  Value Get(uint32_t row) const;
+  Value Get(uint32_t row) const {
+    if (kind_ == ColumnKind::kValue) return values()[row];
+    return all_present_ ? GetPresent(row) : GetUnusual(row);
+  }
   // Stores `value` in the row, converting an int for a double column; a value of another type is a
   // mismatch.
   void Set(uint32_t row, const Value& value);
@@ -116,6 +119,20 @@ class Column {
     (void)expected;
     return reinterpret_cast<T*>(data_.get());
   }
+
+  Value GetPresent(uint32_t row) const {
+    switch (kind_) {
+      case ColumnKind::kInt:
+        return Value::Int(ints()[row]);
+      case ColumnKind::kDouble:
+        return Value::Double(doubles()[row]);
+      case ColumnKind::kBool:
+        return Value::Bool(bools()[row] != 0);
+      default:
+        return Value::String(strings()[row]);
+    }
+  }
+  Value GetUnusual(uint32_t row) const;
 
   ColumnKind kind_;
   bool all_present_ = true;
@@ -147,6 +164,11 @@ struct Partition {
     return number < o.number;
   }
 };
+
+// Partition::place of a partition that a source has.
+inline std::string PlaceOf(const std::string& source, const std::string& topic, uint64_t number) {
+  return source + "/" + topic + "/" + std::to_string(number);
+}
 
 // A record that could not become an event: goes to the `errors` output and the ledger's
 // `quarantined`.

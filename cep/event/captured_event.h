@@ -17,10 +17,18 @@ struct CapturedEvent {
   const Partition* partition = nullptr;
   uint64_t offset = 0;
   uint64_t seq = 0;       // number in the shard's order: which of two events is the later one
-  std::string_view json;  // the whole event as a JSON object, one line
+  const char* json_text = nullptr;
   const Value* values = nullptr;  // by slot of the layout, absent where it is not kept; texts live
                                   // in the same allocation
+  uint32_t json_size = 0;
   uint32_t value_count = 0;
+
+  // The whole event as a JSON object, one line.
+  std::string_view json() const { return {json_text, json_size}; }
+  void set_json(std::string_view json) {
+    json_text = json.data();
+    json_size = static_cast<uint32_t>(json.size());
+  }
 
   // The field in `slot`; kAbsent where the event has none.
   Value Get(uint32_t slot) const { return slot < value_count ? values[slot] : Value(); }

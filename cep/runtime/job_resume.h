@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cep/event/batch.h"
 #include "cep/runtime/ledger.h"
 #include "cep/runtime/live_source.h"
 #include "cep/runtime/shard_state.h"
@@ -58,10 +59,5 @@ struct MarkedPartition {
   std::vector<TimeMark> marks;
   std::vector<OffsetRange> refused;  // quarantined because a clock said that they are too early
 };
-
-// Partition::place of a partition that a source has.
-inline std::string PlaceOf(const std::string& source, const std::string& topic, uint64_t number) {
-  return source + "/" + topic + "/" + std::to_string(number);
-}
 
 }  // namespace vigil::cep

@@ -69,7 +69,7 @@ class FakeMatch {
     event.ts = 1700000000000;
     event.partition = &partition;
     event.offset = offset;
-    event.json = json;
+    event.set_json(json);
     events_.push_back({stage, &event});
     return *this;
   }

@@ -204,7 +204,7 @@ class OneShard {
       in_order.emplace_back(record.instant, record.rule);
     }
   }
-  size_t live_nodes() const { return op().live_nodes(); }
+  size_t live_events() const { return op().live_events(); }
   void KeepChanges() { op().KeepChanges(); }
   void Snapshot(testing::UnitStore* store) { REQUIRE(op().Snapshot(store).ok()); }
   // As after a restart, at the watermark of `from`.
@@ -282,7 +282,7 @@ TEST_CASE("RunningRules: a rule goes on as if nothing had happened to one that s
     for (int i = 0; i < kSwap; i += 137) swapped.Apply(i, i + 137);
     const size_t before = swapped.results["b"].size();
     swapped.Swap(next);
-    CHECK(swapped.live_nodes() <= untouched.live_nodes());
+    CHECK(swapped.live_events() <= untouched.live_events());
     untouched.Apply(kSwap, kEnd);
     swapped.Apply(kSwap, kEnd);
     fresh.Apply(kSwap, kEnd);
@@ -355,7 +355,7 @@ TEST_CASE("RunningRules: new conditions count from the swap on, for what has bee
     CHECK(swapped.results["a"] == untouched.results["a"]);
     CHECK(swapped.results["b"] == untouched.results["b"]);
     CHECK(swapped.results["b"].size() > 20);
-    CHECK(swapped.live_nodes() <= untouched.live_nodes() * 2);
+    CHECK(swapped.live_events() <= untouched.live_events() * 2);
   }
 }
 
@@ -390,7 +390,7 @@ TEST_CASE("RunningRules: what a shorter within has ended falls due at the swap",
       Follow(first.get(), TwoOfAShape(Replaced(pattern, "3s", "100ms"), "amount > 20"));
   OneShard swapped(first);
   swapped.Apply(0, kSwap);
-  const size_t before = swapped.live_nodes();
+  const size_t before = swapped.live_events();
   swapped.Swap(next);
   swapped.results.clear();
   swapped.Apply(kSwap, kSwap + 1);
@@ -402,7 +402,7 @@ TEST_CASE("RunningRules: what a shorter within has ended falls due at the swap",
     at_swap += instant == swapped_at ? 1 : 0;
   }
   CHECK(at_swap > 5);
-  CHECK(swapped.live_nodes() < before);
+  CHECK(swapped.live_events() < before);
 }
 
 TEST_CASE("RunningRules: incarnations are never used again", "[daemon][unit]") {

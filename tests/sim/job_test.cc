@@ -150,7 +150,7 @@ class Simulation {
     REQUIRE(log.ok());
     REQUIRE((*log)->head().is_drained);
     for (const state::PartitionPosition& p : (*log)->head().positions) {
-      const std::string place = p.source + "/" + p.topic + "/" + std::to_string(p.partition);
+      const std::string place = cep::PlaceOf(p.source, p.topic, p.partition);
       (*ledgers)[place] = {p.ledger.read, p.ledger.processed, p.ledger.late, p.ledger.quarantined};
       REQUIRE(p.ledger.rate_limited + p.ledger.lost == 0);
     }

@@ -190,7 +190,7 @@ LiveState StateAt(const LoadedCase& loaded, const std::vector<CaseEvent>& events
   const patterns::PatternOperator& op = *owned;
   cep::Shard shard(options, std::move(owned), std::make_unique<TextSink>(*loaded.rules, events));
   shard.Apply(routed);
-  return {op.live_keys(), op.live_nodes()};
+  return {op.live_keys(), op.live_events()};
 }
 
 }  // namespace vigil::testing

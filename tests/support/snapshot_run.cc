@@ -118,9 +118,9 @@ size_t SteppedRun::live_keys() const {
   return keys;
 }
 
-size_t SteppedRun::live_nodes() const {
+size_t SteppedRun::live_events() const {
   size_t nodes = 0;
-  for (const OneShard& shard : shards_) nodes += shard.op->live_nodes();
+  for (const OneShard& shard : shards_) nodes += shard.op->live_events();
   return nodes;
 }
 

@@ -80,7 +80,7 @@ class SteppedRun {
   const std::vector<std::string>& lines() const { return lines_; }
   std::vector<std::string> TakeLines() { return std::move(lines_); }
   size_t live_keys() const;
-  size_t live_nodes() const;
+  size_t live_events() const;
 
  private:
   struct OneShard {
