@@ -1,9 +1,9 @@
 // Memory in blocks of a few sizes, reused without touching what is in them, and named by 32 bits.
 //
-// Blocks of up to kLargest bytes come from slabs, rounded up to a multiple of kStep, larger ones
-// than kSmall to whole cache lines; those beyond come from the heap. A freed block waits in a list
-// outside of itself, so freeing costs no cache miss. Slabs are kept until the end: their number
-// follows the largest amount ever in use. Thread safety: none.
+// Blocks of up to kLargest bytes come from slabs, rounded up to a multiple of kStep or to whole
+// cache lines; larger ones from the heap. A freed block waits in a list outside of itself, so
+// freeing costs no cache miss. Slabs are kept until the end: their number follows the largest
+// amount ever in use. Thread safety: none.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,8 @@ namespace vigil::patterns {
 
 class BlockAllocator {
  public:
-  BlockAllocator() : free_(kLargest / kStep + 1) {}
+  // Blocks of more than `small` bytes are of whole cache lines.
+  explicit BlockAllocator(size_t small) : small_(small), free_(kLargest / kStep + 1) {}
   BlockAllocator(const BlockAllocator&) = delete;
   BlockAllocator& operator=(const BlockAllocator&) = delete;
 
@@ -55,7 +56,6 @@ class BlockAllocator {
  private:
   static constexpr size_t kStep = 16;
   static constexpr size_t kLine = 64;
-  static constexpr size_t kSmall = 256;
   static constexpr size_t kLargest = 4096;
   static constexpr size_t kSmallSlab = 256 << 10;
   static constexpr size_t kSmallSlabs = 8;
@@ -71,8 +71,8 @@ class BlockAllocator {
   using Memory = std::unique_ptr<char, HeapDeleter>;
 
   // In steps.
-  static size_t ClassOf(size_t size) {
-    return size <= kSmall ? (size + kStep - 1) / kStep
+  size_t ClassOf(size_t size) const {
+    return size <= small_ ? (size + kStep - 1) / kStep
                           : (size + kLine - 1) / kLine * (kLine / kStep);
   }
 
@@ -83,7 +83,7 @@ class BlockAllocator {
   }
 
   uint32_t Carve(size_t size) {
-    if (size > kSmall) used_ = (used_ + kLine - 1) / kLine * kLine;
+    if (size > small_) used_ = (used_ + kLine - 1) / kLine * kLine;
     if (slab_size_ - used_ < size) {
       if (slabs_.size() == kMostSlabs) return AllocateHeap(size);
       // The first slabs are small, for the many allocators that never need more.
@@ -111,6 +111,7 @@ class BlockAllocator {
     return block;
   }
 
+  size_t small_;
   std::vector<std::vector<uint32_t>> free_;  // by size in steps
   std::vector<Memory> slabs_;
   size_t slab_size_ = 0;  // of the last slab

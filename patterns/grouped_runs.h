@@ -23,17 +23,19 @@ namespace vigil::patterns {
 
 class GroupedRuns {
  public:
-  static constexpr uint32_t kIsUnion = UINT32_MAX;
+  static constexpr uint32_t kIsUnion = UINT16_MAX;
   // One accepted event before `b`'s paths, or, with stage kIsUnion, the paths of `a` and of `b`,
   // those of `a` with the latest start.
   struct Node {
     int64_t latest_start;
-    uint64_t paths;  // saturating
-    uint32_t a;      // the event; a node
-    uint32_t b;      // a node, or kNoNode
-    uint32_t stage;
+    uint64_t paths : 48;  // saturating
+    uint64_t stage : 16;
+    uint32_t a;  // the event; a node
+    uint32_t b;  // a node, or kNoNode
     bool is_union() const { return stage == kIsUnion; }
   };
+  static_assert(sizeof(Node) == 24);
+  static constexpr uint64_t kMostPaths = (uint64_t{1} << 48) - 1;
 
   // How far a graph is from being swept.
   struct Counts {

@@ -130,7 +130,7 @@ class KeyTable {
   }
   // Fetches the entry that a later Find() will most likely compare with; null if there is none. It
   // stays readable: one that is erased has no blocks.
-  const KeyEntry* PrefetchEntry(uint64_t hash) const {
+  KeyEntry* PrefetchEntry(uint64_t hash) const {
     for (size_t i = 0; i < kProbed; ++i) {
       const Slot& slot = slots_[(hash + i) & Mask()];
       if (slot.entry == nullptr) return nullptr;

@@ -72,10 +72,7 @@ Value DeepCopy(Value v, char** to) {
 
 }  // namespace
 
-uint32_t MatchStore::AddNode(uint32_t event, uint32_t parent, uint32_t stage) {
-  if (parent == kNoNode && stage < kMostStage && event >> kStageShift == 0) {
-    return kSingle | stage << kStageShift | event;
-  }
+uint32_t MatchStore::AddLongPath(uint32_t event, uint32_t parent, uint32_t stage) {
   uint32_t id;
   if (free_nodes_.empty()) {
     id = static_cast<uint32_t>(nodes_.size());
@@ -155,7 +152,7 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
   char* copy = reinterpret_cast<char*>(values) + values_size;
   char* to = copy + Aligned(json.size());
   std::memcpy(copy, json.data(), json.size());
-  std::uninitialized_copy(values_.begin(), values_.end(), values);
+  for (size_t s = 0; s < values_.size(); ++s) new (&values[s]) Value(values_[s]);
   for (const uint32_t slot : kept_) {
     Value& value = values[slot];
     if (IsPlain(value)) continue;

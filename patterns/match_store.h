@@ -69,7 +69,10 @@ class MatchStore {
 
   // A node for `event` after `parent`, with no references yet, which must get one; takes references
   // to both.
-  uint32_t AddNode(uint32_t event, uint32_t parent, uint32_t stage);
+  uint32_t AddNode(uint32_t event, uint32_t parent, uint32_t stage) {
+    const bool is_single = parent == kNoNode && stage < kMostStage && event >> kStageShift == 0;
+    return is_single ? kSingle | stage << kStageShift | event : AddLongPath(event, parent, stage);
+  }
   void Ref(uint32_t node) {
     if (node == kNoNode) return;
     if (IsSingle(node)) {
@@ -128,7 +131,7 @@ class MatchStore {
   const cep::CapturedEvent& event(uint32_t id) const { return Stored(id); }
 
   // Memory for lists of runs; outlives them.
-  BlockAllocator* memory() { return &memory_; }
+  BlockAllocator* memory() { return &lists_; }
 
   // Events that are held.
   size_t live_events() const { return live_events_; }
@@ -145,13 +148,15 @@ class MatchStore {
   StoredEvent& Stored(uint32_t event) const {
     return *reinterpret_cast<StoredEvent*>(memory_.At(event));
   }
+  uint32_t AddLongPath(uint32_t event, uint32_t parent, uint32_t stage);
   // Makes an event at the beginning of a new block of `size` bytes, with one reference.
   uint32_t NewEvent(size_t size);
   void UseLayout(const std::shared_ptr<const cep::Layout>& layout);
 
   std::vector<PathNode, LargeAllocator<PathNode>> nodes_;
   std::vector<uint32_t> free_nodes_;
-  BlockAllocator memory_;  // of the events, by their names, and the lists of runs
+  BlockAllocator memory_{256};  // of the events, by their names
+  BlockAllocator lists_{0};     // of runs
   size_t live_events_ = 0;
   size_t event_bytes_ = 0;
   // Of Capture(): the rows' layout, its slots that are kept, scratch.

@@ -655,11 +655,8 @@ void Matcher::FillOperands(Run* run) {
   }
 }
 
-// What the event does to the run, as far as that is plain.
-inline Matcher::Outcome Matcher::OutcomeFor(const Run& run) {
-  if (state_rows_.empty()) return Outcome::kStep;
-  StateRows& rows = state_rows_[run.state];
-  if (rows.judged_for != context_->seq) Judge(&rows);
+// What the event does to a run in the state, which has been judged.
+inline Matcher::Outcome Matcher::OutcomeFor(const Run& run, const StateRows& rows) {
   switch (rows.judgement) {
     case Judgement::kStay:
       return Outcome::kStays;
@@ -741,8 +738,18 @@ void Matcher::StepRuns(const Run* runs, uint32_t size) {
   children_.clear();
   takes_ = 0;
   for (LeafCache& cache : cache_) cache.has_unary = false;
+  uint32_t state = UINT32_MAX;  // of the run before
+  StateRows* rows = nullptr;
   for (uint32_t i = 0; i < size; ++i) {
-    const Outcome outcome = OutcomeFor(runs[i]);
+    Outcome outcome = Outcome::kStep;
+    if (!state_rows_.empty()) {
+      if (runs[i].state != state) {
+        state = runs[i].state;
+        rows = &state_rows_[state];
+        if (rows->judged_for != context_->seq) Judge(rows);
+      }
+      outcome = OutcomeFor(runs[i], *rows);
+    }
     if (outcome == Outcome::kStays) continue;
     if (outcome == Outcome::kStep) Step(runs[i], false);
     changes_.push_back({i, static_cast<uint32_t>(children_.size())});

@@ -180,7 +180,7 @@ class Matcher {
 
   enum class Outcome : uint8_t { kStays, kDies, kStep };
   struct StateRows;
-  Outcome OutcomeFor(const Run& run);
+  static Outcome OutcomeFor(const Run& run, const StateRows& rows);
   void Judge(StateRows* rows) const;
   void FillOperands(Run* run);
   void Step(const Run& run, bool is_start);

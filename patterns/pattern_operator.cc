@@ -284,8 +284,11 @@ void PatternOperator::SplitFamily(const SpaceFamily& family, KeyEntry* entry, Sp
 void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const KeyedRow& keyed,
                                       Space* space, cep::MatchSink* out) {
   const cep::KeyExpr& expr = ExprOf(*space, keyed.variants);
-  KeyEntry* entry = space->table.Find(
-      keyed.hash, [&](std::string_view key) { return KeyEquals(rows, keyed.row, expr, key); });
+  const auto is_key = [&](std::string_view key) { return KeyEquals(rows, keyed.row, expr, key); };
+  KeyEntry* entry = keyed.likely;
+  const bool is_found = entry != nullptr && entry->hash == keyed.hash && !entry->blocks.empty() &&
+                        is_key(entry->key());
+  if (!is_found) entry = space->table.Find(keyed.hash, is_key);
   if (entry == nullptr && !starts_.Test(keyed.row)) return;
   context_.variants = keyed.variants;
   for (uint32_t block : space->single_blocks) {

@@ -154,7 +154,7 @@ class PatternOperator : public cep::Operator {
     uint64_t hash;
     uint32_t row;
     uint32_t variants;
-    const KeyEntry* likely;  // the entry of its hash when it was looked up ahead, or null
+    KeyEntry* likely;  // the entry of its hash when it was looked up ahead, or null
   };
 
   void CollectRows(const cep::OrderedBlock& rows, Space* space);

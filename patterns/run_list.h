@@ -45,7 +45,7 @@ class RunList {
 
   // `memory` outlives the list, and is the same one each time.
   void push_back(const Run& run, BlockAllocator* memory) {
-    if (size_ == capacity()) MakeRoom(size_ + 1, memory);
+    if (size_ == capacity()) MakeRoom(memory);
     begin()[size_] = run;
     ++size_;
   }
@@ -73,20 +73,22 @@ class RunList {
   static_assert(std::is_trivially_copyable_v<Run>);
   static constexpr uint32_t kNoBlock = UINT32_MAX;
   // Longer lists grow by less at a time; their memory is given back to others.
+  static constexpr uint32_t kFew = 4;
   static constexpr uint32_t kShort = 8;
   static constexpr uint32_t kLong = 32;
 
   uint32_t capacity() const { return is_inline() ? 1 : heap_.capacity - heap_.first; }
 
-  // Room for `count` runs from the first one on.
-  void MakeRoom(uint32_t count, BlockAllocator* memory) {
-    if (!is_inline() && count <= heap_.capacity && heap_.first >= heap_.capacity / 2) {
+  // Room for one more.
+  void MakeRoom(BlockAllocator* memory) {
+    const bool is_short = is_inline() || heap_.capacity <= kShort;
+    if (!is_inline() && heap_.first >= (is_short ? 1 : heap_.capacity / 2)) {
       std::memmove(heap_.runs, begin(), size() * sizeof(Run));
       heap_.first = 0;
       return;
     }
-    const uint32_t more = size() < kShort ? size() : size() < kLong ? size() / 2 : size() / 4;
-    const uint32_t room = std::max(count, size() + more);
+    const uint32_t more = size() / (size() < kLong ? 2 : size() < 2 * kLong ? 4 : 8);
+    const uint32_t room = size() < kFew ? kFew : size() < kShort ? kShort : size() + more;
     const size_t bytes = room * sizeof(Run);
     Heap heap{nullptr, memory, kNoBlock, 0, room};
     if (room <= kShort) {
