@@ -111,8 +111,8 @@ int main() {
   constexpr Scenario kScenarios[] = {
       {"one by one, 100 a key",
        "[{begin: a, where: kind >= 0}, {followed_by: b, where: value > a.value}]", 10000, 100, 100},
-      {"one by one, 1 a key", "[{begin: a, where: kind >= 0}, {followed_by: b, where: value > 0}]",
-       1000000, 1, 1},
+      {"one by one, 1 a key, with the key itself",
+       "[{begin: a, where: kind >= 0}, {followed_by: b, where: value > 0}]", 1000000, 1, 1},
       {"grouped, 100 a key", "[{begin: a, where: kind >= 0}, {followed_by: b, where: value > 0}]",
        10000, 100, 100},
       {"grouped, 1,000 starts, 250,000 pairs a key",

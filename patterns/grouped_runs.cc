@@ -6,14 +6,12 @@
 namespace vigil::patterns {
 
 GroupedRuns::~GroupedRuns() {
-  for (const Node& node : nodes_) {
-    if (!node.is_union()) store_->Release(node.a);
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (!nodes_[i].is_union()) store_->Release(nodes_[i].a);
   }
 }
 
 uint32_t GroupedRuns::Add(const Node& node) {
-  // Keys by the thousand may have as many: by a quarter at a time, not twofold.
-  if (nodes_.size() == nodes_.capacity()) nodes_.reserve(nodes_.size() + 8 + nodes_.size() / 4);
   nodes_.push_back(node);
   return static_cast<uint32_t>(nodes_.size() - 1);
 }
@@ -101,7 +99,7 @@ void GroupedRuns::Sweep(int64_t floor) {
     place[i] = static_cast<uint32_t>(kept);
     nodes_[kept++] = node;
   }
-  nodes_.resize(kept);
+  nodes_.truncate(kept);
   accepted_ -= gone_accepted_;
   gone_nodes_ = gone_accepted_ = 0;
   for (Run& group : groups_) group.node = place[group.node];

@@ -17,6 +17,7 @@
 #include <limits>
 #include <vector>
 
+#include "patterns/block_list.h"
 #include "patterns/match_store.h"
 
 namespace vigil::patterns {
@@ -45,7 +46,7 @@ class GroupedRuns {
   };
 
   // `store` holds the events and outlives this.
-  explicit GroupedRuns(MatchStore* store) : store_(store) {}
+  explicit GroupedRuns(MatchStore* store) : store_(store), nodes_(store->memory()) {}
   GroupedRuns(const GroupedRuns&) = delete;
   GroupedRuns& operator=(const GroupedRuns&) = delete;
   ~GroupedRuns();
@@ -81,7 +82,7 @@ class GroupedRuns {
   void Sweep(int64_t floor);
 
   // The nodes, those that one refers to before it.
-  const std::vector<Node>& nodes() const { return nodes_; }
+  const BlockList<Node>& nodes() const { return nodes_; }
   Counts counts() const { return {accepted_, size(), swept_size_}; }
   // A part of the graph has come back from storage, as `added`: it is swept when what it comes from
   // would have been, as `stored` says.
@@ -108,7 +109,7 @@ class GroupedRuns {
 
   MatchStore* store_;
   std::vector<Run> groups_;
-  std::vector<Node> nodes_;  // those that one refers to come before it
+  BlockList<Node> nodes_;  // those that one refers to come before it
   size_t accepted_ = 0;
   size_t sweep_at_ = kFirstSweep;
   size_t swept_size_ = 0;  // of nodes_ after the last sweep

@@ -130,7 +130,7 @@ class MatchStore {
   void Release(uint32_t event);
   const cep::CapturedEvent& event(uint32_t id) const { return Stored(id); }
 
-  // Memory for lists of runs; outlives them.
+  // Memory for lists of runs and nodes of graphs; outlives them.
   BlockAllocator* memory() { return &lists_; }
 
   // Events that are held.
@@ -156,7 +156,7 @@ class MatchStore {
   std::vector<PathNode, LargeAllocator<PathNode>> nodes_;
   std::vector<uint32_t> free_nodes_;
   BlockAllocator memory_{256};  // of the events, by their names
-  BlockAllocator lists_{0};     // of runs
+  BlockAllocator lists_{0};     // of runs and of nodes of graphs
   size_t live_events_ = 0;
   size_t event_bytes_ = 0;
   // Of Capture(): the rows' layout, its slots that are kept, scratch.

@@ -50,7 +50,8 @@ void Matcher::Settle(BlockState* state) {
       state->rare->last_seen = std::max(state->rare->last_seen, store_->LastTime(run));
     }
     if (const GroupedRuns* grouped = state->grouped()) {
-      for (const GroupedRuns::Node& node : grouped->nodes()) {
+      for (size_t i = 0; i < grouped->nodes().size(); ++i) {
+        const GroupedRuns::Node& node = grouped->nodes()[i];
         if (node.is_union()) continue;
         state->rare->last_seen = std::max(state->rare->last_seen, store_->event(node.a).ts);
       }

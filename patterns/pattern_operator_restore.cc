@@ -439,7 +439,8 @@ void PatternOperator::NumberEvents(KeyEntry* entry) {
       for (const Run& run : state.rare->held) add_path(run);
     }
     if (const GroupedRuns* grouped = state.grouped()) {
-      for (const GroupedRuns::Node& node : grouped->nodes()) {
+      for (size_t i = 0; i < grouped->nodes().size(); ++i) {
+        const GroupedRuns::Node& node = grouped->nodes()[i];
         if (!node.is_union()) events.push_back(node.a);
       }
     }
