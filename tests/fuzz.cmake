@@ -28,6 +28,6 @@ foreach(file ${files})
   if(IS_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name})
     add_test(NAME ${target} COMMAND ${launcher} $<TARGET_FILE:${target}> tests/fuzz/corpus/${name}
              WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT 600)
+    set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT ${timeout})
   endif()
 endforeach()
