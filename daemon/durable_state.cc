@@ -105,12 +105,12 @@ StatusOr<state::OutboxPosition> DurableState::PlaceOf(
 }
 
 void DurableState::Add(state::OutboxRecord record) {
-  outbox_bytes_ += sizeof record + record.body.size();
-  outbox_.push_back(std::move(record));
+  added_.outbox_bytes += sizeof record + record.body.size();
+  added_.outbox.push_back(std::move(record));
 }
 
 void DurableState::AddJournal(JournalKind kind, int64_t watermark, std::string body) {
-  journal_.push_back({static_cast<uint64_t>(kind), watermark, std::move(body)});
+  added_.journal.push_back({static_cast<uint64_t>(kind), watermark, std::move(body)});
 }
 
 uint64_t DurableState::AddFromOutside(state::OutboxRecord record) {
@@ -133,8 +133,13 @@ void DurableState::TakeFromOutside(Pending* pending) {
   pending->outside = outside_added_;
 }
 
+void DurableState::Cut() { cut_ = std::exchange(added_, {}); }
+
 Status DurableState::Submit(std::shared_ptr<const cep::CommitPoint> point,
                             std::vector<cep::ShardChanges> changes) {
+  if (!cut_) Cut();
+  Added added = *std::move(cut_);
+  cut_.reset();
   Pending pending;
   state::Commit& commit = pending.commit;
   commit.is_drained = point->watermark == cep::kMaxTime;
@@ -160,14 +165,12 @@ Status DurableState::Submit(std::shared_ptr<const cep::CommitPoint> point,
     commit.journal.push_back(
         EntryOfRefused(*partition.partition, partition.refused, point->watermark));
   }
-  for (state::JournalEntry& entry : journal_) commit.journal.push_back(std::move(entry));
-  journal_.clear();
+  for (state::JournalEntry& entry : added.journal) commit.journal.push_back(std::move(entry));
   if (commit.is_drained) {
     commit.journal.push_back({static_cast<uint64_t>(JournalKind::kEnded), cep::kMaxTime, ""});
   }
-  commit.rule_set = std::exchange(rules_, std::nullopt);
-  commit.outbox = std::exchange(outbox_, {});
-  outbox_bytes_ = 0;
+  commit.rule_set = std::move(added.rules);
+  commit.outbox = std::move(added.outbox);
   pending.point = std::move(point);
   {
     std::unique_lock lock(mutex_);
@@ -192,7 +195,10 @@ bool DurableState::IsCommitDue(int64_t since_ms) const {
   return clock_->SteadyMs() - last_commit_end_ >= options_.config.min_pause_ms;
 }
 
-bool DurableState::HasRoom() const { return outbox_bytes_ < kUncommittedBytes && !has_failed_; }
+bool DurableState::HasRoom() const {
+  const size_t bytes = added_.outbox_bytes + (cut_ ? cut_->outbox_bytes : 0);
+  return bytes < kUncommittedBytes && !has_failed_;
+}
 
 std::shared_ptr<const cep::CommitPoint> DurableState::Committed() const {
   const std::lock_guard lock(mutex_);

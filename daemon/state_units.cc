@@ -8,19 +8,25 @@
 namespace vigil::daemon {
 namespace {
 
+// What is removed has chunks of its own, which come first: an operator may hand a unit to another
+// one and be asked for its snapshot later than that one. Of a key the later entry counts.
 class UnitsInChunks : public cep::UnitPacker {
  public:
-  explicit UnitsInChunks(uint64_t seed) : packer_(seed) {}
+  explicit UnitsInChunks(uint64_t seed) : removed_(seed), put_(seed) {}
 
   Status Put(const cep::UnitName& name, const cep::UnitKind& kind,
              std::span<const std::string_view> segments, cep::StoredParts* stored) override {
-    return packer_.Put(KeyOf(name), kind, segments, stored);
+    return put_.Put(KeyOf(name), kind, segments, stored);
   }
   Status Remove(const cep::UnitName& name, cep::StoredParts* stored) override {
-    packer_.Remove(KeyOf(name), stored);
+    removed_.Remove(KeyOf(name), stored);
     return absl::OkStatus();
   }
-  std::vector<std::string> Take() override { return packer_.TakeChunks(); }
+  std::vector<std::string> Take() override {
+    std::vector<std::string> chunks = removed_.TakeChunks();
+    for (std::string& chunk : put_.TakeChunks()) chunks.push_back(std::move(chunk));
+    return chunks;
+  }
 
  private:
   const std::string& KeyOf(const cep::UnitName& name) {
@@ -30,7 +36,8 @@ class UnitsInChunks : public cep::UnitPacker {
     return key_;
   }
 
-  state::ChunkPacker packer_;
+  state::ChunkPacker removed_;
+  state::ChunkPacker put_;
   std::string key_;
 };
 

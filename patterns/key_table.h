@@ -64,10 +64,11 @@ struct alignas(64) KeyEntry {
   absl::InlinedVector<BlockState, 1> blocks;
   absl::InlinedVector<char, 16> bytes;
   uint64_t hash = 0;
-  // While snapshots are made: what is stored of the key, in PatternOperator's list; whether it is
-  // among those that have changed, which goes on when the entry becomes another key's.
+  // While snapshots are made: what is stored of the key, in PatternOperator's list; and for which
+  // snapshot it is in a list of those that have changed, which goes on when the entry becomes
+  // another key's.
   uint32_t stored = kNothingStored;
-  bool is_dirty = false;
+  uint8_t changed_in = 0;
 
   std::string_view key() const { return {bytes.data(), bytes.size()}; }  // typed bytes
 

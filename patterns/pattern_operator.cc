@@ -4,6 +4,8 @@
 #include <bit>
 #include <set>
 
+#include "cep/base/check.h"
+
 namespace vigil::patterns {
 namespace {
 
@@ -170,6 +172,7 @@ void PatternOperator::LookAtSilent(int64_t watermark, Space* space, cep::MatchSi
   while (!space->looks.empty() && space->looks.top().at <= watermark) {
     const Due due = space->looks.top();
     space->looks.pop();
+    SaveBefore(due.entry, space);
     bool has_empty = false;
     for (BlockState& state : due.entry->blocks) {
       if (state.rare == nullptr || state.rare->looked_at != due.at) continue;
@@ -224,7 +227,10 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   const bool may_fall_due = matcher.ProcessRow(
       context, *entry == nullptr ? std::string_view(key) : (*entry)->key(), &fresh_, out);
   if (fresh_.empty()) return;
-  if (*entry == nullptr) *entry = space->table.Insert(keyed.hash, key);
+  if (*entry == nullptr) {
+    *entry = space->table.Insert(keyed.hash, key);
+    if (!space->gone_by_hash.empty()) ComeBack(*entry, space);
+  }
   (*entry)->blocks.push_back(std::move(fresh_));
   fresh_ = BlockState();
   Touch(*entry, &(*entry)->blocks.back(), space);
@@ -320,6 +326,7 @@ void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const Keyed
   KeyEntry* entry = space->table.Find(
       keyed.hash, [&](std::string_view key) { return KeyEquals(rows, keyed.row, expr, key); });
   if (entry == nullptr && !starts_.Test(keyed.row)) return;
+  if (entry != nullptr) SaveBefore(entry, space);
   context_.variants = keyed.variants;
   for (uint32_t block : space->single_blocks) {
     ProcessBlock(block, &context_, space, &entry, keyed, out);
@@ -420,6 +427,7 @@ void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
           PrefetchNode(queue[kDueNodeAhead].entry);
           PrefetchEvent(queue[kDueEventAhead].entry);
         }
+        SaveBefore(entry, &space);
         bool has_empty = false;
         for (BlockState& state : entry->blocks) {
           if (state.min_due <= watermark) {
@@ -436,6 +444,7 @@ void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
 }
 
 void PatternOperator::Retire(const std::vector<uint32_t>& rules) {
+  CEP_CHECK(writer_ == nullptr);
   bool is_any = false;
   const size_t blocks = patterns_->blocks.size();
   for (size_t b = 0; b < blocks; ++b) {
