@@ -15,7 +15,10 @@ namespace {
 constexpr int64_t kLongestIntervalMs = 2'000;
 constexpr size_t kUncommittedBytes = size_t{32} << 20;  // of records that wait for their commit
 constexpr uint64_t kFoldCommits = 100;
-constexpr size_t kFoldBytes = size_t{16} << 20;
+// Chunks are folded when they have half of the base's size, within these bounds: so what a fold
+// rewrites, and what waits for one, both stay in proportion to the state.
+constexpr size_t kLeastFoldBytes = size_t{16} << 20;
+constexpr size_t kMostFoldBytes = size_t{128} << 20;
 constexpr std::chrono::milliseconds kOutboxFull{100};
 constexpr std::chrono::seconds kCheckpointLimit{60};
 
@@ -387,7 +390,9 @@ Status DurableState::Write(Pending* pending) {
   last_.is_drained = commit.is_drained;
   last_.watermark = commit.watermark;
   last_.newest_ts = commit.newest_ts;
-  const bool folds = chunk_bytes_ >= kFoldBytes || *number - log_->folded() >= kFoldCommits;
+  const size_t fold_bytes =
+      std::clamp<size_t>(log_->BaseBytes() / 2, kLeastFoldBytes, kMostFoldBytes);
+  const bool folds = chunk_bytes_ >= fold_bytes || *number - log_->folded() >= kFoldCommits;
   if (folds) chunk_bytes_ = 0;
   {
     const std::lock_guard lock(mutex_);

@@ -54,7 +54,7 @@ cep::ReadUnits ReadUnitsOf(std::shared_ptr<const state::Restorer> restorer, uint
              const std::function<Status(const cep::RestoredUnit&)>& take) {
     const state::ChunkPacker hasher(seed);
     return restorer->Restore(groups.first, groups.end, [&](const state::StoredUnit& stored) {
-      ASSIGN_OR_RETURN(const state::UnitKey key, state::ParseUnitKey(stored.key));
+      const state::UnitKey& key = stored.name;
       cep::RestoredUnit unit;
       unit.name = {key.key_group, key.key_expression, key.key_values, key.owner};
       unit.kind = stored.head;

@@ -189,6 +189,8 @@ Status LiveJob::Step(bool* more) {
   // Where we did not take what there was, or came late, silence is ours.
   if (now - last_step_ms_ > kMaxListenMs) could_listen_ = false;
   last_step_ms_ = now;
+  // Between two barriers there is a round for those who wait for the first one's commit.
+  const bool is_committing = sent_.has_value();
   RETURN_IF_ERROR(RunLooks());
   RETURN_IF_ERROR(RunChanges());
   RETURN_IF_ERROR(ServeSources());
@@ -224,7 +226,8 @@ Status LiveJob::Step(bool* more) {
   }
   if (is_barrier_asked_for_.exchange(false)) has_changed_ = true;
   const int64_t since_ms = now - last_barrier_ms_;
-  const bool is_barrier_due = has_changed_ && !sent_ && MayCommit() && shards_->HasRoom() &&
+  const bool is_barrier_due = has_changed_ && !is_committing && !sent_ && MayCommit() &&
+                              shards_->HasRoom() &&
                               (callbacks_.is_commit_due ? callbacks_.is_commit_due(since_ms)
                                                         : since_ms >= options_.commit_interval_ms);
   if (is_barrier_due || (IsFlushDue(now) && shards_->HasRoom())) {
