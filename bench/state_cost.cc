@@ -76,10 +76,10 @@ int64_t FolderBytes(const std::string& path) {
   return bytes;
 }
 
-// Once folds and what RocksDB does in the background are done: nothing has changed for 5 s.
+// Once folds and what RocksDB does in the background are done: nothing has changed for 15 s.
 int64_t RestingBytes(const std::string& path) {
   int64_t bytes = FolderBytes(path);
-  for (int unchanged = 0; unchanged < 20;) {
+  for (int unchanged = 0; unchanged < 60;) {
     std::this_thread::sleep_for(std::chrono::milliseconds(250));
     const int64_t now = FolderBytes(path);
     unchanged = now == bytes ? unchanged + 1 : 0;
