@@ -376,7 +376,8 @@ std::vector<KeyRow> StateKeys() {
       {S::kRocksDb,
        "write_buffer",
        K::kBytes,
-       "What was written is in memory up to this size, four times, before it goes to files.",
+       "What was written is in memory up to this size, changed state up to four times it, before "
+       "it goes to files.",
        {.default_text = "32MiB"}},
       {S::kRocksDb,
        "compression",

@@ -72,6 +72,8 @@ class DurableJob : public alerts::RecordWriter {
   // RecordWriter
   void Write(const std::string& output, const cep::Record& record, std::string_view line) override;
 
+  // As DurableState's.
+  void Cut() { state_->Cut(); }
   Status Submit(std::shared_ptr<const cep::CommitPoint> point,
                 std::vector<cep::ShardChanges> changes);
   bool IsCommitDue(int64_t since_ms) const { return state_->IsCommitDue(since_ms); }

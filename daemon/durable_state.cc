@@ -15,7 +15,10 @@ namespace {
 constexpr int64_t kLongestIntervalMs = 2'000;
 constexpr size_t kUncommittedBytes = size_t{32} << 20;  // of records that wait for their commit
 constexpr uint64_t kFoldCommits = 100;
-constexpr size_t kFoldBytes = size_t{16} << 20;
+// Chunks are folded when they have half of the base's size, within these bounds: so what a fold
+// rewrites, and what waits for one, both stay in proportion to the state.
+constexpr size_t kLeastFoldBytes = size_t{16} << 20;
+constexpr size_t kMostFoldBytes = size_t{128} << 20;
 constexpr std::chrono::milliseconds kOutboxFull{100};
 constexpr std::chrono::seconds kCheckpointLimit{60};
 
@@ -105,12 +108,12 @@ StatusOr<state::OutboxPosition> DurableState::PlaceOf(
 }
 
 void DurableState::Add(state::OutboxRecord record) {
-  outbox_bytes_ += sizeof record + record.body.size();
-  outbox_.push_back(std::move(record));
+  added_.outbox_bytes += sizeof record + record.body.size();
+  added_.outbox.push_back(std::move(record));
 }
 
 void DurableState::AddJournal(JournalKind kind, int64_t watermark, std::string body) {
-  journal_.push_back({static_cast<uint64_t>(kind), watermark, std::move(body)});
+  added_.journal.push_back({static_cast<uint64_t>(kind), watermark, std::move(body)});
 }
 
 uint64_t DurableState::AddFromOutside(state::OutboxRecord record) {
@@ -133,8 +136,13 @@ void DurableState::TakeFromOutside(Pending* pending) {
   pending->outside = outside_added_;
 }
 
+void DurableState::Cut() { cut_ = std::exchange(added_, {}); }
+
 Status DurableState::Submit(std::shared_ptr<const cep::CommitPoint> point,
                             std::vector<cep::ShardChanges> changes) {
+  if (!cut_) Cut();
+  Added added = *std::move(cut_);
+  cut_.reset();
   Pending pending;
   state::Commit& commit = pending.commit;
   commit.is_drained = point->watermark == cep::kMaxTime;
@@ -160,14 +168,12 @@ Status DurableState::Submit(std::shared_ptr<const cep::CommitPoint> point,
     commit.journal.push_back(
         EntryOfRefused(*partition.partition, partition.refused, point->watermark));
   }
-  for (state::JournalEntry& entry : journal_) commit.journal.push_back(std::move(entry));
-  journal_.clear();
+  for (state::JournalEntry& entry : added.journal) commit.journal.push_back(std::move(entry));
   if (commit.is_drained) {
     commit.journal.push_back({static_cast<uint64_t>(JournalKind::kEnded), cep::kMaxTime, ""});
   }
-  commit.rule_set = std::exchange(rules_, std::nullopt);
-  commit.outbox = std::exchange(outbox_, {});
-  outbox_bytes_ = 0;
+  commit.rule_set = std::move(added.rules);
+  commit.outbox = std::move(added.outbox);
   pending.point = std::move(point);
   {
     std::unique_lock lock(mutex_);
@@ -192,7 +198,10 @@ bool DurableState::IsCommitDue(int64_t since_ms) const {
   return clock_->SteadyMs() - last_commit_end_ >= options_.config.min_pause_ms;
 }
 
-bool DurableState::HasRoom() const { return outbox_bytes_ < kUncommittedBytes && !has_failed_; }
+bool DurableState::HasRoom() const {
+  const size_t bytes = added_.outbox_bytes + (cut_ ? cut_->outbox_bytes : 0);
+  return bytes < kUncommittedBytes && !has_failed_;
+}
 
 std::shared_ptr<const cep::CommitPoint> DurableState::Committed() const {
   const std::lock_guard lock(mutex_);
@@ -381,7 +390,9 @@ Status DurableState::Write(Pending* pending) {
   last_.is_drained = commit.is_drained;
   last_.watermark = commit.watermark;
   last_.newest_ts = commit.newest_ts;
-  const bool folds = chunk_bytes_ >= kFoldBytes || *number - log_->folded() >= kFoldCommits;
+  const size_t fold_bytes =
+      std::clamp<size_t>(log_->BaseBytes() / 2, kLeastFoldBytes, kMostFoldBytes);
+  const bool folds = chunk_bytes_ >= fold_bytes || *number - log_->folded() >= kFoldCommits;
   if (folds) chunk_bytes_ = 0;
   {
     const std::lock_guard lock(mutex_);

@@ -77,9 +77,12 @@ class DurableState {
   // ---- The job's thread ----
   void Add(state::OutboxRecord record);
   void AddJournal(JournalKind kind, int64_t watermark, std::string body);
-  void SetRuleSet(state::RuleSetText rules) { rules_ = std::move(rules); }
-  // Hands over what was added since the last call, with where the job stands. Waits only if another
-  // commit is still to begin. Errors: what an earlier commit failed with.
+  void SetRuleSet(state::RuleSetText rules) { added_.rules = std::move(rules); }
+  // What was added up to here goes with the commit that Submit() hands over next, what comes later
+  // with the one after it. Without it a commit has what was added before it is handed over.
+  void Cut();
+  // Hands over what was added, with where the job stood. Waits only if another commit is still to
+  // begin. Errors: what an earlier commit failed with.
   Status Submit(std::shared_ptr<const cep::CommitPoint> point,
                 std::vector<cep::ShardChanges> changes);
   // Whether a barrier is due, so long after the last one.
@@ -151,11 +154,16 @@ class DurableState {
   std::vector<state::Boot> boots_;  // as of this boot's begin
   uint64_t boot_ = 0;
 
-  // The job's thread's: for the next commit.
-  std::vector<state::OutboxRecord> outbox_;
-  size_t outbox_bytes_ = 0;
-  std::vector<state::JournalEntry> journal_;
-  std::optional<state::RuleSetText> rules_;
+  // What is added for a commit.
+  struct Added {
+    std::vector<state::OutboxRecord> outbox;
+    size_t outbox_bytes = 0;
+    std::vector<state::JournalEntry> journal;
+    std::optional<state::RuleSetText> rules;
+  };
+  // The job's thread's: since the last Cut(), and before it if that has not been handed over.
+  Added added_;
+  std::optional<Added> cut_;
 
   // The committing thread's.
   state::Commit last_;

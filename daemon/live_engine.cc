@@ -24,7 +24,7 @@ constexpr int64_t kMetricsEveryMs = 10'000;
 // How often whoever waits for the job looks whether it has ended.
 constexpr std::chrono::milliseconds kEndCheck{50};
 constexpr int64_t kAliveMs = 30'000;     // without a round for so long, the job is stuck
-constexpr int64_t kCountEveryMs = 1000;  // counters cost a barrier
+constexpr int64_t kCountEveryMs = 1000;  // counters cost a look at all shards
 constexpr std::chrono::milliseconds kCountLimit{2000};
 
 std::string NewBootId() {
@@ -198,6 +198,7 @@ Status LiveEngine::Start() {
   if (durable_ != nullptr) {
     ASSIGN_OR_RETURN(options.resume, durable_->Resume(*rules_));
     options.make_packer = durable_->MakePackers();
+    callbacks.on_barrier = [this] { durable_->Cut(); };
     callbacks.is_commit_due = [this](int64_t since_ms) { return durable_->IsCommitDue(since_ms); };
     callbacks.may_commit = [this] { return durable_->MayCommit(); };
   }
@@ -397,14 +398,13 @@ std::shared_ptr<const JobCounters> LiveEngine::Counters() {
     counted_ms_ = now;
     auto counted = std::make_shared<std::promise<void>>();
     std::future<void> is_done = counted->get_future();
-    job_->AtBarrier([this, counted](cep::LiveJob* job) {
-      auto counters = Count(*job);
+    job_->AtRest([this, counted](const cep::LiveJob& job) {
+      auto counters = Count(job);
       {
         const std::lock_guard lock(mutex_);
         counters_ = std::move(counters);
       }
       counted->set_value();
-      return absl::OkStatus();
     });
     is_done.wait_for(kCountLimit);
   }

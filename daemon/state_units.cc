@@ -1,26 +1,38 @@
 #include "daemon/state_units.h"
 
+#include <atomic>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
+#include <vector>
 
+#include "cep/runtime/channel.h"
 #include "state/chunk.h"
 
 namespace vigil::daemon {
 namespace {
 
+// What is removed has chunks of its own, which come first: an operator may hand a unit to another
+// one and be asked for its snapshot later than that one. Of a key the later entry counts.
 class UnitsInChunks : public cep::UnitPacker {
  public:
-  explicit UnitsInChunks(uint64_t seed) : packer_(seed) {}
+  explicit UnitsInChunks(uint64_t seed) : removed_(seed), put_(seed) {}
 
   Status Put(const cep::UnitName& name, const cep::UnitKind& kind,
              std::span<const std::string_view> segments, cep::StoredParts* stored) override {
-    return packer_.Put(KeyOf(name), kind, segments, stored);
+    return put_.Put(KeyOf(name), kind, segments, stored);
   }
   Status Remove(const cep::UnitName& name, cep::StoredParts* stored) override {
-    packer_.Remove(KeyOf(name), stored);
+    removed_.Remove(KeyOf(name), stored);
     return absl::OkStatus();
   }
-  std::vector<std::string> Take() override { return packer_.TakeChunks(); }
+  std::vector<std::string> Take() override {
+    std::vector<std::string> chunks = removed_.TakeChunks();
+    for (std::string& chunk : put_.TakeChunks()) chunks.push_back(std::move(chunk));
+    return chunks;
+  }
 
  private:
   const std::string& KeyOf(const cep::UnitName& name) {
@@ -30,8 +42,53 @@ class UnitsInChunks : public cep::UnitPacker {
     return key_;
   }
 
-  state::ChunkPacker packer_;
+  state::ChunkPacker removed_;
+  state::ChunkPacker put_;
   std::string key_;
+};
+
+// Units are read back by a thread of their own, so much ahead of the one that takes them.
+constexpr size_t kBlockBytes = size_t{256} << 10;
+constexpr size_t kBlocksAhead = 8;
+
+// Units one behind the other.
+struct Block {
+  struct Unit {
+    size_t key = 0;  // in `bytes`
+    size_t body = 0;
+    size_t end = 0;
+    cep::UnitKind kind;
+    cep::StoredParts stored;
+  };
+  std::string bytes;
+  std::vector<Unit> units;
+
+  void Add(const state::StoredUnit& from, const state::ChunkPacker& hasher) {
+    if (bytes.empty()) bytes.reserve(kBlockBytes + kBlockBytes / 8);
+    Unit& unit = units.emplace_back();
+    unit.key = bytes.size();
+    bytes.append(from.key);
+    unit.body = bytes.size();
+    bytes.append(from.body);
+    unit.end = bytes.size();
+    unit.kind = from.head;
+    unit.stored = hasher.PartsOf(from);
+  }
+  template <typename Use>
+  Status ForEach(const Use& use) const {
+    const std::string_view all = bytes;
+    for (const Unit& unit : units) {
+      ASSIGN_OR_RETURN(const state::UnitKey key,
+                       state::ParseUnitKey(all.substr(unit.key, unit.body - unit.key)));
+      cep::RestoredUnit restored;
+      restored.name = {key.key_group, key.key_expression, key.key_values, key.owner};
+      restored.kind = unit.kind;
+      restored.body = all.substr(unit.body, unit.end - unit.body);
+      restored.stored = unit.stored;
+      RETURN_IF_ERROR(use(&restored));
+    }
+    return absl::OkStatus();
+  }
 };
 
 }  // namespace
@@ -45,17 +102,32 @@ cep::ReadUnits ReadUnitsOf(std::shared_ptr<const state::Restorer> restorer, uint
   return [restorer = std::move(restorer), seed, wanted](
              const cep::KeyGroupRange& groups, cep::UnitPacker* packer,
              const std::function<Status(const cep::RestoredUnit&)>& take) {
-    const state::ChunkPacker hasher(seed);
-    return restorer->Restore(groups.first, groups.end, [&](const state::StoredUnit& stored) {
-      ASSIGN_OR_RETURN(const state::UnitKey key, state::ParseUnitKey(stored.key));
-      cep::RestoredUnit unit;
-      unit.name = {key.key_group, key.key_expression, key.key_values, key.owner};
-      unit.kind = stored.head;
-      unit.body = stored.body;
-      unit.stored = hasher.PartsOf(stored);
-      if (wanted) return take(unit);
-      return packer->Remove(unit.name, &unit.stored);
+    cep::Channel<Block> blocks(kBlocksAhead);
+    std::atomic<bool> has_failed = false;
+    Status read;
+    std::thread reader([&] {
+      const state::ChunkPacker hasher(seed);
+      Block block;
+      read = restorer->Restore(groups.first, groups.end, [&](const state::StoredUnit& unit) {
+        if (has_failed) return absl::CancelledError("what was read could not be taken");
+        block.Add(unit, hasher);
+        if (block.bytes.size() >= kBlockBytes) blocks.Push(std::exchange(block, {}));
+        return absl::OkStatus();
+      });
+      blocks.Push(std::move(block));
+      blocks.Close();
     });
+    const auto use = [&](cep::RestoredUnit* unit) {
+      return wanted ? take(*unit) : packer->Remove(unit->name, &unit->stored);
+    };
+    Status used;
+    while (const std::optional<Block> block = blocks.Pop()) {
+      if (!used.ok()) continue;
+      used = block->ForEach(use);
+      has_failed = !used.ok();
+    }
+    reader.join();
+    return used.ok() ? read : used;
   };
 }
 

@@ -29,7 +29,7 @@ namespace vigil::patterns {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 inline constexpr int64_t kNeverSeen = std::numeric_limits<int64_t>::min();
-inline constexpr uint32_t kNothingStored = (uint32_t{1} << 30) - 1;
+inline constexpr uint32_t kNothingStored = (uint32_t{1} << 29) - 1;
 
 // What few keys need.
 struct RareState {
@@ -100,10 +100,11 @@ struct alignas(64) KeyEntry {
   int64_t ends_at = kNever;
   uint64_t hash = 0;
   [[no_unique_address]] KeyBytes bytes;
-  // While snapshots are made: what is stored of the key, in PatternOperator's list; whether it is
-  // among those that have changed, which goes on when the entry becomes another key's.
-  uint32_t stored : 30 = kNothingStored;
-  uint32_t is_dirty : 1 = 0;
+  // While snapshots are made: what is stored of the key, in PatternOperator's list; and for which
+  // snapshot it is in a list of those that have changed, which goes on when the entry becomes
+  // another key's.
+  uint32_t stored : 29 = kNothingStored;
+  uint32_t changed_in : 2 = 0;
   // Nobody can tell when its partial matches end: those that are due may wait for the key's next
   // event.
   uint32_t may_wait : 1 = 0;

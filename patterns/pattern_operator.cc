@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "cep/base/check.h"
+
 namespace vigil::patterns {
 namespace {
 
@@ -193,7 +195,10 @@ void PatternOperator::ProcessBlock(uint32_t block, RowContext* context, Space* s
   matcher.ProcessRow(context, *entry == nullptr ? std::string_view(key) : (*entry)->key(), &fresh_,
                      out);
   if (fresh_.empty()) return;
-  if (*entry == nullptr) *entry = space->table.Insert(keyed.hash, key);
+  if (*entry == nullptr) {
+    *entry = space->table.Insert(keyed.hash, key);
+    if (!space->gone_by_hash.empty()) ComeBack(*entry, space);
+  }
   (*entry)->blocks.push_back(std::move(fresh_));
   fresh_ = BlockState();
   Touch(*entry, &(*entry)->blocks.back(), space);
@@ -290,6 +295,7 @@ void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const Keyed
                         is_key(entry->key());
   if (!is_found) entry = space->table.Find(keyed.hash, is_key);
   if (entry == nullptr && !starts_.Test(keyed.row)) return;
+  if (entry != nullptr) SaveBefore(entry, space);
   context_.variants = keyed.variants;
   for (uint32_t block : space->single_blocks) {
     ProcessBlock(block, &context_, space, &entry, keyed, out);
@@ -439,6 +445,7 @@ void PatternOperator::FindDue(int64_t watermark, Space* space) {
 // Ends what is due in the key's state, and the key if nothing is left of it.
 void PatternOperator::Expire(KeyEntry* entry, int64_t watermark, Space* space,
                              cep::MatchSink* out) {
+  SaveBefore(entry, space);
   bool has_empty = false;
   for (BlockState& state : entry->blocks) {
     if (state.min_due <= watermark) {
@@ -461,6 +468,7 @@ void PatternOperator::ExpireWaiting() {
 }
 
 void PatternOperator::Retire(const std::vector<uint32_t>& rules) {
+  CEP_CHECK(writer_ == nullptr);
   bool is_any = false;
   const size_t blocks = patterns_->blocks.size();
   for (size_t b = 0; b < blocks; ++b) {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <absl/container/flat_hash_map.h>
 #include <absl/container/inlined_vector.h>
 
 #include "cep/base/arena.h"
@@ -47,6 +48,8 @@ struct StrayUnit {
 
   cep::UnitName name() const { return {key_group, key_expression, key_values, owner}; }
 };
+// Removes `units` of them, which it takes off; true once none is left.
+StatusOr<bool> RemoveStrays(size_t units, std::vector<StrayUnit>* strays, cep::UnitWriter* out);
 
 class PatternOperator : public cep::Operator {
  public:
@@ -63,14 +66,13 @@ class PatternOperator : public cep::Operator {
   // Of fields, units know names: those of `layout`, which must be that of the rows to come. Before
   // anything below, and again when rows get another layout.
   void UseLayout(std::shared_ptr<const cep::Layout> layout);
-  // From here on what changes is remembered for Snapshot(). Until then nothing is, and a snapshot
+  // From here on what changes is remembered for snapshots. Until then nothing is, and a snapshot
   // is empty. Before the first row.
   void KeepChanges() { keeps_changes_ = true; }
-  Status Snapshot(cep::UnitWriter* out) override;
-  // Snapshot() in two steps, for several operators that hand state to each other: all remove what
-  // they do not keep before any writes what it does.
-  Status RemoveUnits(cep::UnitWriter* out);
-  Status PutUnits(cep::UnitWriter* out);
+  // At its beginning a snapshot takes the list of keys that have changed; a key is written in its
+  // turn, or when a row or time is about to change it. Of large units each segment counts.
+  Status BeginSnapshot(cep::UnitWriter* out) override;
+  StatusOr<bool> ContinueSnapshot(size_t units) override;
   // Takes what the unit holds for rules that are matched here, by their incarnations; what is left
   // of the unit when nobody takes it is removed by the next snapshot.
   Status Restore(const cep::RestoredUnit& unit) override;
@@ -84,7 +86,8 @@ class PatternOperator : public cep::Operator {
   void ResumeAt(int64_t watermark) { resumed_at_ = watermark; }
   // Writes what these rules have, by index in the rule set, whether it has changed or not.
   Status ExportUnits(const std::vector<uint32_t>& rules, cep::UnitWriter* out);
-  // Appends all units that are stored, which this operator will not touch any more.
+  // Appends all units that are stored, which this operator will not touch any more. No snapshot may
+  // be under way, as for Take() and Retire().
   void AbandonUnits(std::vector<StrayUnit>* out);
 
   // No rule starts a partial match any more; what is taken over or restored goes on. Before the
@@ -129,12 +132,14 @@ class PatternOperator : public cep::Operator {
     cep::StoredParts stored;
   };
   using KnownUnits = absl::InlinedVector<KnownUnit, 1>;
-  // A key that has lost its entry and still has units stored.
+  // A key that has lost its entry and still has units stored; none once it has come back.
   struct GoneKey {
     uint64_t hash = 0;
     std::string bytes;
     KnownUnits units;
+    uint32_t next = kNoGone;  // another one of this hash
   };
+  static constexpr uint32_t kNoGone = UINT32_MAX;
   struct Space {
     const KeySpace* keys = nullptr;
     std::vector<uint32_t> blocks;
@@ -144,10 +149,17 @@ class PatternOperator : public cep::Operator {
     DueCalendar<KeyEntry*> due;
     std::string key_name;  // canonical key expression
     size_t key_fields = 0;
-    std::vector<KeyEntry*> dirty;  // changed since the last snapshot
     std::vector<KnownUnits> known;
     std::vector<uint32_t> free_known;
+    // Since the last snapshot began: keys that have changed, and those that have gone.
+    std::vector<KeyEntry*> dirty;
     std::vector<GoneKey> gone;
+    absl::flat_hash_map<uint64_t, uint32_t> gone_by_hash;
+    // Of the snapshot under way: the same, up to which they have been written.
+    std::vector<KeyEntry*> saving;
+    size_t saved = 0;
+    std::vector<GoneKey> removing;
+    size_t removed = 0;
   };
   // A row under one of its keys.
   struct KeyedRow {
@@ -184,12 +196,17 @@ class PatternOperator : public cep::Operator {
   void FindDue(int64_t watermark, Space* space);
   void Expire(KeyEntry* entry, int64_t watermark, Space* space, cep::MatchSink* out);
   void ExpireWaiting();
-  // Remembers that the state has changed.
+  // The key may change: the snapshot under way gets it as it is.
+  void SaveBefore(KeyEntry* entry, Space* space) {
+    if (entry->changed_in == saving_) [[unlikely]]
+      SaveInTime(entry, space);
+  }
+  // Remembers that the state has changed, after SaveBefore().
   void Touch(KeyEntry* entry, BlockState* state, Space* space) {
     if (!keeps_changes_) return;
     state->is_dirty = true;
-    if (entry->is_dirty) return;
-    entry->is_dirty = true;
+    if (entry->changed_in == changing_) return;
+    entry->changed_in = changing_;
     space->dirty.push_back(entry);
   }
 
@@ -208,10 +225,15 @@ class PatternOperator : public cep::Operator {
   uint32_t OwnerOf(const BlockState& state, const Space& space) const;
   cep::UnitName NameOf(const KeyEntry& entry, const Space& space, uint32_t rule) const;
   void ForgetKey(KeyEntry* entry, Space* space);
+  void ComeBack(KeyEntry* entry, Space* space);
   KnownUnits& KnownOf(KeyEntry* entry, Space* space);
-  Status RemoveGone(Space* space, cep::UnitWriter* out);
-  Status RemoveUnowned(KeyEntry* entry, Space* space, cep::UnitWriter* out);
-  Status PutKey(KeyEntry* entry, Space* space, cep::UnitWriter* out);
+  void SaveInTime(KeyEntry* entry, Space* space);
+  StatusOr<bool> ContinueSpace(size_t end, Space* space);
+  Status RemoveGone(const Space& space, GoneKey* gone);
+  void PrefetchSaving(const Space& space) const;
+  Status SaveKey(KeyEntry* entry, Space* space);
+  Status RemoveUnowned(KeyEntry* entry, Space* space);
+  Status PutKey(KeyEntry* entry, Space* space);
   // What of a state is written: rules of its block, or of each of its family's blocks.
   struct Share {
     uint32_t first = 0;  // block
@@ -257,6 +279,15 @@ class PatternOperator : public cep::Operator {
   std::vector<KeyEntry*> due_;
 
   bool keeps_changes_ = false;
+  // KeyEntry::changed_in of keys that change now, and of those that the snapshot under way is still
+  // to write; 1 and 2 in turns.
+  static constexpr uint8_t kNoSnapshot = 3;
+  uint8_t changing_ = 1;
+  uint8_t saving_ = kNoSnapshot;
+  cep::UnitWriter* writer_ = nullptr;  // of the snapshot under way
+  size_t written_ = 0;                 // segments and removals, of all snapshots
+  Status save_status_;                 // of keys that were written in time
+  std::vector<StrayUnit> removing_strays_;
   StateEncoder encoder_{&store_};
   // By matcher: the rules that were listed last, most often those of the next key.
   std::vector<std::pair<std::vector<uint64_t>, ListedRules>> listed_;

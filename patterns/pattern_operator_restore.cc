@@ -7,6 +7,7 @@
 #include <bit>
 #include <optional>
 
+#include "cep/base/check.h"
 #include "cep/event/key_bytes.h"
 #include "patterns/pattern_operator.h"
 
@@ -345,6 +346,7 @@ Status PatternOperator::FindTargets(const StoredState& unit, std::vector<Target>
 
 StatusOr<PatternOperator::Taken> PatternOperator::Take(const cep::RestoredUnit& unit) {
   if (layout_ == nullptr) return absl::FailedPreconditionError("UseLayout() comes first");
+  CEP_CHECK(writer_ == nullptr);
   unit_arena_.Reset();
   RETURN_IF_ERROR(ReadStoredState(unit.body, &unit_arena_, &unit_));
   std::vector<Target> targets;
@@ -484,6 +486,7 @@ void PatternOperator::SettleRestored(cep::MatchSink* out) {
   if (out == nullptr) return;
   const std::vector<std::pair<Space*, KeyEntry*>> restored = std::exchange(restored_, {});
   for (const auto& [space, entry] : restored) {
+    SaveBefore(entry, space);
     if (resumed_at_ == INT64_MIN && !entry->blocks.empty()) continue;
     for (BlockState& state : entry->blocks) {
       if (state.min_due > resumed_at_) continue;

@@ -8,6 +8,13 @@
 namespace vigil::patterns {
 namespace {
 
+// Keys ahead at which, while a snapshot is written, a key's entry, its partial matches and what is
+// known of its units, the node of the first one and that one's event are fetched into the cache.
+constexpr size_t kSaveEntryAhead = 16;
+constexpr size_t kSaveRunsAhead = 12;
+constexpr size_t kSaveNodeAhead = 8;
+constexpr size_t kSaveEventAhead = 4;
+
 // A field's name in a key expression, where `,` and `|` mean something.
 void AppendEscaped(std::string_view name, std::string* out) {
   for (const char c : name) {
@@ -87,13 +94,29 @@ cep::UnitName PatternOperator::NameOf(const KeyEntry& entry, const Space& space,
   return {cep::KeyGroupOf(entry.hash), space.key_name, entry.key(), NameOf(rule).name};
 }
 
-// The key has no state any more: its units are to be removed, unless it comes back before.
+// The key has no state any more: its units are to be removed, unless it comes back before the next
+// snapshot.
 void PatternOperator::ForgetKey(KeyEntry* entry, Space* space) {
+  uint32_t& last = space->gone_by_hash.try_emplace(entry->hash, kNoGone).first->second;
   space->gone.push_back(
-      {entry->hash, std::string(entry->key()), std::move(space->known[entry->stored])});
+      {entry->hash, std::string(entry->key()), std::move(space->known[entry->stored]), last});
+  last = static_cast<uint32_t>(space->gone.size() - 1);
   space->known[entry->stored].clear();
   space->free_known.push_back(entry->stored);
   entry->stored = kNothingStored;
+}
+
+// The key has got an entry: what is stored of it is its again, if it went since the last snapshot.
+void PatternOperator::ComeBack(KeyEntry* entry, Space* space) {
+  const auto found = space->gone_by_hash.find(entry->hash);
+  if (found == space->gone_by_hash.end()) return;
+  for (uint32_t i = found->second; i != kNoGone; i = space->gone[i].next) {
+    GoneKey& gone = space->gone[i];
+    if (gone.units.empty() || gone.bytes != entry->key()) continue;
+    KnownOf(entry, space) = std::move(gone.units);
+    gone.units.clear();
+    return;
+  }
 }
 
 PatternOperator::KnownUnits& PatternOperator::KnownOf(KeyEntry* entry, Space* space) {
@@ -109,43 +132,112 @@ PatternOperator::KnownUnits& PatternOperator::KnownOf(KeyEntry* entry, Space* sp
   return space->known[entry->stored];
 }
 
-Status PatternOperator::Snapshot(cep::UnitWriter* out) {
-  RETURN_IF_ERROR(RemoveUnits(out));
-  return PutUnits(out);
+StatusOr<bool> RemoveStrays(size_t units, std::vector<StrayUnit>* strays, cep::UnitWriter* out) {
+  for (; units > 0 && !strays->empty(); --units) {
+    RETURN_IF_ERROR(out->Remove(strays->back().name(), &strays->back().stored));
+    strays->pop_back();
+  }
+  return strays->empty();
 }
 
-Status PatternOperator::RemoveUnits(cep::UnitWriter* out) {
+Status PatternOperator::BeginSnapshot(cep::UnitWriter* out) {
   if (!keeps_changes_) return absl::OkStatus();
+  CEP_CHECK(writer_ == nullptr);
   if (!restored_.empty()) SettleRestored(nullptr);
-  for (StrayUnit& stray : strays_) RETURN_IF_ERROR(out->Remove(stray.name(), &stray.stored));
-  strays_.clear();
+  writer_ = out;
+  saving_ = changing_;
+  changing_ = changing_ == 1 ? 2 : 1;
+  removing_strays_.swap(strays_);
   for (Space& space : spaces_) {
-    RETURN_IF_ERROR(RemoveGone(&space, out));
-    for (KeyEntry* entry : space.dirty) RETURN_IF_ERROR(RemoveUnowned(entry, &space, out));
+    space.saving.swap(space.dirty);
+    space.removing.swap(space.gone);
+    space.gone_by_hash = {};
   }
   return absl::OkStatus();
 }
 
-Status PatternOperator::RemoveGone(Space* space, cep::UnitWriter* out) {
-  for (GoneKey& gone : space->gone) {
-    KeyEntry* entry =
-        space->table.Find(gone.hash, [&](std::string_view key) { return key == gone.bytes; });
-    if (entry != nullptr) {  // it has come back
-      KnownOf(entry, space) = std::move(gone.units);
-      continue;
-    }
-    for (KnownUnit& unit : gone.units) {
-      const cep::UnitName name = {cep::KeyGroupOf(gone.hash), space->key_name, gone.bytes,
-                                  NameOf(unit.rule).name};
-      RETURN_IF_ERROR(out->Remove(name, &unit.stored));
-    }
+StatusOr<bool> PatternOperator::ContinueSnapshot(size_t units) {
+  if (writer_ == nullptr) return true;
+  RETURN_IF_ERROR(save_status_);
+  const size_t end = units > SIZE_MAX - written_ ? SIZE_MAX : written_ + units;
+  ASSIGN_OR_RETURN(const bool is_rid_of_strays, RemoveStrays(units, &removing_strays_, writer_));
+  if (!is_rid_of_strays) return false;
+  for (Space& space : spaces_) {
+    ASSIGN_OR_RETURN(const bool is_complete, ContinueSpace(end, &space));
+    if (!is_complete) return false;
   }
-  space->gone.clear();
+  writer_ = nullptr;
+  saving_ = kNoSnapshot;
+  return true;
+}
+
+StatusOr<bool> PatternOperator::ContinueSpace(size_t end, Space* space) {
+  for (; space->removed < space->removing.size(); ++space->removed) {
+    if (written_ >= end) return false;
+    RETURN_IF_ERROR(RemoveGone(*space, &space->removing[space->removed]));
+  }
+  for (; space->saved < space->saving.size(); ++space->saved) {
+    if (written_ >= end) return false;
+    PrefetchSaving(*space);
+    // Those that are not, any more, have been written in time.
+    KeyEntry* const entry = space->saving[space->saved];
+    if (entry->changed_in == saving_) RETURN_IF_ERROR(SaveKey(entry, space));
+  }
+  space->removing.clear();
+  space->removed = 0;
+  space->saving.clear();
+  space->saved = 0;
+  return true;
+}
+
+// What writing a key a little later will read.
+void PatternOperator::PrefetchSaving(const Space& space) const {
+  const auto ahead = [&](size_t keys) -> const KeyEntry* {
+    const size_t at = space.saved + keys;
+    return at < space.saving.size() ? space.saving[at] : nullptr;
+  };
+  if (const KeyEntry* entry = ahead(kSaveEntryAhead)) KeyTable::PrefetchEntry(entry);
+  if (const KeyEntry* entry = ahead(kSaveRunsAhead)) {
+    if (entry->stored != kNothingStored) __builtin_prefetch(&space.known[entry->stored]);
+    if (!entry->blocks.empty()) __builtin_prefetch(entry->blocks[0].runs.begin());
+  }
+  const auto has_runs = [](const KeyEntry* entry) {
+    return entry != nullptr && !entry->blocks.empty() && !entry->blocks[0].runs.empty();
+  };
+  if (const KeyEntry* entry = ahead(kSaveNodeAhead); has_runs(entry)) {
+    store_.PrefetchNode(entry->blocks[0].runs.front().node);
+  }
+  if (const KeyEntry* entry = ahead(kSaveEventAhead); has_runs(entry)) {
+    store_.PrefetchEvent(entry->blocks[0].runs.front().node);
+  }
+}
+
+// A snapshot's turn has not come to the key, and it is about to change.
+void PatternOperator::SaveInTime(KeyEntry* entry, Space* space) {
+  const Status status = SaveKey(entry, space);
+  if (save_status_.ok()) save_status_ = status;
+}
+
+Status PatternOperator::SaveKey(KeyEntry* entry, Space* space) {
+  entry->changed_in = 0;
+  ++written_;
+  RETURN_IF_ERROR(RemoveUnowned(entry, space));
+  return PutKey(entry, space);
+}
+
+Status PatternOperator::RemoveGone(const Space& space, GoneKey* gone) {
+  ++written_;
+  for (KnownUnit& unit : gone->units) {
+    const cep::UnitName name = {cep::KeyGroupOf(gone->hash), space.key_name, gone->bytes,
+                                NameOf(unit.rule).name};
+    RETURN_IF_ERROR(writer_->Remove(name, &unit.stored));
+  }
+  *gone = GoneKey();
   return absl::OkStatus();
 }
 
 // Removes the key's units that nothing is left for, or whose rule is not the first one any more.
-Status PatternOperator::RemoveUnowned(KeyEntry* entry, Space* space, cep::UnitWriter* out) {
+Status PatternOperator::RemoveUnowned(KeyEntry* entry, Space* space) {
   if (entry->stored == kNothingStored) return absl::OkStatus();
   KnownUnits& units = space->known[entry->stored];
   size_t kept = 0;
@@ -157,25 +249,14 @@ Status PatternOperator::RemoveUnowned(KeyEntry* entry, Space* space, cep::UnitWr
       if (kept != i) units[kept] = std::move(units[i]);
       ++kept;
     } else {
-      RETURN_IF_ERROR(out->Remove(NameOf(*entry, *space, units[i].rule), &units[i].stored));
+      RETURN_IF_ERROR(writer_->Remove(NameOf(*entry, *space, units[i].rule), &units[i].stored));
     }
   }
   units.resize(kept);
   return absl::OkStatus();
 }
 
-Status PatternOperator::PutUnits(cep::UnitWriter* out) {
-  for (Space& space : spaces_) {
-    for (KeyEntry* entry : space.dirty) {
-      RETURN_IF_ERROR(PutKey(entry, &space, out));
-      entry->is_dirty = false;
-    }
-    space.dirty.clear();
-  }
-  return absl::OkStatus();
-}
-
-Status PatternOperator::PutKey(KeyEntry* entry, Space* space, cep::UnitWriter* out) {
+Status PatternOperator::PutKey(KeyEntry* entry, Space* space) {
   for (BlockState& state : entry->blocks) {
     if (!state.is_dirty) continue;
     KnownUnits& units = KnownOf(entry, space);
@@ -183,10 +264,10 @@ Status PatternOperator::PutKey(KeyEntry* entry, Space* space, cep::UnitWriter* o
     auto unit = std::find_if(units.begin(), units.end(),
                              [owner](const KnownUnit& known) { return known.rule == owner; });
     if (unit == units.end()) {
-      units.push_back({owner, {}});
-      unit = std::prev(units.end());
+      unit = &units.emplace_back();
+      unit->rule = owner;
     }
-    RETURN_IF_ERROR(PutUnit(*entry, *space, state, WholeOf(state, *space), &unit->stored, out));
+    RETURN_IF_ERROR(PutUnit(*entry, *space, state, WholeOf(state, *space), &unit->stored, writer_));
     state.is_dirty = false;
   }
   return absl::OkStatus();
@@ -225,9 +306,10 @@ Status PatternOperator::PutUnit(const KeyEntry& entry, const Space& space, const
   const uint32_t owner = RuleRef(block, bit);
   const uint64_t mask = state.block == share.first ? share.masks[0] : ~uint64_t{0};
   const cep::UnitKind kind = {NameOf(owner).incarnation, encoder_.capture_layout()};
-  return out->Put(
-      NameOf(entry, space, owner), kind,
-      encoder_.Encode(state, patterns_->blocks[share.first], mask, RulesOf(state, share)), stored);
+  const std::span<const std::string_view> segments =
+      encoder_.Encode(state, patterns_->blocks[share.first], mask, RulesOf(state, share));
+  written_ += segments.size() - 1;
+  return out->Put(NameOf(entry, space, owner), kind, segments, stored);
 }
 
 Status PatternOperator::ExportUnits(const std::vector<uint32_t>& rules, cep::UnitWriter* out) {
@@ -262,6 +344,7 @@ Status PatternOperator::ExportUnits(const std::vector<uint32_t>& rules, cep::Uni
 }
 
 void PatternOperator::AbandonUnits(std::vector<StrayUnit>* out) {
+  CEP_CHECK(writer_ == nullptr);
   for (Space& space : spaces_) {
     const auto abandon = [&](uint64_t hash, std::string_view key, KnownUnits* units) {
       for (KnownUnit& unit : *units) {
@@ -276,6 +359,7 @@ void PatternOperator::AbandonUnits(std::vector<StrayUnit>* out) {
     };
     for (GoneKey& gone : space.gone) abandon(gone.hash, gone.bytes, &gone.units);
     space.gone.clear();
+    space.gone_by_hash.clear();
     space.table.ForEach([&](KeyEntry* entry) {
       if (entry->stored != kNothingStored) {
         abandon(entry->hash, entry->key(), &space.known[entry->stored]);

@@ -134,12 +134,19 @@ void RunningOperator::KeepChanges() {
   for (const auto& op : operators_) op->KeepChanges();
 }
 
-Status RunningOperator::Snapshot(cep::UnitWriter* out) {
-  for (StrayUnit& stray : strays_) RETURN_IF_ERROR(out->Remove(stray.name(), &stray.stored));
-  strays_.clear();
-  for (const auto& op : operators_) RETURN_IF_ERROR(op->RemoveUnits(out));
-  for (const auto& op : operators_) RETURN_IF_ERROR(op->PutUnits(out));
+Status RunningOperator::BeginSnapshot(cep::UnitWriter* out) {
+  writer_ = out;
+  removing_strays_.swap(strays_);
+  for (const auto& op : operators_) RETURN_IF_ERROR(op->BeginSnapshot(out));
   return absl::OkStatus();
+}
+
+StatusOr<bool> RunningOperator::ContinueSnapshot(size_t units) {
+  ASSIGN_OR_RETURN(bool is_complete, RemoveStrays(units, &removing_strays_, writer_));
+  for (size_t i = 0; is_complete && i < operators_.size(); ++i) {
+    ASSIGN_OR_RETURN(is_complete, operators_[i]->ContinueSnapshot(units));
+  }
+  return is_complete;
 }
 
 Status RunningOperator::Restore(const cep::RestoredUnit& unit) {

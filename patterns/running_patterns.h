@@ -51,7 +51,8 @@ class RunningOperator : public cep::Operator {
 
   // As PatternOperator's; what is said once goes for the operators that follow this one, too.
   void KeepChanges();
-  Status Snapshot(cep::UnitWriter* out) override;
+  Status BeginSnapshot(cep::UnitWriter* out) override;
+  StatusOr<bool> ContinueSnapshot(size_t units) override;
   Status Restore(const cep::RestoredUnit& unit) override;
   void ResumeAt(int64_t watermark);
 
@@ -73,6 +74,9 @@ class RunningOperator : public cep::Operator {
   std::vector<std::unique_ptr<PatternOperator>> operators_;  // by generation
   bool keeps_changes_ = false;
   std::vector<StrayUnit> strays_;  // of operators that have gone, or that nobody took
+  // Of the snapshot under way.
+  std::vector<StrayUnit> removing_strays_;
+  cep::UnitWriter* writer_ = nullptr;
   int64_t watermark_ = INT64_MIN;
 };
 

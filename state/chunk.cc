@@ -76,6 +76,10 @@ void ChunkPacker::Remove(std::string_view unit_key, cep::StoredParts* stored) {
 
 cep::StoredParts ChunkPacker::PartsOf(const StoredUnit& unit) const {
   cep::StoredParts stored;
+  if (!unit.only_part.empty()) {
+    stored.push_back(Hash64(unit.only_part, seed_));
+    return stored;
+  }
   uint32_t begin = 0;
   std::string first;
   for (const uint32_t end : unit.segment_ends) {

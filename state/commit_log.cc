@@ -9,6 +9,10 @@
 namespace vigil::state {
 namespace {
 
+// Entries ahead at which a fold fetches one into the cache, and how much of it.
+constexpr size_t kFoldAhead = 8;
+constexpr size_t kFoldPrefetch = 512;
+
 constexpr const char* kRepair =
     "; it was left as it is: restore a checkpoint or a savepoint into a new directory";
 
@@ -209,7 +213,7 @@ Status CommitLog::AddChunks(const struct Commit& commit, uint64_t number, StoreB
     seen.push_back(shard.shard);
     uint32_t n = 0;
     for (const std::string& chunk : shard.chunks) {
-      batch.Put(Family::kChunks, ChunkKey(number, shard.shard, n++), chunk);
+      batch.PutBorrowed(Family::kChunks, ChunkKey(number, shard.shard, n++), chunk);
     }
     count += n;
   }
@@ -306,7 +310,17 @@ Status CommitLog::Fold(uint64_t through) {
   if (through <= folded_) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Overlay overlay, Overlay::Load(*store_, folded_, through));
   ASSIGN_OR_RETURN(const std::unique_ptr<BaseWriter> base, store_->NewBaseWriter());
-  for (const ChunkEntry& entry : overlay.entries()) {
+  const std::vector<ChunkEntry>& entries = overlay.entries();
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const ChunkEntry& entry = entries[i];
+    // Entries in their order lie anywhere in the chunks.
+    if (i + kFoldAhead < entries.size()) {
+      const std::string_view key = entries[i + kFoldAhead].part_key;
+      const std::string_view value = entries[i + kFoldAhead].value;
+      for (size_t at = 0; at < key.size(); at += 64) __builtin_prefetch(key.data() + at);
+      const size_t size = std::min(value.size(), kFoldPrefetch);
+      for (size_t at = 0; at < size; at += 64) __builtin_prefetch(value.data() + at);
+    }
     RETURN_IF_ERROR(entry.is_deleted ? base->Delete(entry.part_key)
                                      : base->Put(entry.part_key, entry.value));
   }
@@ -325,6 +339,7 @@ Status CommitLog::Fold(uint64_t through) {
   }
   RETURN_IF_ERROR(Fail(store_->Write(batch)));
   folded_ = through;
+  RETURN_IF_ERROR(Fail(store_->Trim()));
   return Fail(Reach(KillPoint::kFoldDone));
 }
 

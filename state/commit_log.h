@@ -110,6 +110,8 @@ class CommitLog {
 
   // Moves units of the commits up to `through` (at most the last durable one) to the base.
   Status Fold(uint64_t through);
+  // About how many bytes the base takes.
+  uint64_t BaseBytes() const { return store_->BaseBytes(); }
 
   // As of the last commit, to be used before the next Fold(); memory: the chunks that are not
   // folded.

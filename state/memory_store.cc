@@ -41,7 +41,7 @@ void Apply(const StoreBatch& batch, MemoryDisk& disk) {
     if (change.is_delete) {
       rows.erase(change.key);
     } else {
-      rows[change.key] = change.value;
+      rows[change.key] = change.value();
     }
   }
 }
@@ -96,6 +96,8 @@ class MemoryStore : public Store {
     return std::make_unique<MemoryCursor>(std::move(copy));
   }
 
+  uint64_t BaseBytes() override { return 0; }
+  Status Trim() override { return absl::OkStatus(); }
   StatusOr<std::unique_ptr<BaseWriter>> NewBaseWriter() override {
     return std::unique_ptr<BaseWriter>(std::make_unique<MemoryBaseWriter>(*disk_));
   }

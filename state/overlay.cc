@@ -1,6 +1,7 @@
 #include "state/overlay.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "cep/base/encoding.h"
 #include "state/log_keys.h"
@@ -9,6 +10,19 @@ namespace vigil::state {
 namespace {
 
 uint32_t GroupOf(const ChunkEntry& entry) { return ByteReader(entry.part_key).Ordered16(); }
+
+size_t CommonPrefix(std::string_view a, std::string_view b) {
+  const auto end = a.begin() + static_cast<ptrdiff_t>(std::min(a.size(), b.size()));
+  return static_cast<size_t>(std::mismatch(a.begin(), end, b.begin()).first - a.begin());
+}
+
+// The 8 bytes from `at` on, zeros behind the end, as a number that sorts as they do.
+uint64_t PrefixAt(std::string_view key, size_t at) {
+  uint64_t prefix = 0;
+  const std::string_view rest = key.substr(at, 8);
+  std::memcpy(&prefix, rest.data(), rest.size());
+  return __builtin_bswap64(prefix);
+}
 
 }  // namespace
 
@@ -32,7 +46,9 @@ StatusOr<Overlay> Overlay::Load(Store& store, uint64_t after, uint64_t through) 
   return overlay;
 }
 
-// By key group first, so that each comparison sort has few entries, near each other.
+// By key group first, so that each sort has few entries, near each other. Keys of a group begin
+// alike (with their expression): they are sorted by the 8 bytes behind that, and compared as a
+// whole only where these are equal.
 void Overlay::Sort() {
   group_begins_.assign(cep::kKeyGroups + 1, 0);
   for (const ChunkEntry& entry : entries_) ++group_begins_[GroupOf(entry) + 1];
@@ -40,18 +56,33 @@ void Overlay::Sort() {
   std::vector<ChunkEntry> grouped(entries_.size());
   std::vector<size_t> next(group_begins_.begin(), group_begins_.end() - 1);
   for (const ChunkEntry& entry : entries_) grouped[next[GroupOf(entry)]++] = entry;
+  struct Place {
+    uint64_t prefix;
+    uint32_t entry;  // in its group
+  };
+  std::vector<Place> places;
   // Among entries of one key the last counts: they stand in the order of commits.
   size_t kept = 0;
   for (uint32_t group = 0; group < cep::kKeyGroups; ++group) {
-    const auto begin = grouped.begin() + static_cast<ptrdiff_t>(group_begins_[group]);
-    const auto end = grouped.begin() + static_cast<ptrdiff_t>(group_begins_[group + 1]);
-    std::stable_sort(begin, end, [](const ChunkEntry& a, const ChunkEntry& b) {
-      return a.part_key < b.part_key;
+    const ChunkEntry* const begin = grouped.data() + group_begins_[group];
+    const auto count = static_cast<uint32_t>(group_begins_[group + 1] - group_begins_[group]);
+    size_t common = SIZE_MAX;
+    for (uint32_t i = 0; i < count; ++i) {
+      common = std::min(common, CommonPrefix(begin[0].part_key, begin[i].part_key));
+    }
+    places.clear();
+    for (uint32_t i = 0; i < count; ++i) places.push_back({PrefixAt(begin[i].part_key, common), i});
+    std::sort(places.begin(), places.end(), [&](const Place& a, const Place& b) {
+      if (a.prefix != b.prefix) return a.prefix < b.prefix;
+      const int order = begin[a.entry].part_key.compare(begin[b.entry].part_key);
+      return order != 0 ? order < 0 : a.entry < b.entry;
     });
     group_begins_[group] = kept;
-    for (auto entry = begin; entry != end; ++entry) {
-      if (entry + 1 != end && (entry + 1)->part_key == entry->part_key) continue;
-      entries_[kept++] = *entry;
+    for (uint32_t i = 0; i < count; ++i) {
+      const ChunkEntry& entry = begin[places[i].entry];
+      const bool is_last = i + 1 == count || places[i].prefix != places[i + 1].prefix ||
+                           begin[places[i + 1].entry].part_key != entry.part_key;
+      if (is_last) entries_[kept++] = entry;
     }
   }
   group_begins_[cep::kKeyGroups] = kept;

@@ -16,7 +16,7 @@ Status VerifyUnits(CommitLog& log, const std::function<Status(const StoredUnit&)
   std::string last_expression;
   std::string last_values;
   return restorer->Restore(0, cep::kKeyGroups, [&](const StoredUnit& unit) {
-    ASSIGN_OR_RETURN(const UnitKey key, ParseUnitKey(unit.key));
+    const UnitKey& key = unit.name;
     ++counts->units;
     counts->unit_bytes += unit.body.size();
     if (key.key_expression != last_expression || key.key_values != last_values) {

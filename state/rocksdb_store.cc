@@ -30,7 +30,8 @@ using rocksdb::Slice;
 
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "chunks", "base", "outbox"};
 constexpr std::string_view kFormatText = "vigil state\nformat ";
-constexpr size_t kSortedFileBytes = 64 << 20;
+constexpr size_t kSortedFileBytes = 256 << 20;
+constexpr size_t kChunkBuffers = 4;  // write buffers that chunks may take
 
 Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view ToView(const Slice& slice) { return {slice.data(), slice.size()}; }
@@ -102,8 +103,22 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const RocksDbOptions& 
   table.block_cache = cache;
   table.format_version = 5;
   if (family == Family::kBase) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  // Chunks die young: few files of them wait for the compaction that frees their space.
-  if (family == Family::kChunks) made.level0_file_num_compaction_trigger = 2;
+  // Chunks die young: they are to be folded before they would go to a file (Trim()). Of those that
+  // do few files wait for the compaction that frees their space; to compress them would cost more
+  // than it saves.
+  if (family == Family::kChunks) {
+    made.write_buffer_size = kChunkBuffers * options.write_buffer_bytes;
+    made.level0_file_num_compaction_trigger = 2;
+    made.compression = rocksdb::kNoCompression;
+  }
+  // A fold is large beside the base (daemon/durable_state.cc), and leaves a file. Files that come
+  // in go to the lowest level in which nothing is in their way, so one above the other until all
+  // levels are full, unless the levels are made dynamic: then they wait in the first one, two at
+  // the most.
+  if (family == Family::kBase) {
+    made.level0_file_num_compaction_trigger = 2;
+    made.level_compaction_dynamic_level_bytes = true;
+  }
   made.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return made;
 }
@@ -117,8 +132,9 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options, bool is_new) {
   // A commit that was cut short by a crash ends the log; damage anywhere else is an error.
   made.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   made.track_and_verify_wals_in_manifest = true;
-  made.max_total_wal_size = 4 * options.write_buffer_bytes;
+  made.max_total_wal_size = 2 * kChunkBuffers * options.write_buffer_bytes;
   made.max_background_jobs = 2;
+  made.compaction_readahead_size = 1 << 20;
   // After a failed write the log is opened anew: nothing waits for the disk to come back.
   made.max_bgerror_resume_count = 0;
   made.keep_log_file_num = 4;
@@ -186,7 +202,8 @@ class RocksBaseWriter : public BaseWriter {
       RETURN_IF_ERROR(FinishFile());
     }
     if (writer_ != nullptr) return absl::OkStatus();
-    const rocksdb::Options options = db_.GetOptions(family_);
+    rocksdb::Options options = db_.GetOptions(family_);
+    options.compression = rocksdb::kNoCompression;  // the compaction that soon follows does it
     writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), options, family_);
     files_.push_back(path_ + "/ingest/" + std::to_string(files_.size()) + ".sst");
     return Translate(writer_->Open(files_.back()), path_);
@@ -245,13 +262,13 @@ class RocksStore : public Store {
   Status Write(const StoreBatch& batch) override {
     size_t bytes = 0;
     for (const StoreBatch::Change& change : batch.changes) {
-      bytes += change.key.size() + change.value.size() + 16;
+      bytes += change.key.size() + change.value().size() + 16;
     }
     rocksdb::WriteBatch made(bytes);
     for (const StoreBatch::Change& change : batch.changes) {
-      const rocksdb::Status added = change.is_delete
-                                        ? made.Delete(handle(change.family), change.key)
-                                        : made.Put(handle(change.family), change.key, change.value);
+      const rocksdb::Status added =
+          change.is_delete ? made.Delete(handle(change.family), change.key)
+                           : made.Put(handle(change.family), change.key, ToSlice(change.value()));
       if (!added.ok()) return Translate(added, path_);
     }
     rocksdb::WriteOptions options;
@@ -276,6 +293,15 @@ class RocksStore : public Store {
     return std::unique_ptr<BaseWriter>(
         std::make_unique<RocksBaseWriter>(*db_, handle(Family::kBase), path_));
   }
+
+  uint64_t BaseBytes() override {
+    uint64_t bytes = 0;
+    db_->GetIntProperty(handle(Family::kBase), rocksdb::DB::Properties::kLiveSstFilesSize, &bytes);
+    return bytes;
+  }
+
+  // Chunks that were folded before they went to a file never do, and the log that holds them goes.
+  Status Trim() override { return Translate(db_->Flush(rocksdb::FlushOptions(), handles_), path_); }
 
   Status Checkpoint(const std::string& path) override {
     std::error_code error;

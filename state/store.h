@@ -24,15 +24,24 @@ struct StoreBatch {
     Family family;
     bool is_delete;
     std::string key;
-    std::string value;
+    std::string own_value;
+    std::string_view borrowed_value;
+
+    std::string_view value() const {
+      return borrowed_value.data() != nullptr ? borrowed_value : own_value;
+    }
   };
   std::vector<Change> changes;
 
   void Put(Family family, std::string key, std::string value) {
-    changes.push_back({family, false, std::move(key), std::move(value)});
+    changes.push_back({family, false, std::move(key), std::move(value), {}});
+  }
+  // `value` outlives the batch.
+  void PutBorrowed(Family family, std::string key, std::string_view value) {
+    changes.push_back({family, false, std::move(key), {}, value});
   }
   void Delete(Family family, std::string key) {
-    changes.push_back({family, true, std::move(key), {}});
+    changes.push_back({family, true, std::move(key), {}, {}});
   }
 };
 
@@ -70,6 +79,10 @@ class Store {
   virtual std::unique_ptr<StoreCursor> Scan(Family family, std::string_view begin,
                                             std::string_view end) = 0;
   virtual StatusOr<std::unique_ptr<BaseWriter>> NewBaseWriter() = 0;
+  // About how many bytes the base takes.
+  virtual uint64_t BaseBytes() = 0;
+  // Gives back the space of what has been deleted since the last call, as far as that is cheap.
+  virtual Status Trim() = 0;
   // A copy, as of now, that does not change any more: a state directory in its own right at `path`
   // (absent before), sharing unchanging files by hard link. UNIMPLEMENTED in memory.
   virtual Status Checkpoint(const std::string& path) = 0;

@@ -70,12 +70,18 @@ Status UnitAssembler::Add(std::string_view part_key, std::string_view value, boo
   }
   if (part == 0) {
     RETURN_IF_ERROR(Finish());
-    RETURN_IF_ERROR(ParseUnitKey(unit_key).status());
     ASSIGN_OR_RETURN(const UnitFirstPart first, ParseFirstPart(value));
-    key_.assign(unit_key);
     head_ = first.head;
     parts_ = first.parts;
-    body_.assign(first.segment);
+    key_ = unit_key;
+    body_ = first.segment;
+    only_part_ = value;
+    if (parts_ > 1) {
+      key_ = key_copy_.assign(unit_key);
+      body_ = body_copy_.assign(first.segment);
+      only_part_ = {};
+    }
+    ASSIGN_OR_RETURN(name_, ParseUnitKey(key_));
     segment_ends_.clear();
   } else {
     if (part != segment_ends_.size() || part >= parts_ || unit_key != key_) {
@@ -86,7 +92,7 @@ Status UnitAssembler::Add(std::string_view part_key, std::string_view value, boo
       return absl::DataLossError("a stored unit is larger than " + std::to_string(kMaxUnitSize) +
                                  " bytes");
     }
-    body_.append(value);
+    body_ = body_copy_.append(value);
   }
   segment_ends_.push_back(static_cast<uint32_t>(body_.size()));
   *done = segment_ends_.size() == parts_;

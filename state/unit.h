@@ -44,9 +44,11 @@ StatusOr<UnitKey> ParseUnitKey(std::string_view bytes);
 // A unit as it is restored. Borrowed for the callback.
 struct StoredUnit {
   std::string_view key;  // as AppendUnitKey() made it
+  UnitKey name;          // the same, taken apart
   cep::UnitKind head;
   std::string_view body;                      // all segments, one behind the other
   const std::vector<uint32_t>& segment_ends;  // offsets in `body`; as many as segments
+  std::string_view only_part;                 // of a unit of one part, as it is stored; else empty
 };
 
 // What part 0 says. `segment` points into the value.
@@ -67,19 +69,25 @@ bool SplitPartKey(std::string_view part_key, std::string_view* unit_key, uint32_
 // and checks that they are whole.
 class UnitAssembler {
  public:
-  // Takes one part; `*done` says whether it completes its unit. Views must live until then.
+  // Takes one part; `*done` says whether it completes its unit.
   Status Add(std::string_view part_key, std::string_view value, bool* done);
-  // The unit last completed; valid until the next Add().
-  StoredUnit unit() const { return {key_, head_, body_, segment_ends_}; }
+  // The unit last completed; valid until the next Add(), and as long as what that one was given: a
+  // unit of one part, as most are, is not copied.
+  StoredUnit unit() const { return {key_, name_, head_, body_, segment_ends_, only_part_}; }
   // DATA_LOSS if the last unit is not whole.
   Status Finish() const;
 
  private:
-  std::string key_;
+  std::string_view key_;
+  UnitKey name_;
   cep::UnitKind head_;
   uint32_t parts_ = 0;
-  std::string body_;
+  std::string_view body_;
+  std::string_view only_part_;
   std::vector<uint32_t> segment_ends_;
+  // Of a unit of several parts.
+  std::string key_copy_;
+  std::string body_copy_;
 };
 
 }  // namespace vigil::state

@@ -53,7 +53,8 @@ Job::Job(JobOptions options, std::vector<JobSource> sources, const MakeOperator&
   // A replay has no barriers.
   shards_ = std::make_unique<ShardGroup>(
       shards, make_operator, make_sink, std::move(output),
-      [](uint64_t, const ShardGroup::AtBarrier&) { return absl::OkStatus(); });
+      [](uint64_t) { return absl::OkStatus(); },
+      [](uint64_t, const std::vector<ShardChanges>&) { return absl::OkStatus(); });
 }
 
 // The commit's units, positions and time, and what the journal says of partitions.

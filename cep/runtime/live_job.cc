@@ -17,6 +17,8 @@ constexpr int64_t kMaxSleepMs = 50;
 constexpr int64_t kLingerParts = 128;
 constexpr int64_t kMinLingerMs = 5;
 constexpr int64_t kMaxLingerMs = 1000;
+// Batches that are looked through for rows that wait, a round.
+constexpr size_t kLookedAtASlice = 32;
 
 // What a batch of this layout takes besides its records' bytes.
 size_t FixedBytes(const Layout& layout, size_t key_exprs) {
@@ -47,6 +49,9 @@ std::string FutureReason(int64_t ts, int64_t clock_ms) {
          " ms ahead of the clock, more than `max_future`";
 }
 
+// The batch whose last row is the oldest is on top of a heap.
+constexpr auto IsNewer = [](const auto& a, const auto& b) { return a->newest_ts > b->newest_ts; };
+
 }  // namespace
 
 LiveJob::LiveJob(LiveJobOptions options, std::vector<LiveInput> inputs,
@@ -75,10 +80,16 @@ LiveJob::LiveJob(LiveJobOptions options, std::vector<LiveInput> inputs,
                              .on_result = [wakeup] { wakeup->Notify(); },
                              .make_packer = options_.make_packer,
                              .clock = clock};
-  shards_ = std::make_unique<ShardGroup>(shards, make_operator, make_sink, callbacks_.output,
-                                         [this](uint64_t barrier, ShardGroup::AtBarrier at) {
-                                           return FinishBarrier(barrier, std::move(at));
-                                         });
+  shards_ = std::make_unique<ShardGroup>(
+      shards, make_operator, make_sink, callbacks_.output,
+      [this](uint64_t) {
+        if (callbacks_.on_barrier) callbacks_.on_barrier();
+        return absl::OkStatus();
+      },
+      [this](uint64_t, std::vector<ShardChanges> changes) {
+        sent_->changes = std::move(changes);
+        return absl::OkStatus();
+      });
   NewOpenBatch();
 }
 
@@ -131,6 +142,14 @@ void LiveJob::AtBarrier(std::function<Status(LiveJob*)> change) {
   wakeup_->Notify();
 }
 
+void LiveJob::AtRest(std::function<void(const LiveJob&)> look) {
+  {
+    const std::lock_guard lock(mutex_);
+    looks_.push_back(std::move(look));
+  }
+  wakeup_->Notify();
+}
+
 void LiveJob::AskForBarrier() {
   is_barrier_asked_for_ = true;
   wakeup_->Notify();
@@ -170,9 +189,13 @@ Status LiveJob::Step(bool* more) {
   // Where we did not take what there was, or came late, silence is ours.
   if (now - last_step_ms_ > kMaxListenMs) could_listen_ = false;
   last_step_ms_ = now;
+  // Between two barriers there is a round for those who wait for the first one's commit.
+  const bool is_committing = sent_.has_value();
+  RETURN_IF_ERROR(RunLooks());
   RETURN_IF_ERROR(RunChanges());
   RETURN_IF_ERROR(ServeSources());
   RETURN_IF_ERROR(shards_->MergeReady(false));
+  RETURN_IF_ERROR(ContinueCommit(kLookedAtASlice));
   if (!is_started_) return absl::OkStatus();
   RETURN_IF_ERROR(NoteCaughtUp());
   Listen(now);
@@ -203,10 +226,14 @@ Status LiveJob::Step(bool* more) {
   }
   if (is_barrier_asked_for_.exchange(false)) has_changed_ = true;
   const int64_t since_ms = now - last_barrier_ms_;
-  const bool is_barrier_due = has_changed_ && MayCommit() && shards_->HasRoom() &&
+  const bool is_barrier_due = has_changed_ && !is_committing && !sent_ && MayCommit() &&
+                              shards_->HasRoom() &&
                               (callbacks_.is_commit_due ? callbacks_.is_commit_due(since_ms)
                                                         : since_ms >= options_.commit_interval_ms);
-  if (is_barrier_due || (IsFlushDue(now) && shards_->HasRoom())) return Flush(is_barrier_due);
+  if (is_barrier_due || (IsFlushDue(now) && shards_->HasRoom())) {
+    RETURN_IF_ERROR(Flush(is_barrier_due));
+  }
+  *more |= shards_->IsSavingInline() || (sent_ && sent_->looked_at < sent_->waiting.size());
   return absl::OkStatus();
 }
 
@@ -526,8 +553,8 @@ Status LiveJob::Flush(bool with_barrier) {
   keys_.Hash(open.batch.get());
   keys_.CountMissing(*open.batch, open.routed.in_time);
   if (open.newest_ts > time_.engine()) {
-    waiting_.emplace(open.newest_ts, open.bytes);
-    waiting_bytes_ += open.bytes;
+    open.routed.batch = open.batch;
+    AddWaiting(open.routed, open.newest_ts, open.bytes);
   }
   ForgetApplied();
   if (options_.make_packer && open.batch->rows > 0 && inputs_[open.input].source->keeps_rows()) {
@@ -542,8 +569,10 @@ Status LiveJob::Flush(bool with_barrier) {
     last_barrier_ms_ = now;
     has_changed_ = false;
     open.routed.barrier = ++barriers_;
-    SentPoint& sent = points_.emplace_back();
+    CEP_CHECK(!sent_);
+    SentPoint& sent = sent_.emplace();
     sent.batches = std::exchange(unkept_, {});
+    sent.waiting = waiting_;
     CommitPoint& point = sent.point;
     point.number = barriers_;
     point.watermark = time_.engine();
@@ -556,7 +585,9 @@ Status LiveJob::Flush(bool with_barrier) {
     }
     point.time_events = std::exchange(time_events_, {});
   }
-  return shards_->Dispatch(std::move(open.routed), std::move(open.turned_away));
+  RETURN_IF_ERROR(shards_->Dispatch(std::move(open.routed), std::move(open.turned_away)));
+  // A small commit is complete at once.
+  return with_barrier ? ContinueCommit(kLookedAtASlice) : absl::OkStatus();
 }
 
 // The first record that no run has read.
@@ -587,25 +618,64 @@ PartitionPoint LiveJob::PointOf(uint32_t partition) const {
   return point;
 }
 
+void LiveJob::AddWaiting(const RoutedBatch& routed, int64_t newest_ts, size_t bytes) {
+  waiting_.push_back(std::make_shared<const WaitingBatch>(
+      WaitingBatch{routed.batch, routed.in_time, newest_ts, bytes}));
+  std::push_heap(waiting_.begin(), waiting_.end(), IsNewer);
+  waiting_bytes_ += bytes;
+}
+
 // Batches whose last row the engine's watermark has passed take no memory any more.
 void LiveJob::ForgetApplied() {
-  while (!waiting_.empty() && waiting_.top().first <= time_.engine()) {
-    waiting_bytes_ -= waiting_.top().second;
-    waiting_.pop();
+  while (!waiting_.empty() && waiting_.front()->newest_ts <= time_.engine()) {
+    waiting_bytes_ -= waiting_.front()->bytes;
+    std::pop_heap(waiting_.begin(), waiting_.end(), IsNewer);
+    waiting_.pop_back();
   }
 }
 
-Status LiveJob::FinishBarrier(uint64_t barrier, ShardGroup::AtBarrier at) {
-  const std::vector<WaitingPosition>& waiting = at.waiting;
-  CommitPoint point = std::move(points_.front().point);
-  const std::vector<std::shared_ptr<const Batch>> batches = std::move(points_.front().batches);
-  points_.pop_front();
-  CEP_CHECK(point.number == barrier);
+// Goes on with the commit of the barrier that was sent: looks at so many batches more, and hands it
+// on when nothing is missing any more.
+Status LiveJob::ContinueCommit(size_t batches) {
+  if (!sent_) return absl::OkStatus();
+  RETURN_IF_ERROR(shards_->Save(false));
+  FindWaiting(batches);
+  if (!sent_->changes || sent_->looked_at < sent_->waiting.size()) return absl::OkStatus();
+  return HandOnCommit();
+}
+
+// Offsets of rows that no shard had applied at the barrier: those in time, behind E, that have a
+// key.
+void LiveJob::FindWaiting(size_t batches) {
+  std::vector<PartitionPoint>& partitions = sent_->point.partitions;
+  PartitionPoint* point = nullptr;
+  for (; batches > 0 && sent_->looked_at < sent_->waiting.size(); --batches, ++sent_->looked_at) {
+    const WaitingBatch& waiting = *sent_->waiting[sent_->looked_at];
+    const Batch& batch = *waiting.batch;
+    for (uint32_t row = 0; row < batch.rows; ++row) {
+      if (batch.ts[row] <= sent_->point.watermark || !waiting.in_time.Test(row)) continue;
+      const bool has_key =
+          std::any_of(batch.key_hashes.begin(), batch.key_hashes.end(),
+                      [row](const std::vector<uint64_t>& hashes) { return hashes[row] != kNoKey; });
+      if (!has_key) continue;
+      if (point == nullptr || point->partition != batch.partitions[row]) {
+        point = &*std::find_if(partitions.begin(), partitions.end(), [&](const PartitionPoint& p) {
+          return p.partition == batch.partitions[row];
+        });
+      }
+      point->waiting.push_back(batch.offsets[row]);
+    }
+  }
+}
+
+Status LiveJob::HandOnCommit() {
+  CommitPoint point = std::move(sent_->point);
+  const std::vector<std::shared_ptr<const Batch>> batches = std::move(sent_->batches);
+  std::vector<ShardChanges> changes = *std::move(sent_->changes);
+  sent_.reset();
   for (PartitionPoint& partition : point.partitions) {
-    auto row =
-        std::lower_bound(waiting.begin(), waiting.end(), WaitingPosition{partition.partition, 0});
-    for (; row != waiting.end() && row->partition == partition.partition; ++row) {
-      partition.waiting.push_back(row->offset);
+    if (!std::is_sorted(partition.waiting.begin(), partition.waiting.end())) {
+      std::sort(partition.waiting.begin(), partition.waiting.end());
     }
     if (!partition.waiting.empty()) partition.waiting_from = partition.waiting.front();
     Ledger& ledger = partition.ledger;
@@ -619,7 +689,7 @@ Status LiveJob::FinishBarrier(uint64_t barrier, ShardGroup::AtBarrier at) {
     const std::lock_guard lock(mutex_);
     status_ = shared;
   }
-  return callbacks_.on_commit(*shared, std::move(at.changes));
+  return callbacks_.on_commit(*shared, std::move(changes));
 }
 
 // What former runs have read was kept by them.
@@ -646,8 +716,32 @@ void LiveJob::KeepRows(const std::vector<std::shared_ptr<const Batch>>& batches,
   }
 }
 
+// A barrier, and its commit as a whole; everything that was read has passed when it returns.
+Status LiveJob::CommitNow() {
+  const auto complete = [this]() -> Status {
+    RETURN_IF_ERROR(shards_->MergeReady(true));
+    RETURN_IF_ERROR(shards_->Save(true));
+    return ContinueCommit(SIZE_MAX);
+  };
+  RETURN_IF_ERROR(complete());  // the one before
+  RETURN_IF_ERROR(Flush(true));
+  return complete();
+}
+
+Status LiveJob::RunLooks() {
+  std::vector<std::function<void(const LiveJob&)>> looks;
+  {
+    const std::lock_guard lock(mutex_);
+    if (looks_.empty() || sent_) return absl::OkStatus();
+    looks.swap(looks_);
+  }
+  RETURN_IF_ERROR(shards_->MergeReady(true));
+  for (const auto& look : looks) look(*this);
+  return absl::OkStatus();
+}
+
 Status LiveJob::RunChanges() {
-  if (!MayCommit()) return absl::OkStatus();
+  if (!MayCommit() || sent_) return absl::OkStatus();
   std::vector<std::function<Status(LiveJob*)>> changes;
   {
     const std::lock_guard lock(mutex_);
@@ -655,8 +749,7 @@ Status LiveJob::RunChanges() {
   }
   if (changes.empty()) return absl::OkStatus();
   change_began_us_ = clock_->SteadyUs();
-  RETURN_IF_ERROR(Flush(true));
-  RETURN_IF_ERROR(shards_->MergeReady(true));
+  RETURN_IF_ERROR(CommitNow());
   for (const auto& change : changes) RETURN_IF_ERROR(change(this));
   return absl::OkStatus();
 }
@@ -679,6 +772,8 @@ Status LiveJob::Swap(LiveRules rules) {
   pool_ = std::make_shared<BatchPool>(options_.layout);
   batch_bytes_ = FixedBytes(*options_.layout, options_.key_exprs.size());
   NewOpenBatch();
+  waiting_.clear();
+  waiting_bytes_ = 0;
   return SendAgain(waiting);
 }
 
@@ -711,6 +806,13 @@ Status LiveJob::SendAgain(const std::vector<HeldRow>& rows) {
     for (uint32_t row = 0; row < to->rows; ++row) routed.in_time.Set(row);
     keys_.CountMissing(*to, routed.in_time);
     routed.batch = to;
+    int64_t newest_ts = kMinTime;
+    size_t bytes = batch_bytes_;
+    for (uint32_t row = 0; row < to->rows; ++row) {
+      newest_ts = std::max(newest_ts, to->ts[row]);
+      bytes += to->raw[row].size();
+    }
+    if (newest_ts > sent_engine_) AddWaiting(routed, newest_ts, bytes);
     routed.watermark = sent_engine_;
     routed.newest_ts = newest_ts_;
     RETURN_IF_ERROR(shards_->Dispatch(std::move(routed), std::move(turned_away)));
@@ -727,8 +829,7 @@ Status LiveJob::Finish() {
     is_done_ = true;
     return shards_->MergeReady(true);
   }
-  RETURN_IF_ERROR(Flush(true));
-  RETURN_IF_ERROR(shards_->MergeReady(true));
+  RETURN_IF_ERROR(CommitNow());
   is_done_ = true;
   return absl::OkStatus();
 }

@@ -4,25 +4,24 @@
 // silent, takes records from the partition whose time is furthest behind, judges each row, and
 // hands a batch to the shards (shard_group.h) when it is full or old enough. Every
 // `commit_interval_ms` a barrier follows; when it has passed all shards, a CommitPoint says exactly
-// where the job stands. Nothing is queued without a limit: where shards or outputs have no room,
-// or accepted rows take too much memory, records stay with their sources.
+// where the job stood at it. A barrier holds nobody up: what a commit holds beside positions (which
+// rows wait, and state) is put together in the rounds that follow, and there is one commit at a
+// time. Nothing is queued without a limit: where shards or outputs have no room, or accepted rows
+// take too much memory, records stay with their sources.
 // A job that goes on from a commit (JobResume) first reads again what waited then, and nothing
 // else: those rows are used as they were judged, without being judged, counted or heard again, and
 // E stands still meanwhile. No barrier comes before that is done.
-// Thread safety: Stop(), AtBarrier(), AskForBarrier() and status() may be called by any thread; all
-// else belongs to the thread that drives the job. Tests: tests/cep/live_job_test.cc.
+// Thread safety: Stop(), AtBarrier(), AtRest(), AskForBarrier() and status() may be called by any
+// thread; all else belongs to the thread that drives the job. Tests: tests/cep/live_job_test.cc.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <queue>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "cep/base/arena.h"
@@ -116,7 +115,11 @@ struct LiveRules {
 // Whom a job tells. All are called by the thread that drives it.
 struct LiveJobCallbacks {
   ShardGroup::Output output;
-  // A barrier has passed; with what the shards changed since the one before.
+  // A barrier has passed: all that was given to the output so far is its commit's, and nothing that
+  // comes later; may be empty.
+  std::function<void()> on_barrier;
+  // All is known that this commit holds; with what the shards changed since the one before. Before
+  // the next barrier.
   std::function<Status(const CommitPoint&, std::vector<ShardChanges>)> on_commit;
   // Whether a barrier is due, so many milliseconds after the one before; empty: after
   // `commit_interval_ms`.
@@ -150,9 +153,12 @@ class LiveJob {
 
   // Reading ends; what has been read goes through, time stays where it stands.
   void Stop();
-  // `change` is called by the driving thread while all shards stand at one barrier and nothing is
-  // under way: the place to swap what they run.
+  // `change` is called by the driving thread while all shards stand at one barrier, of which the
+  // commit has been handed on, and nothing is under way: the place to swap what they run.
   void AtBarrier(std::function<Status(LiveJob*)> change);
+  // For who only looks: `look` is called by the driving thread when nothing is under way. It takes
+  // no barrier, but waits until what the last one has saved is complete.
+  void AtRest(std::function<void(const LiveJob&)> look);
   // Thread safe. A barrier is to come when it may, although nothing has been read.
   void AskForBarrier();
 
@@ -169,7 +175,7 @@ class LiveJob {
   // Only from within a change: when the rounds stopped for it, as the clock's SteadyUs() says.
   int64_t change_began_us() const { return change_began_us_; }
 
-  // As of the last barrier; null before the first.
+  // As of the last commit handed on; null before the first.
   std::shared_ptr<const CommitPoint> status() const;
   std::vector<uint64_t> no_key() const { return keys_.no_key(); }
   std::vector<const Operator*> operators() const { return shards_->operators(); }
@@ -225,8 +231,12 @@ class LiveJob {
   bool MayCommit() const;
   PartitionPoint PointOf(uint32_t partition) const;
   void KeepRows(const std::vector<std::shared_ptr<const Batch>>& batches, CommitPoint* point) const;
-  Status FinishBarrier(uint64_t barrier, ShardGroup::AtBarrier at);
+  Status ContinueCommit(size_t batches);
+  void FindWaiting(size_t batches);
+  Status HandOnCommit();
+  Status CommitNow();
   Status RunChanges();
+  Status RunLooks();
   Status SendAgain(const std::vector<HeldRow>& rows);
   Status Finish();
   void NewOpenBatch();
@@ -248,10 +258,15 @@ class LiveJob {
   OpenBatch open_;
   size_t batch_bytes_ = 0;  // that a batch takes, however few rows it holds
   int64_t linger_ms_ = 0;   // how long a batch waits for more rows
-  // Batches whose rows may still wait: (newest ts, bytes), the oldest on top.
-  std::priority_queue<std::pair<int64_t, size_t>, std::vector<std::pair<int64_t, size_t>>,
-                      std::greater<>>
-      waiting_;
+  // A batch with rows that the engine's watermark has still to pass.
+  struct WaitingBatch {
+    std::shared_ptr<const Batch> batch;
+    RowBits in_time;
+    int64_t newest_ts = kMinTime;
+    size_t bytes = 0;
+  };
+  void AddWaiting(const RoutedBatch& routed, int64_t newest_ts, size_t bytes);
+  std::vector<std::shared_ptr<const WaitingBatch>> waiting_;  // a heap, the oldest on top
   size_t waiting_bytes_ = 0;
   int64_t newest_ts_ = kMinTime + 1;
   int64_t sent_engine_ = kMinTime;  // E as the shards know it
@@ -269,19 +284,23 @@ class LiveJob {
   bool is_started_ = false;
   bool is_done_ = false;
   uint64_t barriers_ = 0;
-  // A barrier that was sent and has not passed.
+  // A barrier that was sent, of which the commit has not been handed on.
   struct SentPoint {
     CommitPoint point;
     std::vector<std::shared_ptr<const Batch>> batches;  // since the one before, to keep rows of
+    std::vector<std::shared_ptr<const WaitingBatch>> waiting;
+    size_t looked_at = 0;  // of `waiting`
+    std::optional<std::vector<ShardChanges>> changes;
   };
-  std::deque<SentPoint> points_;
+  std::optional<SentPoint> sent_;
   std::vector<std::shared_ptr<const Batch>> unkept_;  // since the last barrier, as above
   std::vector<TimeEvent> time_events_;                // since the last barrier
   std::atomic<bool> is_stopping_ = false;
   std::atomic<bool> is_barrier_asked_for_ = false;
   mutable std::mutex mutex_;
-  std::vector<std::function<Status(LiveJob*)>> changes_;  // guarded by mutex_
-  std::shared_ptr<const CommitPoint> status_;             // guarded by mutex_
+  std::vector<std::function<Status(LiveJob*)>> changes_;    // guarded by mutex_
+  std::vector<std::function<void(const LiveJob&)>> looks_;  // guarded by mutex_
+  std::shared_ptr<const CommitPoint> status_;               // guarded by mutex_
   std::unique_ptr<ShardGroup> shards_;  // goes first: its batches need the sources
 };
 

@@ -2,7 +2,14 @@
 
 namespace vigil::cep {
 
-Status Operator::Snapshot(UnitWriter*) { return absl::OkStatus(); }
+Status Operator::BeginSnapshot(UnitWriter*) { return absl::OkStatus(); }
+
+StatusOr<bool> Operator::ContinueSnapshot(size_t) { return true; }
+
+Status Operator::Snapshot(UnitWriter* out) {
+  RETURN_IF_ERROR(BeginSnapshot(out));
+  return ContinueSnapshot(SIZE_MAX).status();
+}
 
 Status Operator::Restore(const RestoredUnit&) {
   return absl::DataLossError("a unit of state for an operator that keeps none");

@@ -2,6 +2,7 @@
 // thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "cep/base/status.h"
@@ -23,11 +24,22 @@ class Operator {
   // or before it follows.
   virtual void AdvanceTime(int64_t watermark, MatchSink* out) = 0;
 
-  // Writes the units that have changed since the last call. An operator that keeps nothing has
-  // none. Errors: the writer's.
-  virtual Status Snapshot(UnitWriter* out);
+  // A snapshot is made of the units that have changed since the one before, as they are when it
+  // begins, and is written while rows and time go on, so that nothing waits for it.
+  //
+  // Begins one; the one before is complete. Until it is complete itself the operator writes a unit
+  // to `out` before it changes it, if it is still to be written. What the writer is told to remove
+  // is to be gone before what it is told to put is there, in whatever order it hears of them. Cost:
+  // does not depend on how many units have changed. An operator that keeps nothing has none.
+  // Errors: the writer's.
+  virtual Status BeginSnapshot(UnitWriter* out);
+  // Writes about `units` more of what is still to be written; true once there is nothing left.
+  // Errors: the writer's, those since the last call included.
+  virtual StatusOr<bool> ContinueSnapshot(size_t units);
+  // Both, from beginning to end.
+  Status Snapshot(UnitWriter* out);
   // Takes a unit back, before the first row. Each unit comes once. DATA_LOSS if its bytes are not
-  // what Snapshot() writes; the operator is of no use then.
+  // what a snapshot writes; the operator is of no use then.
   virtual Status Restore(const RestoredUnit& unit);
 };
 

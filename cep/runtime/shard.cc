@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "cep/base/check.h"
 #include "cep/time/watermark.h"
 
 namespace vigil::cep {
@@ -23,10 +24,18 @@ Status Shard::Restore(const ReadUnits& read, uint64_t first_sequence) {
               [this](const RestoredUnit& unit) { return operator_->Restore(unit); });
 }
 
-StatusOr<std::vector<std::string>> Shard::TakeChanges() {
-  if (packer_ == nullptr) return std::vector<std::string>();
-  RETURN_IF_ERROR(operator_->Snapshot(packer_.get()));
-  return packer_->Take();
+void Shard::BeginSnapshot() {
+  CEP_CHECK(!is_saving_);
+  is_saving_ = true;
+  save_status_ = operator_->BeginSnapshot(packer_.get());
+}
+
+std::optional<ShardSnapshot> Shard::ContinueSnapshot(size_t units) {
+  StatusOr<bool> is_complete = true;
+  if (save_status_.ok()) is_complete = operator_->ContinueSnapshot(units);
+  if (is_complete.ok() && !*is_complete) return std::nullopt;
+  is_saving_ = false;
+  return ShardSnapshot{save_status_.ok() ? is_complete.status() : save_status_, packer_->Take()};
 }
 
 // The rows in time that have a key here.
@@ -180,6 +189,7 @@ void Shard::AppendWaitingRows(std::vector<HeldRow>* out) const {
 
 void Shard::Swap(const RemakeOperator& remake, std::unique_ptr<RecordSink> sink,
                  std::shared_ptr<const Layout> layout, size_t key_exprs, bool forgets_rows) {
+  CEP_CHECK(!is_saving_);
   operator_ = remake(operator_.get());
   sink_ = std::move(sink);
   options_.layout = std::move(layout);
@@ -188,12 +198,6 @@ void Shard::Swap(const RemakeOperator& remake, std::unique_ptr<RecordSink> sink,
   if (!forgets_rows) return;
   reorder_ = ReorderBuffer(options_.disorder_ms);
   held_.clear();
-}
-
-void Shard::AppendWaiting(std::vector<WaitingPosition>* out) const {
-  reorder_.ForEach([out](const WaitingRow& row) {
-    out->push_back({row.batch->partitions[row.row], row.batch->offsets[row.row]});
-  });
 }
 
 }  // namespace vigil::cep

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -28,18 +30,6 @@ struct RoutedBatch {
   int64_t watermark = 0;               // the engine's, after the whole batch
   int64_t newest_ts = 0;               // of all rows so far, of every partition and shard
   uint64_t barrier = 0;                // number of the barrier behind the batch; 0: none
-};
-
-// A row that was accepted and is still to be applied.
-struct WaitingPosition {
-  const Partition* partition = nullptr;
-  uint64_t offset = 0;
-
-  bool operator==(const WaitingPosition&) const = default;
-  // By partition, in no particular order of these, and offset.
-  bool operator<(const WaitingPosition& o) const {
-    return partition != o.partition ? std::less<>()(partition, o.partition) : offset < o.offset;
-  }
 };
 
 // Where an operator's results become records. One per shard, used by the shard's thread only.
@@ -75,17 +65,20 @@ class Shard {
   // Takes back the state of its key groups, before the first row. `first_sequence` is above that of
   // every row before. Errors: the reader's and the operator's.
   Status Restore(const ReadUnits& read, uint64_t first_sequence);
-  // What has changed since the last call; nothing where no state is kept.
-  StatusOr<std::vector<std::string>> TakeChanges();
+  // Begins a snapshot of what has changed since the one before, which is complete. Only where state
+  // is kept.
+  void BeginSnapshot();
+  bool is_saving() const { return is_saving_; }
+  // Goes on with it, by about so many units; returns what it holds, once it is complete or has
+  // failed. Rows may come in between.
+  std::optional<ShardSnapshot> ContinueSnapshot(size_t units);
 
   // Takes the rows of `routed` whose keys it owns, moves time to its watermark, and returns what
   // that brought about, in the order of results.
   std::vector<Record> Apply(const RoutedBatch& routed);
 
-  // Appends the rows that wait here for time to pass them, in no particular order.
-  void AppendWaiting(std::vector<WaitingPosition>* out) const;
-
-  // Appends the same rows with their batches; each stays with this shard.
+  // Appends the rows that wait here for time to pass them, in no particular order; each stays with
+  // this shard.
   void AppendWaitingRows(std::vector<HeldRow>* out) const;
   // What it runs becomes what `remake` makes of it. `layout` and `key_exprs` are those of the rows
   // to come. Rows that wait stay, or are forgotten if `forgets_rows`.
@@ -115,6 +108,8 @@ class Shard {
   std::unique_ptr<Operator> operator_;
   std::unique_ptr<RecordSink> sink_;
   std::unique_ptr<UnitPacker> packer_;
+  bool is_saving_ = false;
+  Status save_status_;  // of its beginning
   ReorderBuffer reorder_;
   OrderedBlock block_;
   std::vector<RowSpan> released_;

@@ -10,6 +10,8 @@ namespace {
 
 // Batches under way to a shard: enough to keep it busy, few enough to bound memory.
 constexpr size_t kChannelCapacity = 8;
+// What a shard writes of a snapshot between two batches: about as long as a batch takes.
+constexpr size_t kUnitsASlice = 512;
 
 // Drops repetitions from `records`, which are in order: the same match or timeout at the same
 // instant. They need not be neighbours, but are of one rule and key.
@@ -36,8 +38,14 @@ void DropRepetitions(std::vector<Record>* records) {
 }  // namespace
 
 ShardGroup::ShardGroup(const Options& options, const MakeOperator& make_operator,
-                       const MakeSink& make_sink, Output output, OnBarrier on_barrier)
-    : output_(std::move(output)), on_barrier_(std::move(on_barrier)), pending_(options.shards) {
+                       const MakeSink& make_sink, Output output, OnBarrier on_barrier,
+                       OnSnapshot on_snapshot)
+    : output_(std::move(output)),
+      on_barrier_(std::move(on_barrier)),
+      on_snapshot_(std::move(on_snapshot)),
+      keeps_state_(options.make_packer != nullptr),
+      pending_(options.shards),
+      saved_(options.shards) {
   for (uint32_t i = 0; i < options.shards; ++i) {
     const ShardOptions shard{i, options.shards, options.disorder_ms, options.layout,
                              options.key_exprs};
@@ -47,6 +55,7 @@ ShardGroup::ShardGroup(const Options& options, const MakeOperator& make_operator
         {std::make_unique<Shard>(shard, make_operator(), make_sink(), std::move(packer)),
          nullptr,
          nullptr,
+         std::make_unique<Channel<ShardSnapshot>>(kChannelCapacity),
          {}});
   }
   for (ShardThread& shard : shards_) {
@@ -57,21 +66,33 @@ ShardGroup::ShardGroup(const Options& options, const MakeOperator& make_operator
     shard.in = std::make_unique<Channel<std::shared_ptr<const RoutedBatch>>>(kChannelCapacity);
     shard.out = std::make_unique<Channel<Answer>>(2 * kChannelCapacity);
     shard.thread =
-        std::thread([worker = shard.shard.get(), in = shard.in.get(), out = shard.out.get(),
-                     use = shard.time_use.get(), on_result = options.on_result] {
-          const auto spent = [use](TimeUse::Part part) {
-            if (use != nullptr) use->Spent(part);
-          };
-          while (std::optional<std::shared_ptr<const RoutedBatch>> routed = in->Pop()) {
-            spent(TimeUse::Part::kIdle);
-            Answer answer = Apply(worker, **routed);
-            spent(TimeUse::Part::kBusy);
-            out->Push(std::move(answer));
-            spent(TimeUse::Part::kBackPressured);
-            routed.reset();  // before the wait for the next one: its batch may be free now
-            if (on_result) on_result();
-          }
-        });
+        std::thread([this, self = &shard, on_result = options.on_result] { Run(self, on_result); });
+  }
+}
+
+// A shard's thread. While no batch is there it goes on with its snapshot.
+void ShardGroup::Run(ShardThread* self, const std::function<void()>& on_result) {
+  const auto spent = [use = self->time_use.get()](TimeUse::Part part) {
+    if (use != nullptr) use->Spent(part);
+  };
+  while (true) {
+    const bool is_saving = self->shard->is_saving();
+    std::optional<std::shared_ptr<const RoutedBatch>> routed =
+        is_saving ? self->in->TryPop() : self->in->Pop();
+    spent(TimeUse::Part::kIdle);
+    if (routed) {
+      Answer answer = Apply(self, **routed);
+      spent(TimeUse::Part::kBusy);
+      self->out->Push(std::move(answer));
+      spent(TimeUse::Part::kBackPressured);
+      routed.reset();  // before the wait for the next one: its batch may be free now
+      if (on_result) on_result();
+    } else if (!is_saving) {
+      return;  // no other batch will come
+    }
+    const bool has_saved = Continue(self, kUnitsASlice);
+    spent(TimeUse::Part::kBusy);
+    if (has_saved && on_result) on_result();
   }
 }
 
@@ -107,13 +128,21 @@ Status ShardGroup::Restore(const ReadUnits& read, uint64_t first_sequence) {
   return absl::OkStatus();
 }
 
-ShardGroup::Answer ShardGroup::Apply(Shard* shard, const RoutedBatch& routed) {
-  Answer answer;
-  answer.records = shard->Apply(routed);
-  if (routed.barrier == 0) return answer;
-  shard->AppendWaiting(&answer.waiting);
-  answer.changes = shard->TakeChanges();
+ShardGroup::Answer ShardGroup::Apply(ShardThread* self, const RoutedBatch& routed) const {
+  Answer answer = self->shard->Apply(routed);
+  if (routed.barrier == 0 || !keeps_state_) return answer;
+  Continue(self, SIZE_MAX);  // the one before is complete by now, or nearly so
+  self->shard->BeginSnapshot();
   return answer;
+}
+
+// Goes on with the shard's snapshot, if there is one; true if that made it complete.
+bool ShardGroup::Continue(ShardThread* self, size_t units) {
+  if (!self->shard->is_saving()) return false;
+  std::optional<ShardSnapshot> saved = self->shard->ContinueSnapshot(units);
+  if (!saved) return false;
+  self->saved->Push(*std::move(saved));
+  return true;
 }
 
 bool ShardGroup::HasRoom() const {
@@ -124,11 +153,12 @@ bool ShardGroup::HasRoom() const {
 
 Status ShardGroup::Dispatch(RoutedBatch routed, std::vector<Record> turned_away) {
   UnderWay under_way{std::move(turned_away), routed.barrier};
+  if (routed.barrier != 0) unsaved_.push_back(routed.barrier);
   if (shards_.size() == 1) {
     std::vector<Answer> answers;
     TimeUse* const use = shards_[0].time_use.get();
     if (use != nullptr) use->Restart();
-    answers.push_back(Apply(shards_[0].shard.get(), routed));
+    answers.push_back(Apply(&shards_[0], routed));
     if (use != nullptr) use->Spent(TimeUse::Part::kBusy);
     return Finish(std::move(answers), std::move(under_way));
   }
@@ -161,23 +191,42 @@ Status ShardGroup::MergeReady(bool wait_for_all) {
 
 // One batch has passed all shards.
 Status ShardGroup::Finish(std::vector<Answer> answers, UnderWay under_way) {
-  std::vector<std::vector<Record>> streams;
-  AtBarrier at;
-  for (size_t s = 0; s < answers.size(); ++s) {
-    Answer& answer = answers[s];
-    RETURN_IF_ERROR(answer.changes.status());
-    streams.push_back(std::move(answer.records));
-    at.waiting.insert(at.waiting.end(), answer.waiting.begin(), answer.waiting.end());
-    if (answer.changes->empty()) continue;
-    at.changes.push_back({static_cast<uint32_t>(s), *std::move(answer.changes)});
-  }
+  std::vector<std::vector<Record>> streams = std::move(answers);
   streams.push_back(std::move(under_way.turned_away));
   RETURN_IF_ERROR(Emit(std::move(streams)));
   if (under_way.barrier == 0) return absl::OkStatus();
-  // A row whose keys belong to several shards waits in each of them.
-  std::sort(at.waiting.begin(), at.waiting.end());
-  at.waiting.erase(std::unique(at.waiting.begin(), at.waiting.end()), at.waiting.end());
-  return on_barrier_(under_way.barrier, std::move(at));
+  passed_ = under_way.barrier;
+  return on_barrier_(under_way.barrier);
+}
+
+Status ShardGroup::Save(bool wait_for_all) {
+  if (shards_.size() == 1) {
+    TimeUse* const use = shards_[0].time_use.get();
+    if (use != nullptr) use->Restart();
+    Continue(&shards_[0], wait_for_all ? SIZE_MAX : kUnitsASlice);
+    if (use != nullptr) use->Spent(TimeUse::Part::kBusy);
+  }
+  while (!unsaved_.empty() && unsaved_.front() <= passed_) {
+    std::vector<ShardChanges> changes;
+    for (size_t s = 0; keeps_state_ && s < shards_.size(); ++s) {
+      if (!saved_[s].empty()) continue;
+      std::optional<ShardSnapshot> saved =
+          wait_for_all ? shards_[s].saved->Pop() : shards_[s].saved->TryPop();
+      if (!saved) return absl::OkStatus();
+      saved_[s].push_back(*std::move(saved));
+    }
+    for (size_t s = 0; keeps_state_ && s < shards_.size(); ++s) {
+      ShardSnapshot saved = std::move(saved_[s].front());
+      saved_[s].pop_front();
+      RETURN_IF_ERROR(saved.status);
+      if (saved.chunks.empty()) continue;
+      changes.push_back({static_cast<uint32_t>(s), std::move(saved.chunks)});
+    }
+    const uint64_t barrier = unsaved_.front();
+    unsaved_.pop_front();
+    RETURN_IF_ERROR(on_snapshot_(barrier, std::move(changes)));
+  }
+  return absl::OkStatus();
 }
 
 // Merges streams that are each in order.
@@ -197,8 +246,9 @@ std::vector<HeldRow> ShardGroup::WaitingRows() const {
   CEP_CHECK(IsDrained());
   std::vector<HeldRow> rows;
   for (const ShardThread& shard : shards_) shard.shard->AppendWaitingRows(&rows);
+  // By partition, in no particular order of these, and offset.
   const auto position = [](const HeldRow& held) {
-    return WaitingPosition{held.batch->partitions[held.row], held.batch->offsets[held.row]};
+    return std::pair(held.batch->partitions[held.row], held.batch->offsets[held.row]);
   };
   std::sort(rows.begin(), rows.end(),
             [&](const HeldRow& a, const HeldRow& b) { return position(a) < position(b); });

@@ -16,10 +16,16 @@ namespace vigil::cep {
 // Packs what an operator writes. Thread safety: one shard's, used where its operator is.
 class UnitPacker : public UnitWriter {
  public:
-  // All that was written since the last call.
+  // All that was written since the last call: what is removed, then what is put.
   virtual std::vector<std::string> Take() = 0;
 };
 using MakeUnitPacker = std::function<std::unique_ptr<UnitPacker>(uint32_t shard)>;
+
+// One shard's snapshot.
+struct ShardSnapshot {
+  Status status;  // of its making
+  std::vector<std::string> chunks;
+};
 
 // What one shard changed between two barriers.
 struct ShardChanges {

@@ -1,14 +1,15 @@
 // Keyed state on its way out of an operator and back in: units, as bytes.
 //
 // A unit is what one rule, or several that share it, keep for one key. An operator writes those
-// that changed since it was last asked, and takes each back as it was written; where the bytes go
+// that changed since the last snapshot, and takes each back as it was written; where the bytes go
 // is the writer's. Thread safety: a writer belongs to one shard's thread.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <vector>
+
+#include <absl/container/inlined_vector.h>
 
 #include "cep/base/status.h"
 
@@ -32,7 +33,7 @@ struct UnitKind {
 
 // What of a unit is stored: a hash for each part, empty while nothing is. Its owner keeps it
 // between snapshots and does not look into it.
-using StoredParts = std::vector<uint64_t>;
+using StoredParts = absl::InlinedVector<uint64_t, 2>;
 
 class UnitWriter {
  public:

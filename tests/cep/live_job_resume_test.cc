@@ -122,6 +122,7 @@ class CountOperator : public Operator {
       if (hash == kNoKey) continue;
       const std::string key(rows.columns[0].strings()[r]);
       Count& count = counts_[key];
+      Save(key, &count);
       count.key_group = KeyGroupOf(hash);
       count.is_changed = true;
       // Every tenth row leaves nothing behind.
@@ -134,16 +135,23 @@ class CountOperator : public Operator {
     }
   }
   void AdvanceTime(int64_t, MatchSink*) override {}
-  Status Snapshot(UnitWriter* out) override {
+  Status BeginSnapshot(UnitWriter* out) override {
+    writer_ = out;
     for (auto& [key, count] : counts_) {
       if (!std::exchange(count.is_changed, false)) continue;
-      const UnitName name{count.key_group, "key", key, "rule"};
-      const std::string body = std::to_string(count.n);
-      const std::string_view segment = body;
-      RETURN_IF_ERROR(count.n == 0 ? out->Remove(name, &count.stored)
-                                   : out->Put(name, {1, 1}, {&segment, 1}, &count.stored));
+      count.is_unsaved = true;
+      unsaved_.push_back(key);
     }
     return absl::OkStatus();
+  }
+  // One at a time, however many are asked for, so that rows come in between.
+  StatusOr<bool> ContinueSnapshot(size_t units) override {
+    do {
+      if (unsaved_.empty()) return true;
+      Save(unsaved_.back(), &counts_[unsaved_.back()]);
+      unsaved_.pop_back();
+    } while (units == SIZE_MAX);
+    return unsaved_.empty();
   }
   Status Restore(const RestoredUnit& unit) override {
     Count& count = counts_[std::string(unit.name.key_values)];
@@ -158,9 +166,22 @@ class CountOperator : public Operator {
     uint32_t key_group = 0;
     int n = 0;
     bool is_changed = false;
+    bool is_unsaved = false;
     StoredParts stored;
   };
+  void Save(const std::string& key, Count* count) {
+    if (!std::exchange(count->is_unsaved, false)) return;
+    const UnitName name{count->key_group, "key", key, "rule"};
+    const std::string body = std::to_string(count->n);
+    const std::string_view segment = body;
+    const Status status = count->n == 0 ? writer_->Remove(name, &count->stored)
+                                        : writer_->Put(name, {1, 1}, {&segment, 1}, &count->stored);
+    REQUIRE(status.ok());
+  }
+
   std::map<std::string, Count> counts_;
+  UnitWriter* writer_ = nullptr;
+  std::vector<std::string> unsaved_;
 };
 
 // A chunk of one unit: key group, key, body.
@@ -248,6 +269,7 @@ class DurableDriver {
       for (const Record& record : records) out_.push_back(record.head);
       return absl::OkStatus();
     };
+    callbacks.on_barrier = [this] { out_at_barrier_ = out_; };
     callbacks.on_commit = [this](const CommitPoint& point, std::vector<ShardChanges> changes) {
       Commit(point, std::move(changes));
       return absl::OkStatus();
@@ -307,11 +329,12 @@ class DurableDriver {
         }
       }
     }
-    disk_->out = out_;
+    disk_->out = out_at_barrier_;
   }
 
   Disk* disk_;
   std::vector<std::string> out_;
+  std::vector<std::string> out_at_barrier_;
   bool keeps_rows_;
   ManualClock clock_;
   Wakeup wakeup_;

@@ -226,6 +226,69 @@ TEST_CASE("State units: what one packer wrote comes back, or is taken out", "[da
   }
 }
 
+TEST_CASE("State units: what cannot be taken ends the reading", "[daemon][unit]") {
+  constexpr uint64_t kSeed = 5;
+  auto log = *state::CommitLog::Open(state::OpenMemoryStore(state::NewMemoryDisk()));
+  REQUIRE(log->StartBoot(1).ok());
+  auto packer = MakeChunkPackers(kSeed)(0);
+  const std::string large(2000, 'x');
+  for (int i = 0; i < 5000; ++i) {
+    cep::StoredParts stored;
+    const std::string key = std::to_string(i);
+    const std::string_view segment = large;
+    REQUIRE(packer->Put({1, "k", key, "rule"}, {7, 9}, {&segment, 1}, &stored).ok());
+  }
+  struct state::Commit commit;
+  commit.shards = {{0, packer->Take()}};
+  REQUIRE(log->Commit(commit).ok());
+  const cep::ReadUnits read =
+      ReadUnitsOf(std::shared_ptr<const state::Restorer>(*log->MakeRestorer()), kSeed, true);
+  const auto read_until = [&](int last) {
+    int seen = 0;
+    const Status status = read({0, cep::kKeyGroups}, packer.get(), [&](const cep::RestoredUnit&) {
+      return seen++ == last ? absl::DataLossError("no") : absl::OkStatus();
+    });
+    return std::pair(seen, status.code());
+  };
+  CHECK(read_until(-1) == std::pair(5000, absl::StatusCode::kOk));
+  CHECK(read_until(0) == std::pair(1, absl::StatusCode::kDataLoss));
+  CHECK(read_until(4999) == std::pair(5000, absl::StatusCode::kDataLoss));
+}
+
+TEST_CASE("State units: what is removed makes way for what is put, whenever it is said",
+          "[daemon][unit]") {
+  constexpr uint64_t kSeed = 5;
+  auto log = *state::CommitLog::Open(state::OpenMemoryStore(state::NewMemoryDisk()));
+  REQUIRE(log->StartBoot(1).ok());
+  auto packer = MakeChunkPackers(kSeed)(0);
+  const cep::UnitName name = {1, "k", "a", "rule"};
+  const auto commit = [&] {
+    struct state::Commit commit;
+    commit.shards = {{0, packer->Take()}};
+    REQUIRE(log->Commit(commit).ok());
+  };
+  cep::StoredParts former;
+  const std::string_view two[] = {"first ", "second"};
+  REQUIRE(packer->Put(name, {7, 9}, two, &former).ok());
+  commit();
+  // One operator has taken over what another one removes later.
+  cep::StoredParts latter;
+  const std::string_view one[] = {"third"};
+  REQUIRE(packer->Put(name, {7, 9}, one, &latter).ok());
+  REQUIRE(packer->Remove(name, &former).ok());
+  commit();
+  std::vector<std::string> bodies;
+  const auto restorer = *log->MakeRestorer();
+  REQUIRE(restorer
+              ->Restore(0, cep::kKeyGroups,
+                        [&](const state::StoredUnit& unit) {
+                          bodies.emplace_back(unit.body);
+                          return absl::OkStatus();
+                        })
+              .ok());
+  CHECK(bodies == std::vector<std::string>{"third"});
+}
+
 TEST_CASE("Key groups: the ranges of shards are what ShardOf() says", "[daemon][unit]") {
   for (const uint32_t shards : {1u, 2u, 3u, 7u, 100u, 1024u}) {
     uint32_t next = 0;

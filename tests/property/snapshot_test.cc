@@ -2,6 +2,8 @@
 // event, whole or change by change, for other numbers of shards and in both back ends.
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <random>
 #include <set>
 
 #include <catch2/catch.hpp>
@@ -140,6 +142,57 @@ TEST_CASE("PatternOperator: what changed, laid over what was, is all there is", 
     }
   });
   CHECK(spared > 1500);
+}
+
+// Keys change, go, come back and split between the beginning of a snapshot and their turn.
+TEST_CASE("PatternOperator: a snapshot is of when it began", "[property]") {
+  int late = 0;      // snapshots during which events came
+  int outdated = 0;  // ... and changed something
+  ForEachSeed(3000, [&](uint64_t seed) {
+    RandomOptions options = OptionsOf(seed);
+    options.events = 40;
+    options.users = 6;
+    options.always_within = seed % 2 == 0;  // keys go
+    const PatternCase made = RandomCase(seed, options);
+    const LoadedCase loaded = LoadCase(made, seed % 3 == 0 ? 2 : patterns::kGroupAbove);
+    if (loaded.rules == nullptr) return;
+    INFO(Describe(seed, made));
+    std::mt19937_64 random(seed);
+    SteppedRun run(loaded, made.events, 1);
+    UnitStore store;
+    HeldSnapshot snapshot;
+    std::optional<UnitStore> expected;
+    int steps = 0;
+    const auto finish = [&] {
+      UnitStore now;
+      run.Export(&now);
+      late += steps > 0 ? 1 : 0;
+      outdated += now.units() == expected->units() ? 0 : 1;
+      snapshot.GiveTo(&store);
+      CHECK(store.units() == expected->units());
+      expected.reset();
+    };
+    for (size_t at = 0; at < made.events.size(); ++steps) {
+      if (!expected && random() % 3 == 0) {
+        run.Export(&expected.emplace());
+        run.BeginSnapshot(&snapshot);
+        steps = 0;
+      }
+      at = run.Step(at);
+      if (expected && run.ContinueSnapshot(random() % 2)) finish();
+    }
+    if (expected) {
+      CHECK(run.ContinueSnapshot(SIZE_MAX));
+      finish();
+    }
+    run.Export(&expected.emplace());
+    run.BeginSnapshot(&snapshot);
+    run.Finish();
+    CHECK(run.ContinueSnapshot(SIZE_MAX));
+    finish();
+  });
+  CHECK(late > 1500);
+  CHECK(outdated > 1500);
 }
 
 TEST_CASE("PatternOperator: a key has no unit when the longest within has passed", "[property]") {

@@ -66,6 +66,11 @@ class MemorySimDisk : public SimDisk {
       if (disk_->is_down_) return absl::UnavailableError("the machine is down");
       return store_->NewBaseWriter();
     }
+    uint64_t BaseBytes() override { return store_->BaseBytes(); }
+    Status Trim() override {
+      if (disk_->is_down_) return absl::UnavailableError("the machine is down");
+      return store_->Trim();
+    }
     Status Checkpoint(const std::string& path) override { return store_->Checkpoint(path); }
 
    private:

@@ -161,6 +161,7 @@ class Life {
     callbacks.on_commit = [this](const cep::CommitPoint&, std::vector<cep::ShardChanges> changes) {
       return durable_->Submit(job_->status(), std::move(changes));
     };
+    callbacks.on_barrier = [this] { durable_->Cut(); };
     callbacks.has_room = [this] { return durable_->HasRoom(); };
     callbacks.is_commit_due = [this](int64_t since_ms) { return durable_->IsCommitDue(since_ms); };
     callbacks.may_commit = [this] { return durable_->MayCommit(); };

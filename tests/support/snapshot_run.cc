@@ -11,7 +11,7 @@
 
 namespace vigil::testing {
 
-uint64_t UnitStore::HashOf(const std::string& part) { return Hash64(part, 77); }
+uint64_t UnitStore::HashOf(std::string_view part) { return Hash64(part, 77); }
 
 Status UnitStore::Put(const cep::UnitName& name, const cep::UnitKind& kind,
                       std::span<const std::string_view> segments, cep::StoredParts* stored) {
@@ -47,6 +47,45 @@ Status UnitStore::Remove(const cep::UnitName& name, cep::StoredParts* stored) {
   units_.erase(unit);
   stored->clear();
   return absl::OkStatus();
+}
+
+HeldSnapshot::Write HeldSnapshot::WriteOf(const cep::UnitName& name,
+                                          const cep::StoredParts& stored) {
+  return {{name.key_group, std::string(name.key_expression), std::string(name.key_values),
+           std::string(name.owner)},
+          {},
+          {},
+          stored};
+}
+
+Status HeldSnapshot::Put(const cep::UnitName& name, const cep::UnitKind& kind,
+                         std::span<const std::string_view> segments, cep::StoredParts* stored) {
+  Write& write = put_.emplace_back(WriteOf(name, *stored));
+  write.kind = kind;
+  write.segments.assign(segments.begin(), segments.end());
+  stored->clear();
+  for (const std::string_view segment : segments) stored->push_back(UnitStore::HashOf(segment));
+  return absl::OkStatus();
+}
+
+Status HeldSnapshot::Remove(const cep::UnitName& name, cep::StoredParts* stored) {
+  removed_.push_back(WriteOf(name, *stored));
+  stored->clear();
+  return absl::OkStatus();
+}
+
+void HeldSnapshot::GiveTo(UnitStore* store) {
+  const auto name_of = [](const Write& write) {
+    const auto& [group, expression, values, owner] = write.name;
+    return cep::UnitName{group, expression, values, owner};
+  };
+  for (Write& write : removed_) CEP_CHECK(store->Remove(name_of(write), &write.stored).ok());
+  for (Write& write : put_) {
+    const std::vector<std::string_view> segments(write.segments.begin(), write.segments.end());
+    CEP_CHECK(store->Put(name_of(write), write.kind, segments, &write.stored).ok());
+  }
+  removed_.clear();
+  put_.clear();
 }
 
 SteppedRun::SteppedRun(const LoadedCase& loaded, const std::vector<CaseEvent>& events,
@@ -91,6 +130,16 @@ void SteppedRun::Finish() { AdvanceTime(cep::kMaxTime); }
 
 void SteppedRun::Snapshot(UnitStore* store) {
   for (OneShard& shard : shards_) CEP_CHECK(shard.op->Snapshot(store).ok());
+}
+
+void SteppedRun::BeginSnapshot(cep::UnitWriter* out) {
+  CEP_CHECK(shards_.size() == 1 && shards_[0].op->BeginSnapshot(out).ok());
+}
+
+bool SteppedRun::ContinueSnapshot(size_t units) {
+  const StatusOr<bool> is_complete = shards_[0].op->ContinueSnapshot(units);
+  CEP_CHECK(is_complete.ok());
+  return *is_complete;
 }
 
 void SteppedRun::Export(UnitStore* store) {

@@ -50,12 +50,32 @@ class UnitStore : public cep::UnitWriter {
     }
   }
   size_t writes() const { return writes_; }  // of parts
+  static uint64_t HashOf(std::string_view part);
 
  private:
-  static uint64_t HashOf(const std::string& part);
-
   std::map<Name, Unit> units_;
   size_t writes_ = 0;
+};
+
+// What a snapshot writes, to be given to a store when it is complete: first what is removed.
+class HeldSnapshot : public cep::UnitWriter {
+ public:
+  Status Put(const cep::UnitName& name, const cep::UnitKind& kind,
+             std::span<const std::string_view> segments, cep::StoredParts* stored) override;
+  Status Remove(const cep::UnitName& name, cep::StoredParts* stored) override;
+  void GiveTo(UnitStore* store);
+
+ private:
+  struct Write {
+    UnitStore::Name name;
+    cep::UnitKind kind;
+    std::vector<std::string> segments;
+    cep::StoredParts stored;  // before it
+  };
+  static Write WriteOf(const cep::UnitName& name, const cep::StoredParts& stored);
+
+  std::vector<Write> removed_;
+  std::vector<Write> put_;
 };
 
 // Time steps of a case: events at one time are applied together, then time has passed them.
@@ -72,6 +92,9 @@ class SteppedRun {
   void Finish();
 
   void Snapshot(UnitStore* store);
+  // The same, step by step: of one shard.
+  void BeginSnapshot(cep::UnitWriter* out);
+  bool ContinueSnapshot(size_t units);
   // All state, whether it has changed or not.
   void Export(UnitStore* store);
   void Restore(const UnitStore& store);
