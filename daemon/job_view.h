@@ -24,7 +24,7 @@ struct JobCounters {
   std::vector<patterns::RuleCounters> by_rule;
   std::vector<uint64_t> no_key;
   uint64_t live_keys = 0;
-  uint64_t live_events = 0;  // events accepted by partial matches
+  uint64_t live_events = 0;  // that partial matches hold
   JobLoad load;
 };
 

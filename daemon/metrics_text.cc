@@ -149,7 +149,7 @@ void AddRules(const JobCounters& counters, Families* out) {
   }
   out->Gauge("vigil_live_keys", "Keys with partial matches, over all key spaces.")
       .Add(static_cast<double>(counters.live_keys));
-  out->Gauge("vigil_live_events", "Accepted events on paths of partial matches.")
+  out->Gauge("vigil_live_events", "Events that partial matches hold.")
       .Add(static_cast<double>(counters.live_events));
 }
 

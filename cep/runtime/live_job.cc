@@ -570,7 +570,7 @@ Status LiveJob::Flush(bool with_barrier) {
     has_changed_ = false;
     open.routed.barrier = ++barriers_;
     CEP_CHECK(!sent_);
-    SentPoint& sent = sent_.emplace();
+    SentPoint& sent = sent_.emplace(SentPoint());
     sent.batches = std::exchange(unkept_, {});
     sent.waiting = waiting_;
     CommitPoint& point = sent.point;
