@@ -16,7 +16,7 @@ struct CapturedEvent {
   int64_t ts = 0;  // event time, ms
   const Partition* partition = nullptr;
   uint64_t offset = 0;
-  uint64_t seq = 0;       // number in the shard's order: which of two events is the later one
+  uint64_t seq = 0;  // number in the shard's order: which of two events is the later one
   const char* json_text = nullptr;
   const Value* values = nullptr;  // by slot of the layout, absent where it is not kept; texts live
                                   // in the same allocation
