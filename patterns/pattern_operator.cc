@@ -30,6 +30,14 @@ void PrefetchKey(const cep::OrderedBlock& rows, uint32_t row, const cep::KeyExpr
   if (column.kind() == cep::ColumnKind::kString) __builtin_prefetch(column.strings()[row].data());
 }
 
+// Fetches all cache lines of `size` bytes, as far as kPrefetchBytes. Always inline: GCC takes a
+// function that only prefetches for one without effect and drops its calls.
+[[gnu::always_inline]] inline void PrefetchBytes(const char* bytes, size_t size) {
+  size = std::min(size, kPrefetchBytes);
+  for (size_t at = 0; at < size; at += 64) __builtin_prefetch(bytes + at);
+  if (size > 0) __builtin_prefetch(bytes + size - 1);
+}
+
 // Calls f(row) for each bit set, in order.
 template <typename F>
 void ForEachRow(const cep::RowBits& bits, F f) {
@@ -321,16 +329,11 @@ inline void PatternOperator::Settle(KeyEntry* entry, Space* space) {
   QueueDue(entry, space);
 }
 
-// Always inline: GCC takes a function that only prefetches for one without effect and drops its
-// calls.
-//
 // What going through a key's partial matches, and dropping the first one, will touch.
 inline void PatternOperator::PrefetchRuns(const KeyEntry* entry) {
   if (entry == nullptr || entry->blocks.empty()) return;
   const RunList& runs = entry->blocks[0].runs;
-  const char* bytes = reinterpret_cast<const char*>(runs.begin());
-  const size_t size = std::min(runs.size() * sizeof(Run), kPrefetchBytes);
-  for (size_t at = 0; at < size; at += 64) __builtin_prefetch(bytes + at);
+  PrefetchBytes(reinterpret_cast<const char*>(runs.begin()), runs.size() * sizeof(Run));
 }
 
 // `now`: what is due by then will be dropped, and `reused` bytes of each used again.
@@ -398,9 +401,7 @@ void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, KeyedRow* keyed
   }
   const cep::RowRef ref = rows.refs[keyed->row];
   const std::string_view raw = ref.batch->raw[ref.row];
-  for (size_t at = 0; at < raw.size() && at < kPrefetchBytes; at += 64) {
-    __builtin_prefetch(raw.data() + at);
-  }
+  PrefetchBytes(raw.data(), raw.size());
 }
 
 void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
