@@ -193,13 +193,35 @@ class KeyTable {
     }
   }
 
+  // Places of entries, with and without state.
+  size_t places() const {
+    size_t places = 0;
+    for (const auto& chunk : entries_) places += chunk.size();
+    return places;
+  }
+  // Calls f(entry) for each entry with state in the next `count` places, round and round. f changes
+  // no entry.
+  template <typename F>
+  void Sweep(size_t count, F f) {
+    while (count > 0) {
+      if (sweep_chunk_ >= entries_.size()) sweep_chunk_ = sweep_place_ = 0;
+      auto& chunk = entries_[sweep_chunk_];
+      const size_t end = std::min(chunk.size(), sweep_place_ + count);
+      count -= end - sweep_place_;
+      for (; sweep_place_ < end; ++sweep_place_) {
+        if (!chunk[sweep_place_].blocks.empty()) f(&chunk[sweep_place_]);
+      }
+      if (sweep_place_ < chunk.size()) return;
+      ++sweep_chunk_;
+      sweep_place_ = 0;
+    }
+  }
+
   // Calls f(entry, weight) for some of the entries with state, about `count` if there are as many;
   // each stands for `weight` of them.
   template <typename F>
   void Sample(size_t count, F f) const {
-    size_t places = 0;
-    for (const auto& chunk : entries_) places += chunk.size();
-    const size_t step = std::max<size_t>(1, places / std::max<size_t>(1, count));
+    const size_t step = std::max<size_t>(1, places() / std::max<size_t>(1, count));
     size_t next = 0;
     for (const auto& chunk : entries_) {
       for (; next < chunk.size(); next += step) {
@@ -241,6 +263,9 @@ class KeyTable {
   std::vector<std::vector<KeyEntry, LargeAllocator<KeyEntry>>> entries_;
   std::vector<KeyEntry*> free_;
   size_t count_ = 0;
+  // The next place of Sweep().
+  size_t sweep_chunk_ = 0;
+  size_t sweep_place_ = 0;
 };
 
 }  // namespace vigil::patterns

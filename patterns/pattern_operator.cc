@@ -23,6 +23,8 @@ constexpr size_t kDueEntryAhead = 16;
 constexpr size_t kDueNodeBehind = 4;
 constexpr size_t kDueEventBehind = 8;
 constexpr size_t kDueBehind = 12;
+// How often all keys are looked through within the longest duration of their rules.
+constexpr int64_t kSweeps = 8;
 
 // Fetches a text that the key is compared with.
 void PrefetchKey(const cep::OrderedBlock& rows, uint32_t row, const cep::KeyExpr& expr) {
@@ -82,7 +84,6 @@ PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> pattern
                                 static_cast<uint32_t>(patterns_->blocks.size() + f), words,
                                 std::vector<uint64_t>(cep::kBatchRows * words)});
     }
-    int64_t longest = 0;
     for (uint32_t b = 0; b < patterns_->blocks.size(); ++b) {
       const RuleBlock& block = patterns_->blocks[b];
       if (block.key_space != s) continue;
@@ -91,12 +92,12 @@ PatternOperator::PatternOperator(std::shared_ptr<const CompiledPatterns> pattern
                        [b](const SpaceFamily& family) { return family.Has(b); })) {
         space.single_blocks.push_back(b);
       }
-      longest = std::max({longest, block.program.within, block.ttl});
+      space.longest = std::max({space.longest, block.program.within, block.ttl});
       for (const State& state : block.program.states) {
-        longest = std::max(longest, state.step_within);
+        space.longest = std::max(space.longest, state.step_within);
       }
     }
-    space.due.Span(longest);
+    space.due.Span(space.longest);
     space.key_fields = patterns_->key_exprs[space.keys->variants[0]].size();
   }
 }
@@ -136,18 +137,30 @@ void PatternOperator::CollectSingleKeys(const cep::OrderedBlock& rows, const cep
                                         const Space& space) {
   const uint64_t* hashes = rows.key_hashes[space.keys->variants[0]].get();
   started_.assign(kStartedBits / 64, 0);
+  size_t starting = 0;
   ForEachRow(starts_, [&](uint32_t row) {
+    ++starting;
     started_[StartedBit(hashes[row]) / 64] |= uint64_t{1} << (StartedBit(hashes[row]) % 64);
   });
   keyed_rows_.resize(cep::kBatchRows + 1);
   size_t kept = 0;
-  ForEachRow(touched, [&](uint32_t row) {
-    // Which rows are kept is hard to predict: they are all written, and overwritten if not kept.
-    const uint64_t hash = hashes[row];
-    const bool may_start = (started_[StartedBit(hash) / 64] >> (StartedBit(hash) % 64)) & 1;
-    keyed_rows_[kept] = {hash, row, 1, nullptr};
-    kept += (hash != cep::kNoKey) & (may_start | space.table.MayContain(hash));
-  });
+  const auto may_start = [&](uint64_t hash) {
+    return ((started_[StartedBit(hash) / 64] >> (StartedBit(hash) % 64)) & 1) != 0;
+  };
+  if (starting * 2 > rows.rows) {
+    ForEachRow(touched, [&](uint32_t row) {
+      const uint64_t hash = hashes[row];
+      keyed_rows_[kept] = {hash, row, 1, nullptr};
+      kept += hash != cep::kNoKey && (may_start(hash) || space.table.MayContain(hash)) ? 1 : 0;
+    });
+  } else {
+    ForEachRow(touched, [&](uint32_t row) {
+      // Which rows are kept is hard to predict: they are all written, and overwritten if not kept.
+      const uint64_t hash = hashes[row];
+      keyed_rows_[kept] = {hash, row, 1, nullptr};
+      kept += (hash != cep::kNoKey) & (may_start(hash) | space.table.MayContain(hash));
+    });
+  }
   keyed_rows_.resize(kept);
 }
 
@@ -156,13 +169,11 @@ const cep::KeyExpr& PatternOperator::ExprOf(const Space& space, uint32_t variant
   return patterns_->key_exprs[space.keys->variants[v]];
 }
 
-// Sees to it that the key is looked at when something falls due, at the latest.
+// Sees to it that the key is looked at when something falls due, if that may not wait.
 void PatternOperator::QueueDue(KeyEntry* entry, Space* space) {
-  int64_t at = entry->ends_at;
-  if (!entry->may_wait) {
-    at = kNever;
-    for (const BlockState& state : entry->blocks) at = std::min(at, state.min_due);
-  }
+  if (entry->may_wait) return;
+  int64_t at = kNever;
+  for (const BlockState& state : entry->blocks) at = std::min(at, state.min_due);
   if (at >= entry->queued_for) return;
   entry->queued_for = at;
   space->due.Add(at, entry);
@@ -409,6 +420,7 @@ void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
   watermark_ = watermark;
   for (Space& space : spaces_) {
     FindDue(watermark, &space);
+    if (!keeps_changes_) FindOver(watermark, &space);
     const size_t n = due_.size();
     for (size_t i = 0; i < n + kDueBehind; ++i) {
       if (i < n) {
@@ -422,7 +434,7 @@ void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
   }
 }
 
-// Fills due_ with the keys that have something due and may not wait.
+// Fills due_ with the keys that have something due which may not wait.
 void PatternOperator::FindDue(int64_t watermark, Space* space) {
   due_.clear();
   taken_.clear();
@@ -434,13 +446,31 @@ void PatternOperator::FindDue(int64_t watermark, Space* space) {
     const auto [at, entry] = taken_[i];
     if (entry->queued_for != at) continue;
     entry->queued_for = kNever;
-    if (entry->may_wait && entry->ends_at > watermark) {  // it has seen a later event
-      QueueDue(entry, space);
-    } else {
-      KeyTable::PrefetchEntry(entry);
-      due_.push_back(entry);
-    }
+    if (entry->may_wait) continue;
+    KeyTable::PrefetchEntry(entry);
+    due_.push_back(entry);
   }
+}
+
+// Adds the keys that may wait and of which nothing is left. A part of all keys is looked through at
+// a time, in the order of memory, so that each has its turn within kSweeps of the longest duration.
+void PatternOperator::FindOver(int64_t watermark, Space* space) {
+  if (space->swept_at == INT64_MIN) space->swept_at = watermark;
+  int64_t passed;
+  if (__builtin_sub_overflow(watermark, space->swept_at, &passed)) passed = kNever;
+  const int64_t turn = std::max<int64_t>(1, space->longest / kSweeps);
+  const size_t places = space->table.places();
+  const size_t share =
+      passed >= turn ? places
+                     : static_cast<size_t>(static_cast<double>(places) *
+                                           static_cast<double>(passed) / static_cast<double>(turn));
+  if (share == 0) return;
+  space->swept_at = watermark;
+  space->table.Sweep(share, [&](KeyEntry* entry) {
+    if (!entry->may_wait || entry->ends_at > watermark) return;
+    KeyTable::PrefetchEntry(entry);
+    due_.push_back(entry);
+  });
 }
 
 // Ends what is due in the key's state, and the key if nothing is left of it.

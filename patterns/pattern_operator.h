@@ -147,6 +147,9 @@ class PatternOperator : public cep::Operator {
     std::vector<SpaceFamily> families;
     KeyTable table;
     DueCalendar<KeyEntry*> due;
+    int64_t longest = 0;  // duration of its blocks, ms
+    // Up to when those that may wait have been looked through, in turns.
+    int64_t swept_at = INT64_MIN;
     std::string key_name;  // canonical key expression
     size_t key_fields = 0;
     std::vector<KnownUnits> known;
@@ -194,6 +197,7 @@ class PatternOperator : public cep::Operator {
   void QueueDue(KeyEntry* entry, Space* space);
   void Settle(KeyEntry* entry, Space* space);
   void FindDue(int64_t watermark, Space* space);
+  void FindOver(int64_t watermark, Space* space);
   void Expire(KeyEntry* entry, int64_t watermark, Space* space, cep::MatchSink* out);
   void ExpireWaiting();
   // The key may change: the snapshot under way gets it as it is.
