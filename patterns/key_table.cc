@@ -6,11 +6,11 @@
 
 namespace vigil::patterns {
 
-void KeyTable::Place(Slot slot) {
-  size_t i = slot.hash & Mask();
+void KeyTable::Place(KeyEntry* entry) {
+  size_t i = entry->hash & Mask();
   while (tags_[i] != 0) i = (i + 1) & Mask();
-  slots_[i] = slot;
-  SetTag(i, TagOf(slot.hash));
+  slots_[i] = Slot(entry->hash, entry);
+  SetTag(i, TagOf(entry->hash));
 }
 
 void KeyTable::Grow() {
@@ -18,7 +18,7 @@ void KeyTable::Grow() {
   old.swap(slots_);
   tags_.assign(slots_.size() + kMirrored, 0);
   for (const Slot& slot : old) {
-    if (slot.entry != nullptr) Place(slot);
+    if (!slot.is_empty()) Place(slot.entry());
   }
 }
 
@@ -42,7 +42,7 @@ KeyEntry* KeyTable::Insert(uint64_t hash, std::string_view key) {
   }
   entry->hash = hash;
   entry->bytes.Assign(key);
-  Place({hash, entry});
+  Place(entry);
   ++count_;
   return entry;
 }
@@ -50,13 +50,13 @@ KeyEntry* KeyTable::Insert(uint64_t hash, std::string_view key) {
 void KeyTable::Erase(KeyEntry* entry) {
   const size_t mask = Mask();
   size_t i = entry->hash & mask;
-  while (slots_[i].entry != entry) {
-    CEP_DCHECK(slots_[i].entry != nullptr);
+  while (slots_[i].entry() != entry) {
+    CEP_DCHECK(!slots_[i].is_empty());
     i = (i + 1) & mask;
   }
   // Close the gap: move back every later slot of the run that may not be passed by its probe.
   for (size_t j = (i + 1) & mask; tags_[j] != 0; j = (j + 1) & mask) {
-    const size_t home = slots_[j].hash & mask;
+    const size_t home = slots_[j].Home(mask);
     const bool stays = i <= j ? (i < home && home <= j) : (i < home || home <= j);
     if (stays) continue;
     slots_[i] = slots_[j];
