@@ -118,6 +118,7 @@ class Reference {
   void Offer(const Partial& partial, uint32_t event, Outcome* out) const {
     const Place& place = partial.place;
     if (place.is_complete()) return;  // it was reported when its last event was accepted
+    if (place.is_nowhere) return;
     if (IsKeptByGreedy(place, event, partial.history)) return;
     if (IsLostBetweenRounds(place, event, partial.history)) return;
     const Stage& stage = places_.StageAt(place);
@@ -160,6 +161,10 @@ class Reference {
     if (next.has_value()) {
       if (MayEndAt(*next, event, partial.history)) out->complete.push_back(history);
       if (!next->is_complete()) out->partials.push_back({std::move(history), *std::move(next)});
+    } else {
+      Place nowhere;
+      nowhere.is_nowhere = true;
+      out->partials.push_back({std::move(history), std::move(nowhere)});
     }
   }
 
@@ -228,7 +233,8 @@ class Reference {
         ++it;
         continue;
       }
-      if (places_.StageAt(it->place).contiguity == Contiguity::kNotFollowedBy) {
+      if (!it->place.is_nowhere &&
+          places_.StageAt(it->place).contiguity == Contiguity::kNotFollowedBy) {
         completed_.insert(it->history);  // what was forbidden has not come
       } else {
         answer_.timeouts.push_back({due, it->history});

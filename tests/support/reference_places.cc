@@ -325,6 +325,7 @@ std::vector<Negation> Places::NegationsAt(const Place& place) const {
 }
 
 int64_t Places::StepWithin(const Place& place) const {
+  if (place.is_nowhere) return 0;
   const Stage& stage = StageAt(place);
   if (place.waits_apart || place.is_copy()) return 0;
   if (!stage.has_times) return stage.within_ms;

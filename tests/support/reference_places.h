@@ -35,9 +35,11 @@ struct Place {
   // Not 0: a round has just ended of the open-ended group of the path's first frames, this many. An
   // event that ends the group around that one ends the partial match.
   size_t ended_round = 0;
+  // Flink made a state for it that leads nowhere: the partial match is over with the next event.
+  bool is_nowhere = false;
   auto operator<=>(const Place&) const = default;
 
-  bool is_complete() const { return path.empty(); }
+  bool is_complete() const { return path.empty() && !is_nowhere; }
   // Flink made a second state for it, which has no bound of its own.
   bool is_copy() const { return !lifted.empty() || is_after_until; }
 };
