@@ -19,6 +19,8 @@ using patterns::Stage;
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr size_t kMaxPartials = 2000;
+// Partial matches that are offered events, with those on their way through places that take none.
+constexpr uint64_t kMaxOffers = 50000;
 
 struct Partial {
   History history;
@@ -116,6 +118,7 @@ class Reference {
   }
 
   void Offer(const Partial& partial, uint32_t event, Outcome* out) const {
+    if (++offers_ > kMaxOffers) return;
     const Place& place = partial.place;
     if (place.is_complete()) return;  // it was reported when its last event was accepted
     if (place.is_nowhere) return;
@@ -194,10 +197,14 @@ class Reference {
       for (History& match : outcome.complete) completed_.insert(std::move(match));
       if (!outcome.is_forbidden) next.insert(outcome.partials.begin(), outcome.partials.end());
     };
-    for (const Partial& partial : partials_) offer(partial);
+    for (const Partial& partial : partials_) {
+      offer(partial);
+      answer_.is_too_large |= next.size() > kMaxPartials || offers_ > kMaxOffers;
+      if (answer_.is_too_large) return;
+    }
     offer({{}, places_.Start()});  // every event may begin a match
     partials_ = std::move(next);
-    answer_.is_too_large = partials_.size() > kMaxPartials;
+    answer_.is_too_large |= partials_.size() > kMaxPartials;
     Report();
   }
 
@@ -306,6 +313,7 @@ class Reference {
   const Places places_;
   std::set<Partial> partials_;
   std::set<History> completed_;  // not yet reported
+  mutable uint64_t offers_ = 0;
   ReferenceAnswer answer_;
 };
 
