@@ -70,8 +70,8 @@ class DueCalendar {
 
   static bool ComesLater(const Due& a, const Due& b) { return a.at > b.at; }
   int64_t IndexOf(int64_t at) const {
-    // So far from the ends that counting on from it does not overflow.
-    return std::clamp(at, kEarliest, kLatest) / width_ - (at % width_ < 0 ? 1 : 0);
+    at = std::clamp(at, kEarliest, kLatest);  // so that counting on from it does not overflow
+    return at / width_ - (at % width_ < 0 ? 1 : 0);
   }
   std::vector<Due>& Bucket(int64_t index) {
     return ring_[static_cast<uint64_t>(index) % kRing];  // a power of two: also of negative ones

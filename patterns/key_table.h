@@ -63,12 +63,6 @@ class KeyBytes {
  public:
   KeyBytes() = default;
   KeyBytes(KeyBytes&& from) noexcept : bytes_(from.bytes_), size_(std::exchange(from.size_, 0)) {}
-  KeyBytes& operator=(KeyBytes&& from) noexcept {
-    Assign({});
-    bytes_ = from.bytes_;
-    size_ = std::exchange(from.size_, 0);
-    return *this;
-  }
   ~KeyBytes() { Assign({}); }
 
   std::string_view view() const { return {is_inline() ? bytes_.here : bytes_.there, size_}; }

@@ -624,14 +624,14 @@ void Matcher::Judge(StateRows* rows) const {
   rows->judged_for = context_->seq;
   const uint32_t row = context_->row;
   if (rows->unmatched == Outcome::kStep || rows->possible.Test(row)) {
-    rows->judgement = Judgement::kStep;
+    rows->outcome = Outcome::kStep;
     return;
   }
   if (rows->compared_leaf < 0 || !rows->compared_possible.Test(row)) {
-    rows->judgement = rows->unmatched == Outcome::kStays ? Judgement::kStay : Judgement::kDie;
+    rows->outcome = rows->unmatched;
     return;
   }
-  rows->judgement = Judgement::kCompare;
+  rows->outcome = Outcome::kCompare;
   for (Comparison& comparison : rows->comparisons) {
     const cep::Column& column = context_->rows->columns[comparison.what.slot];
     comparison.row = OperandOf(column.Get(row), comparison.what.kind);
@@ -657,16 +657,7 @@ void Matcher::FillOperands(Run* run) {
 
 // What the event does to a run in the state, which has been judged.
 inline Matcher::Outcome Matcher::OutcomeFor(const Run& run, const StateRows& rows) {
-  switch (rows.judgement) {
-    case Judgement::kStay:
-      return Outcome::kStays;
-    case Judgement::kDie:
-      return Outcome::kDies;
-    case Judgement::kStep:
-      return Outcome::kStep;
-    case Judgement::kCompare:
-      break;
-  }
+  if (rows.outcome != Outcome::kCompare) return rows.outcome;
   for (size_t i = 0; i < rows.comparisons.size(); ++i) {
     const Comparison& comparison = rows.comparisons[i];
     if (comparison.row.is_known && (run.known >> i & 1) != 0 &&
@@ -715,17 +706,7 @@ void Matcher::StartAlone(BlockState* state) {
   if (start.rules == 0 || !CaptureFor(start.rules)) return;
   start.node = store_->AddNode(context_->captured, kNoNode, plain_start_.stage);
   store_->Ref(start.node);
-  if (!state_rows_.empty()) {
-    const cep::CapturedEvent& event = store_->event(context_->captured);
-    const std::vector<Comparison>& comparisons = state_rows_[start.state].comparisons;
-    for (size_t i = 0; i < comparisons.size(); ++i) {
-      const cep::StageComparison& what = comparisons[i].what;
-      if (what.stage != plain_start_.stage) continue;
-      const Operand operand = OperandOf(event.Get(what.stage_slot), what.kind);
-      start.operands[i] = operand.bits;
-      start.known |= static_cast<uint16_t>(operand.is_known) << i;
-    }
-  }
+  FillOperands(&start);
   state->runs.push_back(start, store_->memory());
   has_changed_ = true;
   // The first to start is the first to fall due.
@@ -764,6 +745,20 @@ void Matcher::AddStart(uint32_t size) {
   if (children_.size() > before) {
     changes_.push_back({size, static_cast<uint32_t>(children_.size())});
   }
+}
+
+// Goes on from StepRuns(): with what starts, and with the event if something takes it. Where it is
+// not valid no stage does, and the runs are stepped once more. Returns false if nothing changes.
+bool Matcher::FinishStep(const Run* runs, uint32_t size) {
+  AddStart(size);
+  if (changes_.empty()) return false;
+  if (!CaptureIfTaken()) {
+    refuses_ = true;
+    StepRuns(runs, size);
+    AddStart(size);
+  }
+  has_changed_ = !changes_.empty();
+  return true;
 }
 
 // An event is validated whole before a match captures it. Returns false if it is not valid and was
@@ -972,15 +967,7 @@ void Matcher::Offer(std::string_view key, BlockState* state) {
 
 // Goes on from StepRuns().
 void Matcher::OfferAll(std::string_view key, BlockState* state) {
-  const uint32_t size = state->runs.size();
-  AddStart(size);
-  if (changes_.empty()) return;
-  has_changed_ = true;
-  if (!CaptureIfTaken()) {
-    refuses_ = true;
-    StepRuns(state->runs.begin(), size);
-    AddStart(size);
-  }
+  if (!FinishStep(state->runs.begin(), state->runs.size())) return;
   Commit(state);
   if (!completed_.empty() || state->has_held()) {
     ForgetEmitted();

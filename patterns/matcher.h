@@ -178,7 +178,8 @@ class Matcher {
   void CountErrors(uint32_t leaf, uint64_t rules);
   void FillStages(const Run& run);
 
-  enum class Outcome : uint8_t { kStays, kDies, kStep };
+  // kCompare: of a state's runs, that of each depends on its operands.
+  enum class Outcome : uint8_t { kStays, kDies, kStep, kCompare };
   struct StateRows;
   static Outcome OutcomeFor(const Run& run, const StateRows& rows);
   void Judge(StateRows* rows) const;
@@ -192,6 +193,7 @@ class Matcher {
   uint64_t ReachesFinal(uint32_t state, uint64_t rules, const Run& run);
   void StepRuns(const Run* runs, uint32_t size);
   void AddStart(uint32_t size);
+  bool FinishStep(const Run* runs, uint32_t size);
   bool CaptureIfTaken();
   bool CaptureFor(uint64_t rules);
   void Offer(std::string_view key, BlockState* state);
@@ -253,8 +255,6 @@ class Matcher {
     cep::StageComparison what;
     Operand row;  // of the row at hand, once it has been judged
   };
-  // What becomes of all runs in a state; kCompare: that of each depends on its operands.
-  enum class Judgement : uint8_t { kStay, kDie, kStep, kCompare };
   // What is known of a state without a full step.
   struct StateRows {
     // What an event does to a run there if it satisfies none of the leaves that the state asks.
@@ -266,7 +266,7 @@ class Matcher {
     cep::RowBits compared_possible;       // rows at which what it asks of the event alone may hold
     std::vector<Comparison> comparisons;  // at most kRunOperands
     uint64_t judged_for = UINT64_MAX;     // sequence number of the row that has been judged
-    Judgement judgement = Judgement::kStep;
+    Outcome outcome = Outcome::kStep;     // ... and what it does to the runs there
   };
   static bool IsFalse(const Comparison& comparison, uint64_t operand);
   void FindComparisons(StateRows* rows) const;

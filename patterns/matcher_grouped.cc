@@ -93,14 +93,7 @@ void Matcher::ProcessGrouped(std::string_view key, BlockState* state) {
   std::vector<Run>& groups = grouped.groups();
   const auto size = static_cast<uint32_t>(groups.size());
   StepRuns(groups.data(), size);
-  AddStart(size);
-  if (changes_.empty()) return;
-  has_changed_ = true;
-  if (!CaptureIfTaken()) {
-    refuses_ = true;
-    StepRuns(groups.data(), size);
-    AddStart(size);
-  }
+  if (!FinishStep(groups.data(), size)) return;
   CommitGrouped(&grouped);
   if (!completed_.empty()) CompleteGrouped(grouped, key);
   completed_.clear();

@@ -326,11 +326,11 @@ void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const Keyed
   bool has_empty = entry->blocks.empty();  // split, and nothing was left
   for (const BlockState& state : entry->blocks) has_empty |= state.empty();
   if (has_empty) RemoveEmpty(entry, space);
-  if (!entry->blocks.empty()) Settle(entry, space);
+  if (!entry->blocks.empty()) Schedule(entry, space);
 }
 
 // After what has happened to a key: when it is looked at again.
-inline void PatternOperator::Settle(KeyEntry* entry, Space* space) {
+inline void PatternOperator::Schedule(KeyEntry* entry, Space* space) {
   const BlockState& first = entry->blocks[0];
   const Matcher& matcher = *matchers_[first.block];
   // What is stored is to be exact, also of keys that no event comes to.
@@ -380,9 +380,10 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
       if (i + kSlotAhead < n) space.table.Prefetch(keyed_rows_[i + kSlotAhead].hash);
       if (i + kEntryAhead < n) PrefetchRow(rows, &keyed_rows_[i + kEntryAhead], space);
       if (i + kRunsAhead < n) PrefetchRuns(keyed_rows_[i + kRunsAhead].likely);
-      if (i + kNodeAhead < n)
-        PrefetchNodes(keyed_rows_[i + kNodeAhead].likely, rows.ts[keyed_rows_[i + kNodeAhead].row],
-                      kReusedBytes);
+      if (i + kNodeAhead < n) {
+        const KeyedRow& ahead = keyed_rows_[i + kNodeAhead];
+        PrefetchNodes(ahead.likely, rows.ts[ahead.row], kReusedBytes);
+      }
       if (i + kEventAhead < n) PrefetchEvent(keyed_rows_[i + kEventAhead].likely);
       const KeyedRow& keyed = keyed_rows_[i];
       if (keyed.row != last_row) {

@@ -195,7 +195,7 @@ class PatternOperator : public cep::Operator {
   void SplitFamily(const SpaceFamily& family, KeyEntry* entry, Space* space);
   const cep::KeyExpr& ExprOf(const Space& space, uint32_t variants) const;
   void QueueDue(KeyEntry* entry, Space* space);
-  void Settle(KeyEntry* entry, Space* space);
+  void Schedule(KeyEntry* entry, Space* space);
   void FindDue(int64_t watermark, Space* space);
   void FindOver(int64_t watermark, Space* space);
   void Expire(KeyEntry* entry, int64_t watermark, Space* space, cep::MatchSink* out);

@@ -1,9 +1,8 @@
 // One key's partial matches for one block of rules, by start and then by creation.
 //
 // Most keys have one, which lies in the list itself; more are in memory of their own, a few in
-// blocks that are quick to come by. Partial
-// matches end by age, so taking off the first ones costs nothing per partial match that stays.
-// Thread safety: none.
+// blocks that are quick to come by. Partial matches end by age, so taking off the first ones costs
+// nothing per partial match that stays. Thread safety: none.
 #pragma once
 
 #include <algorithm>
@@ -34,7 +33,6 @@ class RunList {
 
   uint32_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  bool is_inline() const { return is_heap_ == 0; }
   Run* begin() { return is_inline() ? &inline_ : heap_.runs + heap_.first; }
   const Run* begin() const { return const_cast<RunList*>(this)->begin(); }
   Run* end() { return begin() + size_; }
@@ -77,6 +75,7 @@ class RunList {
   static constexpr uint32_t kShort = 8;
   static constexpr uint32_t kLong = 32;
 
+  bool is_inline() const { return is_heap_ == 0; }
   uint32_t capacity() const { return is_inline() ? 1 : heap_.capacity - heap_.first; }
 
   // Room for one more.

@@ -222,9 +222,9 @@ size_t RunningOperator::live_keys() const {
 }
 
 size_t RunningOperator::live_events() const {
-  size_t nodes = 0;
-  for (const auto& op : operators_) nodes += op->live_events();
-  return nodes;
+  size_t events = 0;
+  for (const auto& op : operators_) events += op->live_events();
+  return events;
 }
 
 }  // namespace vigil::patterns

@@ -116,7 +116,7 @@ TEST_CASE("Limits: a loop over all subsets of 10,000 events stays small", "[cmd]
   const size_t at = text.find("\"peak_rss_bytes\":");
   REQUIRE(at != std::string::npos);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  const size_t most = size_t{3} << 30;  // shadow memory, and freed memory that is kept apart
+  const size_t most = size_t{1} << 30;  // shadow memory, and freed memory that is kept apart
 #else
   const size_t most = size_t{300} << 20;
 #endif

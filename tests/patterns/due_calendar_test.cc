@@ -81,5 +81,16 @@ TEST_CASE("DueCalendar: the ends of time", "[patterns]") {
   CHECK(taken[0].what == 1);
 }
 
+TEST_CASE("DueCalendar: buckets at the beginning of time", "[patterns]") {
+  constexpr int64_t kBegin = std::numeric_limits<int64_t>::min();
+  DueCalendar<int> calendar;
+  calendar.Span(6 * 256);  // buckets of 6 ms
+  calendar.Add(kBegin + 2, 1);
+  std::vector<DueCalendar<int>::Due> taken;
+  calendar.Take(kBegin + 3, &taken);
+  REQUIRE(taken.size() == 1);
+  CHECK(taken[0].what == 1);
+}
+
 }  // namespace
 }  // namespace vigil::patterns

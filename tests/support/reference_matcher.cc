@@ -196,15 +196,14 @@ class Reference {
       Offer(partial, event, &outcome);
       for (History& match : outcome.complete) completed_.insert(std::move(match));
       if (!outcome.is_forbidden) next.insert(outcome.partials.begin(), outcome.partials.end());
+      answer_.is_too_large |= next.size() > kMaxPartials || offers_ > kMaxOffers;
     };
     for (const Partial& partial : partials_) {
       offer(partial);
-      answer_.is_too_large |= next.size() > kMaxPartials || offers_ > kMaxOffers;
       if (answer_.is_too_large) return;
     }
     offer({{}, places_.Start()});  // every event may begin a match
     partials_ = std::move(next);
-    answer_.is_too_large |= partials_.size() > kMaxPartials;
     Report();
   }
 

@@ -168,9 +168,9 @@ size_t SteppedRun::live_keys() const {
 }
 
 size_t SteppedRun::live_events() const {
-  size_t nodes = 0;
-  for (const OneShard& shard : shards_) nodes += shard.op->live_events();
-  return nodes;
+  size_t events = 0;
+  for (const OneShard& shard : shards_) events += shard.op->live_events();
+  return events;
 }
 
 }  // namespace vigil::testing
