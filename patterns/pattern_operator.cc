@@ -137,30 +137,18 @@ void PatternOperator::CollectSingleKeys(const cep::OrderedBlock& rows, const cep
                                         const Space& space) {
   const uint64_t* hashes = rows.key_hashes[space.keys->variants[0]].get();
   started_.assign(kStartedBits / 64, 0);
-  size_t starting = 0;
   ForEachRow(starts_, [&](uint32_t row) {
-    ++starting;
     started_[StartedBit(hashes[row]) / 64] |= uint64_t{1} << (StartedBit(hashes[row]) % 64);
   });
   keyed_rows_.resize(cep::kBatchRows + 1);
   size_t kept = 0;
-  const auto may_start = [&](uint64_t hash) {
-    return ((started_[StartedBit(hash) / 64] >> (StartedBit(hash) % 64)) & 1) != 0;
-  };
-  if (starting * 2 > rows.rows) {
-    ForEachRow(touched, [&](uint32_t row) {
-      const uint64_t hash = hashes[row];
-      keyed_rows_[kept] = {hash, row, 1, nullptr};
-      kept += hash != cep::kNoKey && (may_start(hash) || space.table.MayContain(hash)) ? 1 : 0;
-    });
-  } else {
-    ForEachRow(touched, [&](uint32_t row) {
-      // Which rows are kept is hard to predict: they are all written, and overwritten if not kept.
-      const uint64_t hash = hashes[row];
-      keyed_rows_[kept] = {hash, row, 1, nullptr};
-      kept += (hash != cep::kNoKey) & (may_start(hash) | space.table.MayContain(hash));
-    });
-  }
+  ForEachRow(touched, [&](uint32_t row) {
+    // Which rows are kept is hard to predict: they are all written, and overwritten if not kept.
+    const uint64_t hash = hashes[row];
+    const bool may_start = (started_[StartedBit(hash) / 64] >> (StartedBit(hash) % 64)) & 1;
+    keyed_rows_[kept] = {hash, row, 1, nullptr};
+    kept += (hash != cep::kNoKey) & (may_start | space.table.MayContain(hash));
+  });
   keyed_rows_.resize(kept);
 }
 
