@@ -320,9 +320,13 @@ StatusOr<std::unique_ptr<HttpServer>> HttpServer::Impl::Listen(const HttpServerO
 
 HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
+constexpr std::chrono::milliseconds kLastAnswers{1000};
+
 HttpServer::~HttpServer() {
   impl_->worker->stop();
   impl_->worker->join();
+  // Who has asked the process to end is to hear that it does.
+  WaitAnswered(kLastAnswers);
   impl_->context.stop();
   impl_->thread.join();
   impl_->worker.reset();  // drops what it had not begun, and with it those sessions

@@ -78,7 +78,8 @@ class HttpServer {
                                                      LaterHandler handler);
   // Waits until what was answered has been sent, or for `limit`.
   void WaitAnswered(std::chrono::milliseconds limit) const;
-  // Ends the connections; waits for a request that is being answered.
+  // Waits for a request that is being answered, and up to a second for answers to be sent; then
+  // ends the connections.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

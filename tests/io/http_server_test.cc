@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <atomic>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -105,6 +106,19 @@ TEST_CASE("HttpServer: what is hostile is refused, and the next client is served
   Client client(server->port());
   client.Send("GET /b HTTP/1.0\r\n\r\n");
   CHECK(client.Receive().find("GET /b") != std::string::npos);
+}
+
+TEST_CASE("HttpServer: an answer that a handler gave is sent, also when the server ends at once",
+          "[io][unit]") {
+  for (int i = 0; i < 50; ++i) {
+    std::atomic<int> answered = 0;
+    auto server = Echo(&answered);
+    Client client(server->port());
+    client.Send("POST /slow HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    while (answered == 0) std::this_thread::yield();
+    server.reset();
+    REQUIRE(client.Receive().find("POST /slow") != std::string::npos);
+  }
 }
 
 TEST_CASE("HttpServer: connections beyond the limit are closed, and there is room afterwards",
