@@ -396,6 +396,8 @@ Status DurableState::Write(Pending* pending) {
     counters_.last_commit_ms = ended - began;
     counters_.last_commit_number = *number;
     counters_.outbox_bytes = log_->head().outbox_bytes;
+    counters_.live_bytes = log_->live_bytes();
+    counters_.chunk_bytes = log_->chunk_bytes();
   }
   const int64_t every = options_.config.checkpoint_every_ms;
   if (every <= 0 || ended - last_checkpoint_ms_ < every) return absl::OkStatus();

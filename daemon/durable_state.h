@@ -125,6 +125,8 @@ class DurableState {
     int64_t last_commit_ms = 0;
     uint64_t last_commit_number = 0;
     uint64_t outbox_bytes = 0;
+    uint64_t live_bytes = 0;   // of units of state, with their keys
+    uint64_t chunk_bytes = 0;  // on disk, what is not live any more included
     uint64_t checkpoints = 0;
   };
   Counters counters() const;

@@ -3,26 +3,16 @@
 
 #include <string>
 
-#include <rocksdb/status.h>
-
 #include "cep/base/status.h"
+
+namespace rocksdb {
+class Status;
+}
 
 namespace vigil::state {
 
 // `where`: a directory or file. RESOURCE_EXHAUSTED: the disk is full. DATA_LOSS: damaged.
 // UNAVAILABLE: anything else. Each says what to do.
-inline Status FromRocksDb(const rocksdb::Status& status, const std::string& where) {
-  if (status.ok()) return absl::OkStatus();
-  const std::string reason = where + ": " + status.ToString();
-  if (status.IsNoSpace()) {
-    return absl::ResourceExhaustedError(reason + "; free space on its disk and start again");
-  }
-  if (status.IsCorruption()) {
-    return absl::DataLossError(reason +
-                               "; it is damaged and was left as it is: restore a checkpoint or a "
-                               "savepoint into a new directory");
-  }
-  return absl::UnavailableError(reason);
-}
+Status FromRocksDb(const rocksdb::Status& status, const std::string& where);
 
 }  // namespace vigil::state
