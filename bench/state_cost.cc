@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "cep/base/clock.h"
+#include "cep/base/large_memory.h"
 #include "cep/runtime/live_job.h"
 #include "daemon/durable_state.h"
 #include "daemon/resume.h"
@@ -173,8 +174,9 @@ class PacedSource : public cep::LiveSource {
   std::vector<int64_t> append_times_;
 };
 
-// 200 bytes a key, of which an event changes the last 16; which keys have changed is known, and
-// snapshots are made, as in pattern_operator: a mark, and a list entry at the first change.
+// 200 bytes a key, of which an event changes the last 16. They lie in large pages, which keys have
+// changed is known, and snapshots are made, as in pattern_operator: a mark, and a list entry at the
+// first change.
 class BodyOperator : public cep::Operator {
  public:
   explicit BodyOperator(bool keeps_changes) : keeps_changes_(keeps_changes), units_(kKeys) {}
@@ -260,7 +262,7 @@ class BodyOperator : public cep::Operator {
   }
 
   const bool keeps_changes_;
-  std::vector<Unit> units_;
+  std::vector<Unit, LargeAllocator<Unit>> units_;
   std::vector<uint32_t> changed_;
   std::vector<uint32_t> saving_;
   size_t saved_ = 0;

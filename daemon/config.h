@@ -139,7 +139,7 @@ struct StateConfig {
   int64_t min_pause_ms = 0;  // between the end of a commit and the next barrier
   uint64_t outbox_bytes = uint64_t{1} << 30;
   uint64_t cache_bytes = uint64_t{64} << 20;         // RocksDB's, of blocks that were read
-  uint64_t write_buffer_bytes = uint64_t{32} << 20;  // RocksDB's, of each of four families
+  uint64_t write_buffer_bytes = uint64_t{32} << 20;  // RocksDB's, of each of three families
   enum class Compression : uint8_t { kNone, kLz4, kZstd };
   Compression compression = Compression::kLz4;
   int64_t checkpoint_every_ms = 60'000;

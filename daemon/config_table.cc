@@ -356,7 +356,11 @@ std::vector<KeyRow> StateKeys() {
        "Records that sinks have not taken yet may take so much; then `on_full` of the sinks "
        "decides.",
        {.default_text = "1GiB"}},
-      {S::kState, "rocksdb", K::kSection, "How RocksDB keeps it.", {.inner = S::kRocksDb}},
+      {S::kState,
+       "rocksdb",
+       K::kSection,
+       "How RocksDB keeps what is in it.",
+       {.inner = S::kRocksDb}},
       {S::kState, "checkpoints", K::kSection, "Copies to go back to.", {.inner = S::kCheckpoints}},
       {S::kState, "memory", K::kBytes,
        "Read, and without effect yet: the size above which cold keys are to be on disk only."},
@@ -376,13 +380,13 @@ std::vector<KeyRow> StateKeys() {
       {S::kRocksDb,
        "write_buffer",
        K::kBytes,
-       "What was written is in memory up to this size, changed state up to four times it, before "
-       "it goes to files.",
+       "What was written (the outbox, the journal) is in memory up to this size, before it goes to "
+       "files.",
        {.default_text = "32MiB"}},
       {S::kRocksDb,
        "compression",
        K::kWord,
-       "Of files.",
+       "Of its files. Open matches are in files beside them (`chunks/`), as they are.",
        {.default_text = "lz4", .words = "none lz4 zstd"}},
 
       {S::kHttp,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <malloc.h>
 #include <random>
 
 #include <absl/strings/str_cat.h>
@@ -14,11 +15,8 @@ namespace {
 
 constexpr int64_t kLongestIntervalMs = 2'000;
 constexpr size_t kUncommittedBytes = size_t{32} << 20;  // of records that wait for their commit
-constexpr uint64_t kFoldCommits = 100;
-// Chunks are folded when they have half of the base's size, within these bounds: so what a fold
-// rewrites, and what waits for one, both stay in proportion to the state.
-constexpr size_t kLeastFoldBytes = size_t{16} << 20;
-constexpr size_t kMostFoldBytes = size_t{128} << 20;
+constexpr int kKeptBytes = 256 << 20;
+constexpr int kMappedBytes = 4 << 20;
 constexpr std::chrono::milliseconds kOutboxFull{100};
 constexpr std::chrono::seconds kCheckpointLimit{60};
 
@@ -79,17 +77,21 @@ void DurableState::Stop() {
   }
   changed_.notify_all();
   if (committing_.joinable()) committing_.join();
-  if (folding_.joinable()) folding_.join();
 }
 
 void DurableState::Start() {
+#ifdef __GLIBC__
+  // A commit's chunks come and go several times a second: their memory is to stay with the process
+  // rather than be given back and faulted in again.
+  mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+  mallopt(M_MMAP_THRESHOLD, kMappedBytes);
+#endif
   last_checkpoint_ms_ = clock_->SteadyMs();
   if (!options_.config.path.empty()) {
     const StatusOr<std::vector<uint64_t>> kept = state::ListCheckpoints(options_.config.path);
     has_checkpoints_ = kept.ok() && !kept->empty();
   }
   committing_ = std::thread([this] { Work(); });
-  folding_ = std::thread([this] { FoldInBackground(); });
 }
 
 std::optional<state::OutboxPosition> DurableState::KnownPlace(const std::string& sink) const {
@@ -363,9 +365,6 @@ Status DurableState::Write(Pending* pending) {
   // Without checkpoints nobody replays from one.
   const bool keeps_journal = options_.config.checkpoint_every_ms > 0 || has_checkpoints_;
   commit.journal_from = keeps_journal ? journal_from_ : log_->head().number + 1;
-  for (const state::ShardChunks& shard : commit.shards) {
-    for (const std::string& chunk : shard.chunks) chunk_bytes_ += chunk.size();
-  }
   bool was_full = false;
   StatusOr<uint64_t> number = absl::ResourceExhaustedError("");
   while (true) {
@@ -390,18 +389,15 @@ Status DurableState::Write(Pending* pending) {
   last_.is_drained = commit.is_drained;
   last_.watermark = commit.watermark;
   last_.newest_ts = commit.newest_ts;
-  const size_t fold_bytes =
-      std::clamp<size_t>(log_->BaseBytes() / 2, kLeastFoldBytes, kMostFoldBytes);
-  const bool folds = chunk_bytes_ >= fold_bytes || *number - log_->folded() >= kFoldCommits;
-  if (folds) chunk_bytes_ = 0;
   {
     const std::lock_guard lock(mutex_);
     committed_ = pending->point;
-    is_fold_due_ |= folds;
     ++counters_.commits;
     counters_.last_commit_ms = ended - began;
     counters_.last_commit_number = *number;
     counters_.outbox_bytes = log_->head().outbox_bytes;
+    counters_.live_bytes = log_->live_bytes();
+    counters_.chunk_bytes = log_->chunk_bytes();
   }
   const int64_t every = options_.config.checkpoint_every_ms;
   if (every <= 0 || ended - last_checkpoint_ms_ < every) return absl::OkStatus();
@@ -425,22 +421,6 @@ Status DurableState::MakeCheckpoint(std::string* path) {
   const std::lock_guard lock(mutex_);
   ++counters_.checkpoints;
   return absl::OkStatus();
-}
-
-void DurableState::FoldInBackground() {
-  while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return is_fold_due_ || is_closing_ || !status_.ok(); });
-      if (is_closing_ || !status_.ok()) return;
-      is_fold_due_ = false;
-    }
-    const Status status = log_->Fold(UINT64_MAX);
-    if (!status.ok()) {
-      Fail(status);
-      return;
-    }
-  }
 }
 
 }  // namespace vigil::daemon

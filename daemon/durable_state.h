@@ -1,11 +1,11 @@
-// The state of a live job on disk: commits, folded and copied in the background, and the outbox
-// that sinks read.
+// The state of a live job on disk: commits, copied in the background, and the outbox that sinks
+// read.
 //
 // The job's thread collects what a commit is to hold and hands it over at each barrier (Submit());
 // a thread of its own writes it, so that the job goes on meanwhile; at most one commit is under
 // way, and the interval stretches while commits take long (time-and-state rules: to 2 s, then
 // back-pressure). Nothing leaves before its commit is synced: sinks see records up to end(), and
-// Committed() names the newest point that is durable. Another thread folds.
+// Committed() names the newest point that is durable.
 // Tests: tests/daemon/durable_state_test.cc, tests/integration/state_test.cc.
 #pragma once
 
@@ -55,7 +55,7 @@ class DurableState {
                                                       DurableStateOptions options, Log* log,
                                                       const Clock* clock);
   ~DurableState();
-  // Ends the threads; what was submitted is written, with the places of sinks, which must be there
+  // Ends the thread; what was submitted is written, with the places of sinks, which must be there
   // yet.
   void Stop();
 
@@ -64,7 +64,7 @@ class DurableState {
   uint64_t boot() const { return boot_; }
   // For reading units back; before Start().
   state::CommitLog& log() { return *log_; }
-  // Starts the threads: from here on the log is theirs.
+  // Starts the thread: from here on the log is its own.
   void Start();
 
   // Where a sink begins, before Start(): where it stands by its target, else by the state, else at
@@ -125,6 +125,8 @@ class DurableState {
     int64_t last_commit_ms = 0;
     uint64_t last_commit_number = 0;
     uint64_t outbox_bytes = 0;
+    uint64_t live_bytes = 0;   // of units of state, with their keys
+    uint64_t chunk_bytes = 0;  // on disk, what is not live any more included
     uint64_t checkpoints = 0;
   };
   Counters counters() const;
@@ -139,7 +141,6 @@ class DurableState {
   DurableState(DurableStateOptions options, Log* log, const Clock* clock)
       : options_(std::move(options)), logger_(log), clock_(clock) {}
   void Work();
-  void FoldInBackground();
   Status Write(Pending* pending);
   void TakeFromOutside(Pending* pending);
   void AddPlaces(state::Commit* commit) const;
@@ -170,7 +171,6 @@ class DurableState {
   uint64_t journal_from_ = 0;
   bool has_checkpoints_ = false;
   int64_t last_checkpoint_ms_ = 0;
-  size_t chunk_bytes_ = 0;  // since the last fold
 
   std::atomic<uint64_t> end_ = 0;
   std::atomic<int64_t> last_commit_ms_ = 0;   // how long it took
@@ -183,7 +183,6 @@ class DurableState {
   std::deque<Pending> queue_;  // guarded by mutex_, as all below
   bool is_writing_ = false;
   bool is_closing_ = false;
-  bool is_fold_due_ = false;
   std::vector<std::function<void(StatusOr<std::string>)>> checkpoint_requests_;
   std::vector<state::OutboxRecord> from_outside_;
   uint64_t outside_added_ = 0;
@@ -192,7 +191,6 @@ class DurableState {
   Counters counters_;
 
   std::thread committing_;
-  std::thread folding_;
 };
 
 }  // namespace vigil::daemon

@@ -11,8 +11,8 @@
 namespace vigil::daemon {
 namespace {
 
-constexpr const char* kNames[] = {"before_commit", "after_commit", "fold_written", "fold_ingested",
-                                  "fold_done"};
+constexpr const char* kNames[] = {"before_commit", "chunks_written", "after_commit", "cleaning",
+                                  "cleaned"};
 
 }  // namespace
 

@@ -8,9 +8,8 @@
 
 namespace vigil::daemon {
 
-// As VIGIL_KILL_POINT=NAME:N says: the N-th time at `before_commit`, `after_commit`,
-// `fold_written`, `fold_ingested` or `fold_done`, the process gets SIGKILL. Empty where it says
-// nothing.
+// As VIGIL_KILL_POINT=NAME:N says: the N-th time at `before_commit`, `chunks_written`,
+// `after_commit`, `cleaning` or `cleaned`, the process gets SIGKILL. Empty where it says nothing.
 std::function<Status(state::KillPoint)> KillPointOfEnvironment();
 
 }  // namespace vigil::daemon

@@ -579,6 +579,8 @@ void LiveEngine::WriteMetrics(const cep::CommitPoint& point) {
     AppendCount("commits", counters.commits, &line);
     AppendCount("commit_ms", static_cast<uint64_t>(counters.last_commit_ms), &line);
     AppendCount("outbox_bytes", counters.outbox_bytes, &line);
+    AppendCount("live_bytes", counters.live_bytes, &line);
+    AppendCount("chunk_bytes", counters.chunk_bytes, &line);
     AppendCount("checkpoints", counters.checkpoints, &line);
     line.push_back('}');
   }

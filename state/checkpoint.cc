@@ -45,16 +45,29 @@ Status RemoveLeftovers(const std::string& folder) {
   return error ? Failed(folder, error) : absl::OkStatus();
 }
 
-Status LinkOrCopy(const fs::path& from, const fs::path& to) {
+Status LinkOrCopyFile(const fs::path& from, const fs::path& to) {
   std::error_code error;
-  // Only sorted files never change.
-  if (from.extension() == ".sst") {
+  // Only sorted files, and those of chunks in a checkpoint, never change.
+  if (from.extension() == ".sst" || from.extension() == ".chunks") {
     fs::create_hard_link(from, to, error);
     if (!error) return absl::OkStatus();
   }
   fs::copy_file(from, to, error);
   if (error) return Failed(to, error);
   return io::SyncFile(to);
+}
+
+// All files of a folder.
+Status LinkOrCopy(const std::string& from, const std::string& to) {
+  std::error_code error;
+  fs::create_directory(to, error);
+  if (error) return Failed(to, error);
+  for (fs::directory_iterator entry(from, error), end; !error && entry != end;
+       entry.increment(error)) {
+    RETURN_IF_ERROR(LinkOrCopyFile(entry->path(), fs::path(to) / entry->path().filename()));
+  }
+  if (error) return Failed(from, error);
+  return io::SyncFolder(to);
 }
 
 }  // namespace
@@ -107,20 +120,17 @@ Status RestoreCheckpoint(const std::string& from, const std::string& to) {
       return absl::FailedPreconditionError("directory " + to +
                                            " is not empty; name a new one to restore into");
     }
-    fs::remove_all(to + "/db", error);
-    if (error) return Failed(to, error);
+    for (const char* folder : {"/db", "/chunks"}) {
+      fs::remove_all(to + folder, error);
+      if (error) return Failed(to, error);
+    }
   }
   fs::create_directories(to, error);
   if (error) return Failed(to, error);
   RETURN_IF_ERROR(io::WriteFileDurably(to + "/CREATING", ""));
-  fs::create_directory(to + "/db", error);
-  if (error) return Failed(to + "/db", error);
-  for (fs::directory_iterator entry(from + "/db", error), end; !error && entry != end;
-       entry.increment(error)) {
-    RETURN_IF_ERROR(LinkOrCopy(entry->path(), fs::path(to + "/db") / entry->path().filename()));
+  for (const char* folder : {"/db", "/chunks"}) {
+    RETURN_IF_ERROR(LinkOrCopy(from + folder, to + folder));
   }
-  if (error) return Failed(from, error);
-  RETURN_IF_ERROR(io::SyncFolder(to + "/db"));
   ASSIGN_OR_RETURN(const std::string format, io::ReadSmallFile(from + "/FORMAT", 256));
   RETURN_IF_ERROR(io::WriteFileDurably(to + "/FORMAT", format));
   fs::remove(to + "/CREATING", error);

@@ -9,9 +9,12 @@
 namespace vigil::state {
 namespace {
 
-// Entries ahead at which a fold fetches one into the cache, and how much of it.
-constexpr size_t kFoldAhead = 8;
-constexpr size_t kFoldPrefetch = 512;
+// Chunks may have so many bytes for each ten that are live.
+constexpr uint64_t kChunkBytesPerTen = 21;
+// What a commit cleans for each byte that it writes, and in any case: so that it stays in
+// proportion also where all of the oldest chunks is still live.
+constexpr uint64_t kCleanPerByte = 3;
+constexpr uint64_t kLeastCleaned = uint64_t{256} << 10;
 
 constexpr const char* kRepair =
     "; it was left as it is: restore a checkpoint or a savepoint into a new directory";
@@ -20,18 +23,15 @@ Status Damaged(const std::string& what) {
   return absl::DataLossError("the state is damaged: " + what + kRepair);
 }
 
-StatusOr<uint64_t> OpenNumber(std::string_view value) {
-  if (!CheckCrc(&value)) return Damaged("a number's checksum does not fit");
+StatusOr<ChunkRange> DecodeChunkRange(std::string_view value) {
+  if (!CheckCrc(&value)) return Damaged("the checksum of the range of chunks does not fit");
   ByteReader reader(value);
-  const uint64_t n = reader.Varint();
-  if (!reader.AtEnd()) return Damaged("a number is cut short");
-  return n;
-}
-
-StatusOr<uint64_t> ReadNumber(Store& store, Family family, std::string_view key) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> value, store.Get(family, key));
-  if (!value.has_value()) return 0;
-  return OpenNumber(*value);
+  ChunkRange chunks;
+  chunks.begin = reader.Varint();
+  chunks.end = reader.Varint();
+  chunks.bytes = reader.Varint();
+  if (!reader.AtEnd() || chunks.begin > chunks.end) return Damaged("the range of chunks is none");
+  return chunks;
 }
 
 // Behind the last sequence that a boot gave.
@@ -57,6 +57,18 @@ void TrimBoots(CommitHead& head) {
   head.boots.erase(head.boots.begin(), head.boots.begin() + static_cast<ptrdiff_t>(dead));
 }
 
+Status CheckShards(const Commit& commit) {
+  std::vector<uint32_t> seen;
+  for (const ShardChunks& shard : commit.shards) {
+    if (std::find(seen.begin(), seen.end(), shard.shard) != seen.end()) {
+      return absl::InvalidArgumentError("shard " + std::to_string(shard.shard) +
+                                        " is in the commit twice");
+    }
+    seen.push_back(shard.shard);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 StatusOr<std::unique_ptr<CommitLog>> CommitLog::Open(std::unique_ptr<Store> store,
@@ -71,40 +83,32 @@ Status CommitLog::Load() {
   if (head.has_value()) {
     ASSIGN_OR_RETURN(head_, DecodeHead(*head));
   }
-  ASSIGN_OR_RETURN(const uint64_t folded, ReadNumber(*store_, Family::kMeta, kFoldedKey));
-  ASSIGN_OR_RETURN(const uint64_t sealed, ReadNumber(*store_, Family::kBase, kBaseSeal));
-  folded_ = folded;
-  durable_ = head_.number;
-  // A fold that was ingested and not yet noted is repeated; the reverse means that files are gone.
-  if (sealed < folded || sealed > head_.number) {
-    return Damaged("commits up to " + std::to_string(folded) + " of " +
-                   std::to_string(head_.number) + " were folded, but the base stands at " +
-                   std::to_string(sealed));
+  ASSIGN_OR_RETURN(const std::optional<std::string> chunks,
+                   store_->Get(Family::kMeta, kChunkRangeKey));
+  if (chunks.has_value()) {
+    ASSIGN_OR_RETURN(chunks_, DecodeChunkRange(*chunks));
   }
   RETURN_IF_ERROR(CheckChunks());
   return CheckOutbox();
 }
 
 Status CommitLog::CheckChunks() const {
-  const auto counts = store_->Scan(Family::kMeta, kChunkCounts, EndOf(kChunkCounts));
-  const auto chunks = store_->Scan(Family::kChunks, {}, {});
-  for (; counts->valid(); counts->Next()) {
-    const uint64_t commit = ByteReader(counts->key().substr(kChunkCounts.size())).Ordered64();
-    ASSIGN_OR_RETURN(const uint64_t expected, OpenNumber(counts->value()));
-    uint64_t found = 0;
-    while (chunks->valid() && ByteReader(chunks->key()).Ordered64() == commit) {
-      ++found;
-      chunks->Next();
-    }
-    if (found != expected || commit <= folded_ || commit > head_.number) {
-      return Damaged("commit " + std::to_string(commit) + " has " + std::to_string(found) + " of " +
-                     std::to_string(expected) + " chunks, commits " + std::to_string(folded_) +
-                     " to " + std::to_string(head_.number) + " are to have theirs");
-    }
+  uint64_t number = chunks_.begin;
+  uint64_t bytes = 0;
+  ASSIGN_OR_RETURN(const auto sizes, store_->ChunkSizes());
+  for (const auto& [key, size] : sizes) {
+    if (ByteReader(key).Ordered64() != number) break;
+    ++number;
+    bytes += size;
   }
-  RETURN_IF_ERROR(counts->status());
-  if (chunks->valid()) return Damaged("a chunk belongs to no commit");
-  return chunks->status();
+  if (number != chunks_.end || bytes != chunks_.bytes ||
+      sizes.size() != chunks_.end - chunks_.begin) {
+    return Damaged("it is to hold chunks " + std::to_string(chunks_.begin) + " to " +
+                   std::to_string(chunks_.end) + ", " + std::to_string(chunks_.bytes) +
+                   " bytes; found are " + std::to_string(sizes.size()) + ", up to " +
+                   std::to_string(number) + " " + std::to_string(bytes) + " bytes");
+  }
+  return absl::OkStatus();
 }
 
 Status CommitLog::CheckOutbox() const {
@@ -157,20 +161,27 @@ StatusOr<uint64_t> CommitLog::Commit(const struct Commit& commit) {
   head.newest_ts = commit.newest_ts;
   head.is_drained = commit.is_drained;
   StoreBatch batch;
+  RETURN_IF_ERROR(CheckShards(commit));
   RETURN_IF_ERROR(AddPositions(commit, head, batch));
   RETURN_IF_ERROR(AddOutbox(commit, head, batch));
-  RETURN_IF_ERROR(AddChunks(commit, head.number, batch));
   RETURN_IF_ERROR(AddJournal(commit, head.number, batch));
   if (commit.rule_set.has_value()) {
     head.rule_set_version = commit.rule_set->version;
     batch.Put(Family::kMeta, std::string(kRulesKey), Sealed(commit.rule_set->bytes));
   }
   batch.Put(Family::kMeta, std::string(kHeadKey), EncodeHead(head));
+  // From here on the index is of this commit: an error ends the log.
+  ChunkRange chunks = chunks_;
+  RETURN_IF_ERROR(Fail(AddChunks(commit, &chunks, batch)));
+  batch.Put(Family::kMeta, std::string(kChunkRangeKey), EncodeChunkRange(chunks));
+  const bool cleans = chunks.begin != chunks_.begin;
   RETURN_IF_ERROR(Fail(Reach(KillPoint::kBeforeCommit)));
-  RETURN_IF_ERROR(Fail(store_->Write(batch)));
+  if (cleans) RETURN_IF_ERROR(Fail(Reach(KillPoint::kCleaning)));
+  RETURN_IF_ERROR(Fail(store_->Write(batch, [this] { return Reach(KillPoint::kChunksWritten); })));
   head_ = std::move(head);
-  durable_ = head_.number;
+  chunks_ = chunks;
   RETURN_IF_ERROR(Fail(Reach(KillPoint::kAfterCommit)));
+  if (cleans) RETURN_IF_ERROR(Fail(Reach(KillPoint::kCleaned)));
   return head_.number;
 }
 
@@ -202,22 +213,68 @@ Status CommitLog::AddPositions(const struct Commit& commit, CommitHead& head,
   return absl::OkStatus();
 }
 
-Status CommitLog::AddChunks(const struct Commit& commit, uint64_t number, StoreBatch& batch) const {
-  uint64_t count = 0;
-  std::vector<uint32_t> seen;
-  for (const ShardChunks& shard : commit.shards) {
-    if (std::find(seen.begin(), seen.end(), shard.shard) != seen.end()) {
-      return absl::InvalidArgumentError("shard " + std::to_string(shard.shard) +
-                                        " is in the commit twice");
-    }
-    seen.push_back(shard.shard);
-    uint32_t n = 0;
-    for (const std::string& chunk : shard.chunks) {
-      batch.PutBorrowed(Family::kChunks, ChunkKey(number, shard.shard, n++), chunk);
-    }
-    count += n;
+Status CommitLog::BuildIndex() {
+  PartIndex index;
+  std::vector<PartDigest> digests;
+  const auto cursor = store_->Scan(Family::kChunks, {}, {});
+  for (; cursor->valid(); cursor->Next()) {
+    ASSIGN_OR_RETURN(const std::vector<ChunkEntry> entries, ReadChunk(cursor->value()));
+    digests.clear();
+    for (const ChunkEntry& entry : entries) digests.push_back(DigestOf(entry));
+    index.Add(ByteReader(cursor->key()).Ordered64(), digests);
   }
-  if (count > 0) batch.Put(Family::kMeta, CommitKey(kChunkCounts, number), SealedNumber(count));
+  RETURN_IF_ERROR(cursor->status());
+  index_.emplace(std::move(index));
+  return absl::OkStatus();
+}
+
+// Adds a chunk behind all others; returns its key.
+std::string CommitLog::AddChunk(const PackedChunk& packed, ChunkRange* chunks) {
+  index_->Add(chunks->end, packed);
+  chunks->bytes += packed.chunk().size();
+  return SequenceKey(chunks->end++);
+}
+
+Status CommitLog::AddChunks(const struct Commit& commit, ChunkRange* chunks, StoreBatch& batch) {
+  if (!index_.has_value()) RETURN_IF_ERROR(BuildIndex());
+  const uint64_t first_new = chunks->end;
+  for (const ShardChunks& shard : commit.shards) {
+    for (const std::string& bytes : shard.chunks) {
+      const PackedChunk packed(bytes);
+      batch.PutBorrowed(Family::kChunks, AddChunk(packed, chunks), packed.chunk());
+    }
+  }
+  return Clean(first_new, chunks, batch);
+}
+
+bool CommitLog::IsTooLong(const ChunkRange& chunks) const {
+  const uint64_t bytes =
+      std::max(options_.least_chunk_bytes, index_->bytes() * kChunkBytesPerTen / 10);
+  const uint64_t count = options_.loose_chunks + bytes / kChunkSize;
+  return chunks.bytes > bytes || chunks.end - chunks.begin > count;
+}
+
+// Takes chunks below `first_new` away, the oldest first, while there is too much.
+Status CommitLog::Clean(uint64_t first_new, ChunkRange* chunks, StoreBatch& batch) {
+  const uint64_t most = std::max(kLeastCleaned, kCleanPerByte * (chunks->bytes - chunks_.bytes));
+  ChunkWriter kept;
+  for (uint64_t cleaned = 0; cleaned < most && chunks->begin < first_new && IsTooLong(*chunks);) {
+    std::string key = SequenceKey(chunks->begin);
+    ASSIGN_OR_RETURN(const std::optional<std::string> chunk, store_->Get(Family::kChunks, key));
+    if (!chunk.has_value()) return Damaged("a chunk is gone");
+    ASSIGN_OR_RETURN(const std::vector<ChunkEntry> entries, ReadChunk(*chunk));
+    for (const ChunkEntry& entry : index_->NewestOf(chunks->begin, entries)) {
+      kept.Put(entry.part_key, entry.value);
+    }
+    batch.Delete(Family::kChunks, std::move(key));
+    ++chunks->begin;
+    chunks->bytes -= chunk->size();
+    cleaned += chunk->size();
+  }
+  for (const std::string& bytes : kept.Take()) {
+    const PackedChunk packed(bytes);
+    batch.Put(Family::kChunks, AddChunk(packed, chunks), std::string(packed.chunk()));
+  }
   return absl::OkStatus();
 }
 
@@ -305,47 +362,10 @@ Status CommitLog::TrimOutbox(uint64_t begin, CommitHead& head, StoreBatch& batch
   return done->status();
 }
 
-Status CommitLog::Fold(uint64_t through) {
-  through = std::min<uint64_t>(through, durable_);
-  if (through <= folded_) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const Overlay overlay, Overlay::Load(*store_, folded_, through));
-  ASSIGN_OR_RETURN(const std::unique_ptr<BaseWriter> base, store_->NewBaseWriter());
-  const std::vector<ChunkEntry>& entries = overlay.entries();
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const ChunkEntry& entry = entries[i];
-    // Entries in their order lie anywhere in the chunks.
-    if (i + kFoldAhead < entries.size()) {
-      const std::string_view key = entries[i + kFoldAhead].part_key;
-      const std::string_view value = entries[i + kFoldAhead].value;
-      for (size_t at = 0; at < key.size(); at += 64) __builtin_prefetch(key.data() + at);
-      const size_t size = std::min(value.size(), kFoldPrefetch);
-      for (size_t at = 0; at < size; at += 64) __builtin_prefetch(value.data() + at);
-    }
-    RETURN_IF_ERROR(entry.is_deleted ? base->Delete(entry.part_key)
-                                     : base->Put(entry.part_key, entry.value));
-  }
-  RETURN_IF_ERROR(base->Put(kBaseSeal, SealedNumber(through)));
-  RETURN_IF_ERROR(Fail(Reach(KillPoint::kFoldWritten)));
-  RETURN_IF_ERROR(Fail(base->Ingest()));
-  RETURN_IF_ERROR(Fail(Reach(KillPoint::kFoldIngested)));
-  StoreBatch batch;
-  batch.Put(Family::kMeta, std::string(kFoldedKey), SealedNumber(through));
-  uint64_t last = 0;
-  for (const std::string& key : overlay.chunk_keys()) {
-    batch.Delete(Family::kChunks, key);
-    const uint64_t commit = ByteReader(key).Ordered64();
-    if (commit != last) batch.Delete(Family::kMeta, CommitKey(kChunkCounts, commit));
-    last = commit;
-  }
-  RETURN_IF_ERROR(Fail(store_->Write(batch)));
-  folded_ = through;
-  RETURN_IF_ERROR(Fail(store_->Trim()));
-  return Fail(Reach(KillPoint::kFoldDone));
-}
-
 StatusOr<std::unique_ptr<Restorer>> CommitLog::MakeRestorer() {
-  ASSIGN_OR_RETURN(Overlay overlay, Overlay::Load(*store_, folded_, durable_));
-  return std::make_unique<Restorer>(*store_, std::move(overlay));
+  if (!index_.has_value()) RETURN_IF_ERROR(BuildIndex());
+  ASSIGN_OR_RETURN(LiveParts parts, LiveParts::Load(*store_, *index_));
+  return std::make_unique<Restorer>(std::move(parts));
 }
 
 Status CommitLog::CheckCursor(const std::string& sink, const OutboxPosition& position) const {

@@ -1,14 +1,17 @@
 // The durable log of commits: the only point of truth.
 //
-// A commit writes what changed since the one before it, atomically and synced. Fold() moves units
-// from chunks to the base, in the background; Restorer reads them back. What a commit holds is said
-// in commit.h, how it is stored in docs/state-format.md.
-// Invariants:  (1) Commit numbers grow by one. (2) Chunks exist for exactly the commits in
-//              (folded, head().number] that wrote any. (3) The outbox holds exactly the sequences
-//              [head().outbox_begin, head().outbox_end). Open() checks (2) and (3): a store that
-//              lost a part of itself is refused, not continued.
-// Thread safety: Commit() and head() belong to one thread; one other may call Fold() and
-//              MakeRestorer(), and any number ReadOutbox().
+// A commit writes what changed since the one before it, atomically and synced: units in chunks,
+// behind those of earlier commits. Of a unit the newest version counts; Restorer reads it back. So
+// that the chunks do not grow beyond some 2.1 times what is live in them, a commit also takes the
+// oldest ones away, and writes again what of them is still the newest: as a log-structured file
+// system cleans its segments (Rosenblum and Ousterhout, SOSP 1991), but always from the oldest on,
+// so that a tombstone outlives all that it hides. What a commit holds is said in commit.h, how it
+// is stored in docs/state-format.md.
+// Invariants:  (1) Commit numbers grow by one. (2) Chunks exist for exactly the numbers that
+//              ChunkRange says, and have the bytes it says. (3) The outbox holds exactly the
+//              sequences [head().outbox_begin, head().outbox_end). Open() checks (2) and (3): a
+//              store that lost a part of itself is refused, not continued.
+// Thread safety: one thread at a time, but for ReadOutbox(), which any number may call.
 // Tests: tests/state/formats_test.cc, tests/state/model_test.cc (properties, crashes).
 #pragma once
 
@@ -23,13 +26,16 @@
 
 #include "cep/base/status.h"
 #include "state/commit.h"
-#include "state/overlay.h"
+#include "state/live_parts.h"
+#include "state/log_keys.h"
+#include "state/part_index.h"
 #include "state/store.h"
 #include "state/unit.h"
 
 namespace vigil::state {
 
-enum class KillPoint { kBeforeCommit, kAfterCommit, kFoldWritten, kFoldIngested, kFoldDone };
+// The last two are reached only by commits that clean.
+enum class KillPoint { kBeforeCommit, kChunksWritten, kAfterCommit, kCleaning, kCleaned };
 
 enum class OutboxOverflow {
   kRefuse,      // RESOURCE_EXHAUSTED, nothing is written: back-pressure until sinks catch up
@@ -38,6 +44,10 @@ enum class OutboxOverflow {
 
 struct CommitLogOptions {
   uint64_t max_outbox_bytes = 1ull << 30;
+  // Chunks may have so many bytes, and be so many beyond those that as many bytes need, however
+  // little is live in them.
+  uint64_t least_chunk_bytes = 4ull << 20;
+  uint64_t loose_chunks = 100;
   // Called at each point; an error ends the call there with it, as if the process had ended. For
   // tests of crashes.
   std::function<Status(KillPoint)> kill_point;
@@ -46,7 +56,7 @@ struct CommitLogOptions {
 // One shard's chunks, from its ChunkPacker.
 struct ShardChunks {
   uint32_t shard = 0;
-  std::vector<std::string> chunks;
+  std::vector<std::string> chunks;  // packed
 };
 
 struct RuleSetText {
@@ -74,7 +84,7 @@ struct Commit {
 // Reads units back. Any number of threads may Restore() at a time, say one per shard.
 class Restorer {
  public:
-  Restorer(Store& store, Overlay overlay) : store_(store), overlay_(std::move(overlay)) {}
+  explicit Restorer(LiveParts parts) : parts_(std::move(parts)) {}
 
   // Calls `unit` for each live unit of the key groups [first, end), in the order of keys. An error
   // of `unit` ends the restore with it.
@@ -82,8 +92,7 @@ class Restorer {
                  const std::function<Status(const StoredUnit&)>& unit) const;
 
  private:
-  Store& store_;
-  Overlay overlay_;
+  LiveParts parts_;
 };
 
 class CommitLog {
@@ -95,7 +104,9 @@ class CommitLog {
 
   // The last commit.
   const CommitHead& head() const { return head_; }
-  uint64_t folded() const { return folded_; }
+  // Bytes of all chunks, and of what is live in them: after the first commit or restorer.
+  uint64_t chunk_bytes() const { return chunks_.bytes; }
+  uint64_t live_bytes() const { return index_.has_value() ? index_->bytes() : 0; }
   // A write has failed: the log takes no more.
   bool has_failed() const { return has_failed_; }
 
@@ -108,13 +119,7 @@ class CommitLog {
   // takes no more (FAILED_PRECONDITION) and is to be opened anew, which tells.
   StatusOr<uint64_t> Commit(const struct Commit& commit);
 
-  // Moves units of the commits up to `through` (at most the last durable one) to the base.
-  Status Fold(uint64_t through);
-  // About how many bytes the base takes.
-  uint64_t BaseBytes() const { return store_->BaseBytes(); }
-
-  // As of the last commit, to be used before the next Fold(); memory: the chunks that are not
-  // folded.
+  // As of the last commit. Memory: what is live.
   StatusOr<std::unique_ptr<Restorer>> MakeRestorer();
 
   // Whether a sink may go on from `position`. FAILED_PRECONDITION, naming both, if the position is
@@ -148,7 +153,11 @@ class CommitLog {
   Status AddPositions(const struct Commit& commit, CommitHead& head, StoreBatch& batch) const;
   Status AddOutbox(const struct Commit& commit, CommitHead& head, StoreBatch& batch) const;
   Status TrimOutbox(uint64_t begin, CommitHead& head, StoreBatch& batch) const;
-  Status AddChunks(const struct Commit& commit, uint64_t number, StoreBatch& batch) const;
+  Status BuildIndex();
+  std::string AddChunk(const PackedChunk& packed, ChunkRange* chunks);
+  Status AddChunks(const struct Commit& commit, ChunkRange* chunks, StoreBatch& batch);
+  Status Clean(uint64_t first_new, ChunkRange* chunks, StoreBatch& batch);
+  bool IsTooLong(const ChunkRange& chunks) const;
   Status AddJournal(const struct Commit& commit, uint64_t number, StoreBatch& batch) const;
   Status Reach(KillPoint point) const;
   Status Fail(Status status);
@@ -156,8 +165,8 @@ class CommitLog {
   std::unique_ptr<Store> store_;
   CommitLogOptions options_;
   CommitHead head_;
-  std::atomic<uint64_t> durable_ = 0;  // head_.number, for Fold()
-  std::atomic<uint64_t> folded_ = 0;
+  ChunkRange chunks_;
+  std::optional<PartIndex> index_;  // of all chunks, once it is needed
   std::atomic<bool> has_failed_ = false;
 };
 

@@ -12,13 +12,10 @@ namespace vigil::state {
 
 // Family::kMeta.
 inline constexpr std::string_view kHeadKey = "head";
-inline constexpr std::string_view kFoldedKey = "folded";
+inline constexpr std::string_view kChunkRangeKey = "chunks";
 inline constexpr std::string_view kRulesKey = "rules";
-inline constexpr std::string_view kChunkCounts = "chunks/";  // | commit → number of its chunks
-inline constexpr std::string_view kJournal = "journal/";     // | commit | n → entry
-inline constexpr std::string_view kRows = "row/";  // | source | topic | partition | offset
-// Family::kBase, behind all units: the last commit whose fold was ingested.
-inline constexpr std::string_view kBaseSeal = "\xff";
+inline constexpr std::string_view kJournal = "journal/";  // | commit | n → entry
+inline constexpr std::string_view kRows = "row/";         // | source | topic | partition | offset
 
 // The end of the keys that begin with `prefix`, which does not end in 0xff.
 inline std::string EndOf(std::string_view prefix) {
@@ -39,14 +36,7 @@ inline std::string JournalKey(uint64_t commit, uint32_t n) {
   return key;
 }
 
-inline std::string ChunkKey(uint64_t commit, uint32_t shard, uint32_t n) {
-  std::string key;
-  PutOrdered64(commit, &key);
-  PutOrdered32(shard, &key);
-  PutOrdered32(n, &key);
-  return key;
-}
-
+// Of a chunk by its number, of an outbox record by its sequence.
 inline std::string SequenceKey(uint64_t sequence) { return CommitKey({}, sequence); }
 
 inline std::string RowPrefix(std::string_view source, std::string_view topic, int64_t partition) {
@@ -62,9 +52,18 @@ inline std::string Sealed(std::string value) {
   SealWithCrc(&value);
   return value;
 }
-inline std::string SealedNumber(uint64_t n) {
+
+// Which chunks there are: numbers [begin, end), and their bytes.
+struct ChunkRange {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  uint64_t bytes = 0;
+};
+inline std::string EncodeChunkRange(const ChunkRange& chunks) {
   std::string value;
-  PutVarint(n, &value);
+  PutVarint(chunks.begin, &value);
+  PutVarint(chunks.end, &value);
+  PutVarint(chunks.bytes, &value);
   return Sealed(std::move(value));
 }
 

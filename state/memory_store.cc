@@ -46,32 +46,12 @@ void Apply(const StoreBatch& batch, MemoryDisk& disk) {
   }
 }
 
-class MemoryBaseWriter : public BaseWriter {
- public:
-  explicit MemoryBaseWriter(MemoryDisk& disk) : disk_(disk) {}
-  Status Put(std::string_view key, std::string_view value) override {
-    batch_.Put(Family::kBase, std::string(key), std::string(value));
-    return absl::OkStatus();
-  }
-  Status Delete(std::string_view key) override {
-    batch_.Delete(Family::kBase, std::string(key));
-    return absl::OkStatus();
-  }
-  Status Ingest() override {
-    Apply(batch_, disk_);
-    return absl::OkStatus();
-  }
-
- private:
-  MemoryDisk& disk_;
-  StoreBatch batch_;
-};
-
 class MemoryStore : public Store {
  public:
   explicit MemoryStore(std::shared_ptr<MemoryDisk> disk) : disk_(std::move(disk)) {}
 
-  Status Write(const StoreBatch& batch) override {
+  Status Write(const StoreBatch& batch, const std::function<Status()>& halfway) override {
+    if (halfway) RETURN_IF_ERROR(halfway());
     Apply(batch, *disk_);
     return absl::OkStatus();
   }
@@ -96,10 +76,13 @@ class MemoryStore : public Store {
     return std::make_unique<MemoryCursor>(std::move(copy));
   }
 
-  uint64_t BaseBytes() override { return 0; }
-  Status Trim() override { return absl::OkStatus(); }
-  StatusOr<std::unique_ptr<BaseWriter>> NewBaseWriter() override {
-    return std::unique_ptr<BaseWriter>(std::make_unique<MemoryBaseWriter>(*disk_));
+  StatusOr<std::vector<std::pair<std::string, uint64_t>>> ChunkSizes() override {
+    const std::lock_guard lock(disk_->mutex);
+    std::vector<std::pair<std::string, uint64_t>> sizes;
+    for (const auto& [key, chunk] : disk_->family(Family::kChunks)) {
+      sizes.emplace_back(key, chunk.size());
+    }
+    return sizes;
   }
 
   Status Checkpoint(const std::string&) override {

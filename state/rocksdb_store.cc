@@ -13,14 +13,14 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
-#include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
-#include <rocksdb/sst_file_writer.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include "io/durable_file.h"
+#include "state/chunk_files.h"
+#include "state/rocksdb_status.h"
 
 namespace vigil::state {
 namespace {
@@ -28,26 +28,14 @@ namespace {
 namespace fs = std::filesystem;
 using rocksdb::Slice;
 
-constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "chunks", "base", "outbox"};
+constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "chunks", "outbox"};
 constexpr std::string_view kFormatText = "vigil state\nformat ";
-constexpr size_t kSortedFileBytes = 256 << 20;
-constexpr size_t kChunkBuffers = 4;  // write buffers that chunks may take
 
 Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view ToView(const Slice& slice) { return {slice.data(), slice.size()}; }
 
 Status Translate(const rocksdb::Status& status, const std::string& path) {
-  if (status.ok()) return absl::OkStatus();
-  const std::string reason = "state directory " + path + ": " + status.ToString();
-  if (status.IsNoSpace()) {
-    return absl::ResourceExhaustedError(reason + "; free space on its disk and start again");
-  }
-  if (status.IsCorruption()) {
-    return absl::DataLossError(reason +
-                               "; it is damaged and was left as it is: restore a "
-                               "checkpoint or a savepoint into a new directory");
-  }
-  return absl::UnavailableError(reason);
+  return status.ok() ? absl::OkStatus() : FromRocksDb(status, "state directory " + path);
 }
 
 // Holds LOCK of a state directory.
@@ -92,7 +80,7 @@ class DirectoryLock {
   int fd_ = -1;
 };
 
-rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const RocksDbOptions& options,
+rocksdb::ColumnFamilyOptions FamilyOptions(const RocksDbOptions& options,
                                            const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions made;
   made.write_buffer_size = options.write_buffer_bytes;
@@ -102,23 +90,6 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const RocksDbOptions& 
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.format_version = 5;
-  if (family == Family::kBase) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  // Chunks die young: they are to be folded before they would go to a file (Trim()). Of those that
-  // do few files wait for the compaction that frees their space; to compress them would cost more
-  // than it saves.
-  if (family == Family::kChunks) {
-    made.write_buffer_size = kChunkBuffers * options.write_buffer_bytes;
-    made.level0_file_num_compaction_trigger = 2;
-    made.compression = rocksdb::kNoCompression;
-  }
-  // A fold is large beside the base (daemon/durable_state.cc), and leaves a file. Files that come
-  // in go to the lowest level in which nothing is in their way, so one above the other until all
-  // levels are full, unless the levels are made dynamic: then they wait in the first one, two at
-  // the most.
-  if (family == Family::kBase) {
-    made.level0_file_num_compaction_trigger = 2;
-    made.level_compaction_dynamic_level_bytes = true;
-  }
   made.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return made;
 }
@@ -132,7 +103,7 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options, bool is_new) {
   // A commit that was cut short by a crash ends the log; damage anywhere else is an error.
   made.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   made.track_and_verify_wals_in_manifest = true;
-  made.max_total_wal_size = 2 * kChunkBuffers * options.write_buffer_bytes;
+  made.max_total_wal_size = options.write_buffer_bytes;
   made.max_background_jobs = 2;
   made.compaction_readahead_size = 1 << 20;
   // After a failed write the log is opened anew: nothing waits for the disk to come back.
@@ -168,64 +139,43 @@ class RocksCursor : public StoreCursor {
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
-// Writes files of about kSortedFileBytes and ingests them together.
-class RocksBaseWriter : public BaseWriter {
+// Chunks, whose places RocksDB has.
+class ChunkCursor : public StoreCursor {
  public:
-  RocksBaseWriter(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, std::string path)
-      : db_(db), family_(family), path_(std::move(path)) {}
-  ~RocksBaseWriter() override {
-    for (const std::string& file : files_) db_.GetEnv()->DeleteFile(file);
+  ChunkCursor(std::unique_ptr<StoreCursor> places, ChunkFiles* files)
+      : places_(std::move(places)), files_(files) {
+    Load();
   }
-  RocksBaseWriter(const RocksBaseWriter&) = delete;
-  RocksBaseWriter& operator=(const RocksBaseWriter&) = delete;
-
-  Status Put(std::string_view key, std::string_view value) override {
-    RETURN_IF_ERROR(Prepare());
-    return Translate(writer_->Put(ToSlice(key), ToSlice(value)), path_);
+  bool valid() const override { return status_.ok() && places_->valid(); }
+  std::string_view key() const override { return places_->key(); }
+  std::string_view value() const override { return chunk_; }
+  void Next() override {
+    places_->Next();
+    Load();
   }
-  Status Delete(std::string_view key) override {
-    RETURN_IF_ERROR(Prepare());
-    return Translate(writer_->Delete(ToSlice(key)), path_);
-  }
-  Status Ingest() override {
-    RETURN_IF_ERROR(FinishFile());
-    if (files_.empty()) return absl::OkStatus();
-    rocksdb::IngestExternalFileOptions options;
-    options.move_files = true;
-    options.write_global_seqno = false;
-    return Translate(db_.IngestExternalFile(family_, files_, options), path_);
-  }
+  Status status() const override { return status_.ok() ? places_->status() : status_; }
 
  private:
-  Status Prepare() {
-    if (writer_ != nullptr && writer_->FileSize() >= kSortedFileBytes) {
-      RETURN_IF_ERROR(FinishFile());
-    }
-    if (writer_ != nullptr) return absl::OkStatus();
-    rocksdb::Options options = db_.GetOptions(family_);
-    options.compression = rocksdb::kNoCompression;  // the compaction that soon follows does it
-    writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), options, family_);
-    files_.push_back(path_ + "/ingest/" + std::to_string(files_.size()) + ".sst");
-    return Translate(writer_->Open(files_.back()), path_);
-  }
-  Status FinishFile() {
-    if (writer_ == nullptr) return absl::OkStatus();
-    const rocksdb::Status finished = writer_->Finish();
-    writer_.reset();
-    return Translate(finished, path_);
+  void Load() {
+    if (!places_->valid()) return;
+    const StatusOr<ChunkPlace> place = DecodeChunkPlace(places_->value());
+    StatusOr<std::string> chunk = place.ok() ? files_->Read(*place) : place.status();
+    status_ = chunk.status();
+    if (chunk.ok()) chunk_ = *std::move(chunk);
   }
 
-  rocksdb::DB& db_;
-  rocksdb::ColumnFamilyHandle* family_;
-  std::string path_;
-  std::unique_ptr<rocksdb::SstFileWriter> writer_;
-  std::vector<std::string> files_;
+  std::unique_ptr<StoreCursor> places_;
+  ChunkFiles* files_;
+  std::string chunk_;
+  Status status_;
 };
 
 class RocksStore : public Store {
  public:
-  RocksStore(std::string path, DirectoryLock lock)
-      : path_(std::move(path)), lock_(std::move(lock)) {}
+  RocksStore(std::string path, DirectoryLock lock, rocksdb::Env* env)
+      : path_(std::move(path)),
+        lock_(std::move(lock)),
+        chunks_(path_ + "/chunks", env != nullptr ? env : rocksdb::Env::Default()) {}
   ~RocksStore() override {
     for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
   }
@@ -235,11 +185,10 @@ class RocksStore : public Store {
   enum class Mode { kNew, kGoesOn, kRead };
 
   Status Open(const RocksDbOptions& options, Mode mode) {
-    if (mode != Mode::kRead) RETURN_IF_ERROR(EmptyIngestFolder());
     const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
     for (size_t i = 0; i < kFamilies; ++i) {
-      families.emplace_back(kFamilyNames[i], FamilyOptions(static_cast<Family>(i), options, cache));
+      families.emplace_back(kFamilyNames[i], FamilyOptions(options, cache));
     }
     rocksdb::DBOptions database = DatabaseOptions(options, mode == Mode::kNew);
     // All files at once, so that who writes may drop them later.
@@ -256,52 +205,61 @@ class RocksStore : public Store {
         (opened.IsInvalidArgument() || opened.IsPathNotFound())) {
       return Translate(rocksdb::Status::Corruption(opened.ToString()), path_);
     }
-    return Translate(opened, path_);
+    RETURN_IF_ERROR(Translate(opened, path_));
+    return OpenChunks(mode);
   }
 
-  Status Write(const StoreBatch& batch) override {
-    size_t bytes = 0;
+  Status Write(const StoreBatch& batch, const std::function<Status()>& halfway) override {
+    rocksdb::WriteBatch made;
+    std::vector<ChunkPlace> dropped;
     for (const StoreBatch::Change& change : batch.changes) {
-      bytes += change.key.size() + change.value().size() + 16;
-    }
-    rocksdb::WriteBatch made(bytes);
-    for (const StoreBatch::Change& change : batch.changes) {
-      const rocksdb::Status added =
-          change.is_delete ? made.Delete(handle(change.family), change.key)
-                           : made.Put(handle(change.family), change.key, ToSlice(change.value()));
+      rocksdb::ColumnFamilyHandle* const family = handle(change.family);
+      const bool is_chunk = change.family == Family::kChunks;
+      std::string place;
+      if (is_chunk && change.is_delete) {
+        ASSIGN_OR_RETURN(const std::optional<ChunkPlace> old, PlaceOf(change.key));
+        if (old.has_value()) dropped.push_back(*old);
+      } else if (is_chunk) {
+        ASSIGN_OR_RETURN(const ChunkPlace added, chunks_.Append(change.value()));
+        place = EncodeChunkPlace(added);
+      }
+      const std::string_view value = is_chunk ? std::string_view(place) : change.value();
+      const rocksdb::Status added = change.is_delete ? made.Delete(family, change.key)
+                                                     : made.Put(family, change.key, ToSlice(value));
       if (!added.ok()) return Translate(added, path_);
     }
+    RETURN_IF_ERROR(chunks_.Sync());
+    if (halfway) RETURN_IF_ERROR(halfway());
     rocksdb::WriteOptions options;
     options.sync = true;
-    return Translate(db_->Write(options, &made), path_);
+    RETURN_IF_ERROR(Translate(db_->Write(options, &made), path_));
+    for (const ChunkPlace& place : dropped) chunks_.Drop(place);
+    return absl::OkStatus();
   }
 
   StatusOr<std::optional<std::string>> Get(Family family, std::string_view key) override {
-    std::string value;
-    const rocksdb::Status got = db_->Get({}, handle(family), ToSlice(key), &value);
-    if (got.IsNotFound()) return std::optional<std::string>();
-    RETURN_IF_ERROR(Translate(got, path_));
-    return std::optional<std::string>(std::move(value));
+    if (family != Family::kChunks) return Find(family, key);
+    ASSIGN_OR_RETURN(const std::optional<ChunkPlace> place, PlaceOf(key));
+    if (!place.has_value()) return std::optional<std::string>();
+    ASSIGN_OR_RETURN(std::string chunk, chunks_.Read(*place));
+    return std::optional<std::string>(std::move(chunk));
   }
 
   std::unique_ptr<StoreCursor> Scan(Family family, std::string_view begin,
                                     std::string_view end) override {
-    return std::make_unique<RocksCursor>(*db_, handle(family), begin, end, path_);
+    auto cursor = std::make_unique<RocksCursor>(*db_, handle(family), begin, end, path_);
+    if (family != Family::kChunks) return cursor;
+    return std::make_unique<ChunkCursor>(std::move(cursor), &chunks_);
   }
 
-  StatusOr<std::unique_ptr<BaseWriter>> NewBaseWriter() override {
-    return std::unique_ptr<BaseWriter>(
-        std::make_unique<RocksBaseWriter>(*db_, handle(Family::kBase), path_));
+  StatusOr<std::vector<std::pair<std::string, uint64_t>>> ChunkSizes() override {
+    std::vector<std::pair<std::string, uint64_t>> sizes;
+    RETURN_IF_ERROR(ForEachPlace([&](std::string_view key, const ChunkPlace& place) {
+      sizes.emplace_back(key, place.bytes);
+      return absl::OkStatus();
+    }));
+    return sizes;
   }
-
-  uint64_t BaseBytes() override {
-    uint64_t bytes = 0;
-    db_->GetIntProperty(handle(Family::kBase), rocksdb::DB::Properties::kLiveSstFilesSize, &bytes);
-    return bytes;
-  }
-
-  // Chunks that were folded before they went to a file never do, and the log that holds them goes.
-  Status Trim() override { return Translate(db_->Flush(rocksdb::FlushOptions(), handles_), path_); }
 
   Status Checkpoint(const std::string& path) override {
     std::error_code error;
@@ -312,18 +270,38 @@ class RocksStore : public Store {
     RETURN_IF_ERROR(Translate(rocksdb::Checkpoint::Create(db_.get(), &made), path_));
     const std::unique_ptr<rocksdb::Checkpoint> owned(made);
     RETURN_IF_ERROR(Translate(owned->CreateCheckpoint(path + "/db"), path));
+    RETURN_IF_ERROR(chunks_.LinkInto(path + "/chunks"));
     RETURN_IF_ERROR(io::WriteFileDurably(
         path + "/FORMAT", std::string(kFormatText) + std::to_string(kDirectoryFormat) + "\n"));
     return absl::OkStatus();
   }
 
  private:
-  Status EmptyIngestFolder() {
-    std::error_code error;
-    fs::remove_all(path_ + "/ingest", error);
-    if (!error) fs::create_directory(path_ + "/ingest", error);
-    if (!error) return absl::OkStatus();
-    return absl::UnavailableError("state directory " + path_ + ": ingest/: " + error.message());
+  Status OpenChunks(Mode mode) {
+    RETURN_IF_ERROR(ForEachPlace(
+        [this](std::string_view, const ChunkPlace& place) { return chunks_.Hold(place); }));
+    return mode == Mode::kRead ? chunks_.OpenAll() : chunks_.RemoveOthers();
+  }
+  StatusOr<std::optional<std::string>> Find(Family family, std::string_view key) {
+    std::string value;
+    const rocksdb::Status got = db_->Get({}, handle(family), ToSlice(key), &value);
+    if (got.IsNotFound()) return std::optional<std::string>();
+    RETURN_IF_ERROR(Translate(got, path_));
+    return std::optional<std::string>(std::move(value));
+  }
+  StatusOr<std::optional<ChunkPlace>> PlaceOf(std::string_view key) {
+    ASSIGN_OR_RETURN(const std::optional<std::string> bytes, Find(Family::kChunks, key));
+    if (!bytes.has_value()) return std::optional<ChunkPlace>();
+    ASSIGN_OR_RETURN(const ChunkPlace place, DecodeChunkPlace(*bytes));
+    return std::optional<ChunkPlace>(place);
+  }
+  Status ForEachPlace(const std::function<Status(std::string_view, const ChunkPlace&)>& use) {
+    RocksCursor places(*db_, handle(Family::kChunks), {}, {}, path_);
+    for (; places.valid(); places.Next()) {
+      ASSIGN_OR_RETURN(const ChunkPlace place, DecodeChunkPlace(places.value()));
+      RETURN_IF_ERROR(use(places.key(), place));
+    }
+    return places.status();
   }
   rocksdb::ColumnFamilyHandle* handle(Family family) {
     return handles_[static_cast<size_t>(family)];
@@ -333,6 +311,7 @@ class RocksStore : public Store {
   DirectoryLock lock_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+  ChunkFiles chunks_;
 };
 
 enum class Found { kNothing, kUnfinished, kState };
@@ -356,8 +335,9 @@ StatusOr<Found> Inspect(const std::string& path) {
         text[end] == '\n' && text[digits] != '0') {
       return absl::UnimplementedError(
           "state directory " + path + " has format " + text.substr(digits, end - digits) +
-          ", this program knows up to " + std::to_string(kDirectoryFormat) +
-          "; run the newer program, or restore a savepoint into a new directory");
+          ", this program reads format " + std::to_string(kDirectoryFormat) +
+          "; make a savepoint with the program that wrote it, and "
+          "restore that into a new directory");
     }
     return absl::DataLossError("state directory " + path +
                                ": FORMAT is damaged; it was left as it is: restore a checkpoint or "
@@ -395,7 +375,7 @@ StatusOr<std::unique_ptr<Store>> CreateRocksDbStore(const std::string& path,
   }
   fs::remove_all(path + "/db", error);
   if (error) return absl::UnavailableError("state directory " + path + ": " + error.message());
-  auto store = std::make_unique<RocksStore>(path, std::move(lock));
+  auto store = std::make_unique<RocksStore>(path, std::move(lock), options.env);
   RETURN_IF_ERROR(store->Open(options, RocksStore::Mode::kNew));
   RETURN_IF_ERROR(fill(*store));
   RETURN_IF_ERROR(io::WriteFileDurably(
@@ -414,7 +394,7 @@ StatusOr<std::unique_ptr<Store>> OpenRocksDbStoreToRead(const std::string& path,
   constexpr int kAttempts = 3;
   Status status;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    auto store = std::make_unique<RocksStore>(path, DirectoryLock());
+    auto store = std::make_unique<RocksStore>(path, DirectoryLock(), options.env);
     status = store->Open(options, RocksStore::Mode::kRead);
     if (status.ok()) return std::unique_ptr<Store>(std::move(store));
   }
@@ -429,7 +409,7 @@ StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& path,
   }
   DirectoryLock lock;
   RETURN_IF_ERROR(lock.Take(path));
-  auto store = std::make_unique<RocksStore>(path, std::move(lock));
+  auto store = std::make_unique<RocksStore>(path, std::move(lock), options.env);
   RETURN_IF_ERROR(store->Open(options, RocksStore::Mode::kGoesOn));
   return std::unique_ptr<Store>(std::move(store));
 }

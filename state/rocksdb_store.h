@@ -1,8 +1,8 @@
 // The store on disk: RocksDB in a state directory.
 //
 // Layout: FORMAT, the format's name and version in text, written last when a directory is made;
-// CREATING, there until then; LOCK, held while a process has it open; db/, RocksDB's own;
-// ingest/, sorted files on their way into the base; checkpoints/ (checkpoint.h).
+// CREATING, there until then; LOCK, held while a process has it open; db/, RocksDB's own; chunks/
+// (chunk_files.h), whose places RocksDB holds; checkpoints/ (checkpoint.h).
 // A directory that holds anything but this is refused and never written to.
 // Tests: tests/state/store_test.cc.
 #pragma once
@@ -20,20 +20,20 @@ class Env;
 
 namespace vigil::state {
 
-inline constexpr int kDirectoryFormat = 1;
+inline constexpr int kDirectoryFormat = 2;
 
 enum class Compression { kNone, kLz4, kZstd };
 
 struct RocksDbOptions {
-  size_t block_cache_bytes = 64 << 20;          // for blocks of the base
+  size_t block_cache_bytes = 64 << 20;
   size_t write_buffer_bytes = 32 << 20;         // per family, before it is flushed to a file
-  Compression compression = Compression::kLz4;  // of the base and of flushed chunks
+  Compression compression = Compression::kLz4;  // of RocksDB's files; chunks are as they are
   rocksdb::Env* env = nullptr;                  // the system's if null; must outlive the store
 };
 
 // Opens the state directory at `path`; makes it if it is absent or empty.
 // Errors, each saying what to do: ALREADY_EXISTS: another process (named) has it open.
-// FAILED_PRECONDITION: not a state directory. UNIMPLEMENTED: of a newer version. DATA_LOSS:
+// FAILED_PRECONDITION: not a state directory. UNIMPLEMENTED: of another version. DATA_LOSS:
 // damaged. RESOURCE_EXHAUSTED: the disk is full. UNAVAILABLE: reading or writing failed.
 StatusOr<std::unique_ptr<Store>> OpenRocksDbStore(const std::string& path,
                                                   const RocksDbOptions& options = {});

@@ -165,7 +165,6 @@ class SavepointRestorer {
   SavepointRestorer(SavepointReader& reader, Store& store) : reader_(reader), store_(store) {}
 
   Status Run() {
-    ASSIGN_OR_RETURN(base_, store_.NewBaseWriter());
     std::string_view payload;
     ASSIGN_OR_RETURN(Frame type, reader_.Next(&payload));
     if (type != Frame::kHead) return reader_.Damaged("does not begin with its head");
@@ -176,7 +175,7 @@ class SavepointRestorer {
       ASSIGN_OR_RETURN(type, reader_.Next(&payload));
       if (type == Frame::kEnd) return Finish();
       RETURN_IF_ERROR(Take(type, payload));
-      if (batch_bytes_ >= kBatchBytes) RETURN_IF_ERROR(Flush());
+      if (batch_bytes_ + units_.bytes() >= kBatchBytes) RETURN_IF_ERROR(Flush());
     }
   }
 
@@ -230,9 +229,7 @@ class SavepointRestorer {
         value.clear();
         AppendFirstPart(head, static_cast<uint32_t>(parts), segment, &value);
       }
-      std::string part_key = key;
-      PutOrdered32(part, &part_key);
-      RETURN_IF_ERROR(base_->Put(part_key, value));
+      units_.Put(key, part, value);
     }
     last_key_ = std::move(key);
     return absl::OkStatus();
@@ -245,6 +242,11 @@ class SavepointRestorer {
     return absl::OkStatus();
   }
   Status Flush() {
+    for (const std::string& bytes : units_.Take()) {
+      const std::string_view chunk = PackedChunk(bytes).chunk();
+      chunks_.bytes += chunk.size();
+      batch_.Put(Family::kChunks, SequenceKey(chunks_.end++), std::string(chunk));
+    }
     RETURN_IF_ERROR(store_.Write(batch_));
     batch_ = {};
     batch_bytes_ = 0;
@@ -254,16 +256,16 @@ class SavepointRestorer {
   Status Finish() {
     if (next_sequence_ != head_.outbox_end)
       return reader_.Damaged("has another outbox than it says");
-    RETURN_IF_ERROR(base_->Put(kBaseSeal, SealedNumber(head_.number)));
-    RETURN_IF_ERROR(base_->Ingest());
-    batch_.Put(Family::kMeta, std::string(kFoldedKey), SealedNumber(head_.number));
+    RETURN_IF_ERROR(Flush());
+    batch_.Put(Family::kMeta, std::string(kChunkRangeKey), EncodeChunkRange(chunks_));
     batch_.Put(Family::kMeta, std::string(kHeadKey), EncodeHead(head_));
     return Flush();
   }
 
   SavepointReader& reader_;
   Store& store_;
-  std::unique_ptr<BaseWriter> base_;
+  ChunkWriter units_;
+  ChunkRange chunks_;
   CommitHead head_;
   uint64_t next_sequence_ = 0;
   std::string last_key_;

@@ -13,7 +13,7 @@
 namespace vigil::state {
 
 // Writes the log's last commit to `path`, which is there whole, synced, or not at all; replaces a
-// file of that name. With no Commit() or Fold() under way; of a log that is in use, restore a
+// file of that name. With no Commit() under way; of a log that is in use, restore a
 // checkpoint elsewhere and write that. RESOURCE_EXHAUSTED on a full disk, UNAVAILABLE otherwise.
 Status WriteSavepoint(CommitLog& log, const std::string& path);
 

@@ -1,24 +1,28 @@
-// The seam under the commit log: an ordered map of bytes in four families that writes atomically.
+// The seam under the commit log: an ordered map of bytes in three families that writes atomically.
 //
 // RocksDB implements it (rocksdb_store.h), and memory (memory_store.h) for tests and for jobs that
 // keep nothing. Keys are ordered bytewise.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cep/base/status.h"
 
 namespace vigil::state {
 
-enum class Family : uint8_t { kMeta, kChunks, kBase, kOutbox };
-inline constexpr size_t kFamilies = 4;
+// Chunks are large, are put in ascending order of keys and deleted in the same order: a store may
+// keep them in files of their own.
+enum class Family : uint8_t { kMeta, kChunks, kOutbox };
+inline constexpr size_t kFamilies = 3;
 
-// Changes that happen together or not at all. The base is never changed this way.
+// Changes that happen together or not at all.
 struct StoreBatch {
   struct Change {
     Family family;
@@ -58,31 +62,19 @@ class StoreCursor {
   virtual Status status() const = 0;
 };
 
-// New versions for the base, in strictly ascending order of keys. Nothing shows before Ingest().
-class BaseWriter {
- public:
-  virtual ~BaseWriter() = default;
-  virtual Status Put(std::string_view key, std::string_view value) = 0;
-  virtual Status Delete(std::string_view key) = 0;
-  // Durable and visible, all of it or nothing.
-  virtual Status Ingest() = 0;
-};
-
 // Thread safety: all functions may be called at the same time; cursors and writers have one owner.
 class Store {
  public:
   virtual ~Store() = default;
-  // Durable when it returns OK; after an error it may or may not have happened.
-  virtual Status Write(const StoreBatch& batch) = 0;
+  // Durable when it returns OK; after an error it may or may not have happened. `halfway`, if any,
+  // is called where chunks are durable and nothing shows yet; its error ends the call there.
+  virtual Status Write(const StoreBatch& batch, const std::function<Status()>& halfway = {}) = 0;
   virtual StatusOr<std::optional<std::string>> Get(Family family, std::string_view key) = 0;
   // Keys in [begin, end); an empty `end` is the end of the family.
   virtual std::unique_ptr<StoreCursor> Scan(Family family, std::string_view begin,
                                             std::string_view end) = 0;
-  virtual StatusOr<std::unique_ptr<BaseWriter>> NewBaseWriter() = 0;
-  // About how many bytes the base takes.
-  virtual uint64_t BaseBytes() = 0;
-  // Gives back the space of what has been deleted since the last call, as far as that is cheap.
-  virtual Status Trim() = 0;
+  // Key and length of each chunk, in order.
+  virtual StatusOr<std::vector<std::pair<std::string, uint64_t>>> ChunkSizes() = 0;
   // A copy, as of now, that does not change any more: a state directory in its own right at `path`
   // (absent before), sharing unchanging files by hard link. UNIMPLEMENTED in memory.
   virtual Status Checkpoint(const std::string& path) = 0;

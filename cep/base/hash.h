@@ -26,8 +26,8 @@ struct Hash128 {
   auto operator<=>(const Hash128&) const = default;
 };
 
-inline Hash128 HashBytes128(std::string_view bytes) {
-  const XXH128_hash_t h = XXH3_128bits(bytes.data(), bytes.size());
+inline Hash128 HashBytes128(std::string_view bytes, uint64_t seed = 0) {
+  const XXH128_hash_t h = XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed);
   return {h.high64, h.low64};
 }
 

@@ -197,15 +197,15 @@ TEST_CASE("Crash: killed at any moment, alerts are those of a run that was not",
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
   });
-  static const char* const kPoints[] = {"before_commit", "after_commit", "fold_written",
-                                        "fold_ingested", "fold_done"};
+  static const char* const kPoints[] = {"before_commit", "chunks_written", "after_commit",
+                                        "cleaning", "cleaned"};
   std::map<std::string, int> killed;
   for (int i = 0; i < kills; ++i) {
     const bool at_point = up(2) == 0;
     std::string where = "any moment";
     if (at_point) {
       where = kPoints[up(5)];
-      const int count = where.rfind("fold", 0) == 0 ? 1 : 1 + up(25);
+      const int count = 1 + up(where.rfind("clean", 0) == 0 ? 5 : 25);
       setenv("VIGIL_KILL_POINT", (where + ":" + std::to_string(count)).c_str(), 1);
     }
     const auto process = job.Start(false, 1 + up(3));

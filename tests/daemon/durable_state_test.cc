@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "state/chunk.h"
 #include "state/rocksdb_store.h"
 #include "tests/daemon/durable_fixture.h"
 #include "tests/state/faulty_env.h"
@@ -35,9 +36,13 @@ TEST_CASE("DurableState: positions, watermark, journal and rules come back as th
     partition.ledger.processed = 7;
     partition.ledger.lost = 1;
     point->time_events.push_back({cep::TimeEvent::Kind::kIdle, 0, 400, 300});
-    REQUIRE(open.state->Submit(point, {{3, {"not a chunk, which only a fold would notice"}}}).ok());
+    state::ChunkWriter units;
+    units.Put("unit", 0, "body");
+    REQUIRE(open.state->Submit(point, {{3, units.Take()}}).ok());
     REQUIRE(open.state->Flush().ok());
     CHECK(open.state->Committed() == point);
+    CHECK(open.state->counters().live_bytes == 12);  // "unit", its part's number, "body"
+    CHECK(open.state->counters().chunk_bytes > 12);
     CHECK(Until([&] { return open.commits == 1; }));
   }
   OpenState open(state::OpenMemoryStore(disk));

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -49,10 +51,10 @@ class MemorySimDisk : public SimDisk {
    public:
     FaultyStore(std::unique_ptr<state::Store> store, MemorySimDisk* disk)
         : store_(std::move(store)), disk_(disk) {}
-    Status Write(const state::StoreBatch& batch) override {
+    Status Write(const state::StoreBatch& batch, const std::function<Status()>& halfway) override {
       if (disk_->is_down_) return absl::UnavailableError("the machine is down");
-      if (disk_->left_ < 0 || disk_->left_-- > 0) return store_->Write(batch);
-      if (disk_->happens_) RETURN_IF_ERROR(store_->Write(batch));
+      if (disk_->left_ < 0 || disk_->left_-- > 0) return store_->Write(batch, halfway);
+      if (disk_->happens_) RETURN_IF_ERROR(store_->Write(batch, halfway));
       return absl::UnavailableError("Input/output error");
     }
     StatusOr<std::optional<std::string>> Get(state::Family family, std::string_view key) override {
@@ -62,14 +64,8 @@ class MemorySimDisk : public SimDisk {
                                              std::string_view end) override {
       return store_->Scan(family, begin, end);
     }
-    StatusOr<std::unique_ptr<state::BaseWriter>> NewBaseWriter() override {
-      if (disk_->is_down_) return absl::UnavailableError("the machine is down");
-      return store_->NewBaseWriter();
-    }
-    uint64_t BaseBytes() override { return store_->BaseBytes(); }
-    Status Trim() override {
-      if (disk_->is_down_) return absl::UnavailableError("the machine is down");
-      return store_->Trim();
+    StatusOr<std::vector<std::pair<std::string, uint64_t>>> ChunkSizes() override {
+      return store_->ChunkSizes();
     }
     Status Checkpoint(const std::string& path) override { return store_->Checkpoint(path); }
 

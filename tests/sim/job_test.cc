@@ -78,8 +78,8 @@ class Simulation {
     plan.shards = 1 + static_cast<uint32_t>(random_.Up(3));
     if (end > 3) return plan;
     plan.kill_point = static_cast<state::KillPoint>((first_kill_ + number) % 5);
-    const bool is_fold = plan.kill_point >= state::KillPoint::kFoldWritten;
-    plan.kill_after = is_fold ? 1 : 1 + random_.Up(20);
+    const bool cleans = plan.kill_point >= state::KillPoint::kCleaning;
+    plan.kill_after = 1 + random_.Up(cleans ? 3 : 20);
     return plan;
   }
 
@@ -93,7 +93,7 @@ class Simulation {
     }
     // Else commits take long by the clock, which goes on meanwhile.
     const bool settles = !random_.OneIn(4);
-    // Folds come every hundred commits.
+    // Commits clean once there are some hundred chunks.
     const int steps = plan.kill_after > 0 ? 800 : random_.Up(250);
     const int fails_at = end == 4 ? random_.Up(steps + 1) : -1;
     {
@@ -268,11 +268,9 @@ TEST_CASE("Job: in any world, however often it is killed, it gives what a plain 
   if (worlds < 24) return;
   // It was put to the test.
   CHECK(tally.killed[state::KillPoint::kBeforeCommit] > 0);
+  CHECK(tally.killed[state::KillPoint::kChunksWritten] > 0);
   CHECK(tally.killed[state::KillPoint::kAfterCommit] > 0);
-  CHECK(tally.killed[state::KillPoint::kFoldWritten] +
-            tally.killed[state::KillPoint::kFoldIngested] +
-            tally.killed[state::KillPoint::kFoldDone] >
-        0);
+  CHECK(tally.killed[state::KillPoint::kCleaning] + tally.killed[state::KillPoint::kCleaned] > 0);
   CHECK(tally.disk_failures > 0);
   CHECK(tally.idle > 0);
   CHECK(tally.returned > 0);

@@ -247,8 +247,7 @@ TEST_CASE("Soak: at full speed over ever new keys, memory and state level off", 
   const double rate = static_cast<double>(samples.back().read) / seconds;
   std::printf("%d s, %.0f events/s, %.0f new keys/s\n", seconds, rate, rate / kEventsPerKey);
   CheckLevel("resident", samples, &Sample::resident, int64_t{64} << 20);
-  // RocksDB lets its first level grow to 256 MB before it moves anything to the next.
-  CheckLevel("state directory", samples, &Sample::state, int64_t{256} << 20);
+  CheckLevel("state directory", samples, &Sample::state, int64_t{64} << 20);
   daemon.process->Signal(SIGTERM);
   REQUIRE(daemon.process->Wait(60) == 0);
   const auto totals = testing::Totals(daemon.Log());

@@ -60,7 +60,6 @@ TEST_CASE("Savepoint: what was committed comes back whole", "[state][unit]") {
   INFO(read.status().ToString());
   REQUIRE(read.ok());
   REQUIRE((*read)->head() == log->head());
-  REQUIRE((*read)->folded() == 2);
   REQUIRE(*(*read)->ReadJournal()->begin() == *log->ReadJournal()->begin());
   REQUIRE((*read)->ReadJournal()->size() == 4);
   REQUIRE(**(*read)->ReadRuleSet() == "rules");

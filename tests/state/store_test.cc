@@ -22,7 +22,10 @@ std::unique_ptr<CommitLog> OpenLog(const std::string& path, rocksdb::Env* env = 
   options.env = env;
   auto store = OpenRocksDbStore(path, options);
   if (!store.ok()) FAIL(store.status().ToString());
-  auto log = CommitLog::Open(*std::move(store));
+  CommitLogOptions log_options;
+  log_options.least_chunk_bytes = 1 << 10;
+  log_options.loose_chunks = 3;
+  auto log = CommitLog::Open(*std::move(store), log_options);
   if (!log.ok()) FAIL(log.status().ToString());
   REQUIRE((*log)->StartBoot(1).ok());
   return *std::move(log);
@@ -63,11 +66,13 @@ TEST_CASE("State directory: foreign, newer, damaged ones are refused and left al
   };
   const Case cases[] = {
       {"letter.txt", "dear", absl::StatusCode::kFailedPrecondition, "not Vigil's state"},
-      {"FORMAT", "vigil state\nformat 2\n", absl::StatusCode::kUnimplemented, "has format 2"},
+      {"FORMAT", "vigil state\nformat 3\n", absl::StatusCode::kUnimplemented, "has format 3"},
       {"FORMAT", "vigil state\nformat 01\n", absl::StatusCode::kDataLoss, "FORMAT is damaged"},
       {"FORMAT", "vigil st", absl::StatusCode::kDataLoss, "FORMAT is damaged"},
       {"FORMAT", "", absl::StatusCode::kDataLoss, "FORMAT is damaged"},
-      {"FORMAT", "vigil state\nformat 1\n", absl::StatusCode::kDataLoss, "it is damaged"},
+      {"FORMAT", "vigil state\nformat 1\n", absl::StatusCode::kUnimplemented,
+       "make a savepoint with the program that wrote it"},
+      {"FORMAT", "vigil state\nformat 2\n", absl::StatusCode::kDataLoss, "it is damaged"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.file, c.contents);
@@ -98,9 +103,20 @@ TEST_CASE("State directory: one whose making was cut short is made anew", "[stat
   REQUIRE(OpenLog(path)->head().number == 0);
 }
 
+// The last of the state directory's files for RocksDB or for chunks that has this name or
+// extension.
+std::string LastFileOf(const std::string& path, const std::string& what) {
+  if (what == "chunks") return FileLike(path + "/chunks", "");
+  std::string file = FileLike(path + "/db", what);
+  for (const auto& entry : fs::directory_iterator(path + "/db")) {
+    if (entry.path().extension() == "." + what) file = std::max(file, entry.path().string());
+  }
+  return file;
+}
+
 TEST_CASE("State directory: a damaged manifest, log or file is an error, never a silent loss",
           "[state][unit]") {
-  for (const std::string what : {"MANIFEST", "CURRENT", "sst", "log"}) {
+  for (const std::string what : {"MANIFEST", "CURRENT", "sst", "log", "chunks"}) {
     for (const int keep : {0, 30, 60, 90}) {  // percent of the file
       CAPTURE(what, keep);
       const TempDir folder;
@@ -109,14 +125,10 @@ TEST_CASE("State directory: a damaged manifest, log or file is an error, never a
       {
         const auto log = OpenLog(path);
         for (int i = 0; i < 4; ++i) Write(*log, writer, 50, std::string(500 + i, 'a'));
-        REQUIRE(log->Fold(3).ok());
         REQUIRE(MakeCheckpoint(*log, path, 2).ok());  // flushes
         Write(*log, writer, 50, "last");
       }
-      std::string file = FileLike(path + "/db", what);
-      for (const auto& entry : fs::directory_iterator(path + "/db")) {
-        if (entry.path().extension() == "." + what) file = std::max(file, entry.path().string());
-      }
+      const std::string file = LastFileOf(path, what);
       fs::resize_file(file, fs::file_size(file) * static_cast<uint64_t>(keep) / 100);
       auto store = OpenRocksDbStore(path);
       auto log = store.ok() ? CommitLog::Open(*std::move(store)) : store.status();
@@ -152,11 +164,10 @@ TEST_CASE("Checkpoint: the newest are kept, and stay as they were", "[state][uni
   const auto log = OpenLog(path);
   for (int i = 1; i <= 4; ++i) {
     Write(*log, writer, 10, std::string(static_cast<size_t>(i), 'a'));
-    if (i == 3) REQUIRE(log->Fold(2).ok());
     REQUIRE(MakeCheckpoint(*log, path, 2).ok());
   }
   REQUIRE(*ListCheckpoints(path) == std::vector<uint64_t>{3, 4});
-  REQUIRE(log->Fold(4).ok());
+  for (int i = 0; i < 8; ++i) Write(*log, writer, 10, "later");  // which takes the oldest away
   REQUIRE(RestoreCheckpoint(path + "/checkpoints/00000000000000000003", folder.Path("old")).ok());
   const auto old = OpenLog(folder.Path("old"));
   REQUIRE(old->head().number == 3);
@@ -165,6 +176,71 @@ TEST_CASE("Checkpoint: the newest are kept, and stay as they were", "[state][uni
   REQUIRE(read.units.at(UnitKeyOf(9)) == "aaa");
   REQUIRE(absl::IsFailedPrecondition(
       RestoreCheckpoint(path + "/checkpoints/00000000000000000004", folder.Path("old"))));
+}
+
+TEST_CASE("State directory: chunk files that nothing refers to go, others never", "[state][unit]") {
+  const TempDir folder;
+  const std::string path = folder.Path("state");
+  UnitWriter writer;
+  Write(*OpenLog(path), writer, 3, "x");
+  const std::string known = FileLike(path + "/chunks", "");
+  Overwrite(path + "/chunks/000000000009.chunks", "what a crash left");
+  Overwrite(path + "/chunks/letter.txt", "dear");
+  Overwrite(known, vigil::testing::ReadFile(known) + "what a crash left");
+  {
+    const auto log = OpenLog(path);
+    UnitWriter read;
+    read.Restore(*log);
+    REQUIRE(read.units.size() == 3);
+    REQUIRE_FALSE(fs::exists(path + "/chunks/000000000009.chunks"));
+    REQUIRE(fs::exists(path + "/chunks/letter.txt"));
+    for (int i = 0; i < 20; ++i) Write(*log, writer, 3, std::string(2, static_cast<char>('a' + i)));
+  }
+  REQUIRE(OpenLog(path)->head().number == 21);
+  REQUIRE_FALSE(fs::exists(known));  // written to no more, and what it had has been cleaned away
+}
+
+TEST_CASE("Commit log: chunks stay in proportion to what is live, and cold units stay",
+          "[state][unit]") {
+  const TempDir folder;
+  const std::string path = folder.Path("state");
+  RocksDbOptions options;
+  CommitLogOptions log_options;
+  log_options.least_chunk_bytes = 64 << 10;
+  log_options.loose_chunks = 10;
+  auto log = *CommitLog::Open(*OpenRocksDbStore(path, options), log_options);
+  REQUIRE(log->StartBoot(1).ok());
+  UnitWriter writer;
+  for (int i = 0; i < 1000; ++i) writer.Set(i, std::string(1000, static_cast<char>('a' + i % 26)));
+  struct Commit first;
+  first.shards = writer.Take(0);
+  REQUIRE(log->Commit(first).ok());
+  const uint64_t live = log->live_bytes();
+  REQUIRE(live > 1'000'000);
+  uint64_t most = 0;
+  uint64_t written = 0;
+  for (int i = 0; i < 400; ++i) {
+    // All but the first hundred change now and then, or go and come.
+    for (int k = 0; k < 30; ++k) {
+      const int unit = 100 + (i * 37 + k * 11) % 900;
+      writer.Set(unit, (i + k) % 9 == 0 ? "" : std::string(1000, static_cast<char>('a' + i % 26)));
+    }
+    struct Commit commit;
+    commit.shards = writer.Take(0);
+    for (const std::string& chunk : commit.shards[0].chunks) written += chunk.size();
+    REQUIRE(log->Commit(commit).ok());
+    most = std::max(most, log->chunk_bytes());
+  }
+  REQUIRE(written > 8 * live);
+  REQUIRE(most < 3 * live);
+  uint64_t on_disk = 0;
+  for (const auto& entry : fs::directory_iterator(path + "/chunks")) on_disk += entry.file_size();
+  REQUIRE(on_disk < 5 * live);  // files go whole, and have a megabyte at least
+  log.reset();
+  log = *CommitLog::Open(*OpenRocksDbStore(path, options), log_options);
+  UnitWriter read;
+  read.Restore(*log);
+  REQUIRE(read.units == writer.units);
 }
 
 TEST_CASE("Commit log: a failing disk ends it with the reason, and nothing is lost or doubled",

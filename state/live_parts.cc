@@ -1,4 +1,4 @@
-#include "state/overlay.h"
+#include "state/live_parts.h"
 
 #include <algorithm>
 #include <cstring>
@@ -26,34 +26,46 @@ uint64_t PrefixAt(std::string_view key, size_t at) {
 
 }  // namespace
 
-StatusOr<Overlay> Overlay::Load(Store& store, uint64_t after, uint64_t through) {
-  Overlay overlay;
-  const auto cursor = store.Scan(Family::kChunks, SequenceKey(after + 1), SequenceKey(through + 1));
+StatusOr<LiveParts> LiveParts::Load(Store& store, PartIndex& index) {
+  LiveParts live;
+  live.entries_.reserve(index.parts());
+  const auto cursor = store.Scan(Family::kChunks, {}, {});
   for (; cursor->valid(); cursor->Next()) {
-    overlay.chunk_keys_.emplace_back(cursor->key());
-    overlay.chunks_.emplace_back(cursor->value());
+    const uint64_t number = ByteReader(cursor->key()).Ordered64();
+    ASSIGN_OR_RETURN(const std::vector<ChunkEntry> entries, ReadChunk(cursor->value()));
+    for (const ChunkEntry& entry : index.NewestOf(number, entries)) {
+      if (GroupOf(entry) >= cep::kKeyGroups) {
+        return absl::DataLossError("a chunk holds a unit of no key group");
+      }
+      live.entries_.push_back({live.Keep(entry.part_key), live.Keep(entry.value)});
+    }
   }
   RETURN_IF_ERROR(cursor->status());
-  bool is_foreign = false;
-  for (const std::string& chunk : overlay.chunks_) {
-    RETURN_IF_ERROR(ReadChunk(chunk, [&](const ChunkEntry& entry) {
-      is_foreign |= GroupOf(entry) >= cep::kKeyGroups;
-      overlay.entries_.push_back(entry);
-    }));
+  live.Sort();
+  return live;
+}
+
+std::string_view LiveParts::Keep(std::string_view bytes) {
+  if (bytes.size() > left_) {
+    left_ = std::max(bytes.size(), kLargePage);
+    blocks_.emplace_back(static_cast<char*>(AllocateLarge(left_)));
+    next_ = blocks_.back().get();
   }
-  if (is_foreign) return absl::DataLossError("a chunk holds a unit of no key group");
-  overlay.Sort();
-  return overlay;
+  char* const kept = next_;
+  std::memcpy(kept, bytes.data(), bytes.size());
+  next_ += bytes.size();
+  left_ -= bytes.size();
+  return {kept, bytes.size()};
 }
 
 // By key group first, so that each sort has few entries, near each other. Keys of a group begin
 // alike (with their expression): they are sorted by the 8 bytes behind that, and compared as a
 // whole only where these are equal.
-void Overlay::Sort() {
+void LiveParts::Sort() {
   group_begins_.assign(cep::kKeyGroups + 1, 0);
   for (const ChunkEntry& entry : entries_) ++group_begins_[GroupOf(entry) + 1];
   for (uint32_t i = 0; i < cep::kKeyGroups; ++i) group_begins_[i + 1] += group_begins_[i];
-  std::vector<ChunkEntry> grouped(entries_.size());
+  std::vector<ChunkEntry, LargeAllocator<ChunkEntry>> grouped(entries_.size());
   std::vector<size_t> next(group_begins_.begin(), group_begins_.end() - 1);
   for (const ChunkEntry& entry : entries_) grouped[next[GroupOf(entry)]++] = entry;
   struct Place {
@@ -61,7 +73,7 @@ void Overlay::Sort() {
     uint32_t entry;  // in its group
   };
   std::vector<Place> places;
-  // Among entries of one key the last counts: they stand in the order of commits.
+  // Of a key that a chunk has several times the last counts: they stand in its order.
   size_t kept = 0;
   for (uint32_t group = 0; group < cep::kKeyGroups; ++group) {
     const ChunkEntry* const begin = grouped.data() + group_begins_[group];
