@@ -215,7 +215,7 @@ Status DurableState::status() const {
   return status_;
 }
 
-DurableState::Counters DurableState::counters() const {
+StateCounters DurableState::counters() const {
   const std::lock_guard lock(mutex_);
   return counters_;
 }

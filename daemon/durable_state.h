@@ -28,6 +28,7 @@
 #include "daemon/config.h"
 #include "daemon/control_journal.h"
 #include "daemon/log.h"
+#include "daemon/state_counters.h"
 #include "state/commit_log.h"
 
 namespace vigil::daemon {
@@ -120,16 +121,7 @@ class DurableState {
   // A checkpoint now, which is kept as those of the interval are; returns its path. Waits.
   StatusOr<std::string> CheckpointNow();
 
-  struct Counters {
-    uint64_t commits = 0;
-    int64_t last_commit_ms = 0;
-    uint64_t last_commit_number = 0;
-    uint64_t outbox_bytes = 0;
-    uint64_t live_bytes = 0;   // of units of state, with their keys
-    uint64_t chunk_bytes = 0;  // on disk, what is not live any more included
-    uint64_t checkpoints = 0;
-  };
-  Counters counters() const;
+  StateCounters counters() const;
 
  private:
   struct Pending {
@@ -188,7 +180,7 @@ class DurableState {
   uint64_t outside_added_ = 0;
   Status status_;
   std::shared_ptr<const cep::CommitPoint> committed_;
-  Counters counters_;
+  StateCounters counters_;
 
   std::thread committing_;
 };

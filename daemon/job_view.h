@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "cep/runtime/live_job.h"
 #include "daemon/job_load.h"
 #include "daemon/running_rules.h"
+#include "daemon/state_counters.h"
 #include "patterns/matcher.h"
 
 namespace vigil::daemon {
@@ -39,6 +41,8 @@ class JobView {
   // At most a second old unless the job is stuck; null if it never came to a barrier. May wait.
   virtual std::shared_ptr<const JobCounters> Counters() = 0;
   virtual std::map<std::string, alerts::SinkCounters> sinks() const = 0;
+  // None for a job without state.
+  virtual std::optional<StateCounters> state_counters() const = 0;
   // How long the job stood still for each rule set that it took.
   virtual Pauses::Counts swaps() const = 0;
   virtual int64_t wall_ms() const = 0;

@@ -573,7 +573,7 @@ void LiveEngine::WriteMetrics(const cep::CommitPoint& point) {
   }
   line.push_back('}');
   if (durable_ != nullptr) {
-    const DurableState::Counters counters = durable_->state()->counters();
+    const StateCounters counters = *state_counters();
     line.append(",\"state\":{\"commit\":");
     alerts::AppendUint(counters.last_commit_number, &line);
     AppendCount("commits", counters.commits, &line);
@@ -586,6 +586,11 @@ void LiveEngine::WriteMetrics(const cep::CommitPoint& point) {
   }
   line.push_back('}');
   delivery_->WriteLine("metrics", std::move(line));
+}
+
+std::optional<StateCounters> LiveEngine::state_counters() const {
+  if (durable_ == nullptr) return std::nullopt;
+  return durable_->state()->counters();
 }
 
 }  // namespace vigil::daemon

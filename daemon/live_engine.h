@@ -66,6 +66,7 @@ class LiveEngine : public RuleTarget, public JobView {
   std::shared_ptr<const cep::CommitPoint> status() const override { return job_->status(); }
   std::shared_ptr<const JobCounters> Counters() override;
   std::map<std::string, alerts::SinkCounters> sinks() const override;
+  std::optional<StateCounters> state_counters() const override;
   // Null without state.
   DurableJob* durable() const { return durable_.get(); }
   Pauses::Counts swaps() const override { return swaps_.counts(); }

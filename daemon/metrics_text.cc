@@ -239,6 +239,22 @@ void AddSinks(const std::map<std::string, alerts::SinkCounters>& sinks, Families
   }
 }
 
+void AddState(const StateCounters& state, Families* out) {
+  out->Counter("vigil_commits_total", "Commits made durable since the start.")
+      .Add(static_cast<double>(state.commits));
+  out->Gauge("vigil_last_commit_seconds", "How long the last commit took to be written.")
+      .Add(static_cast<double>(state.last_commit_ms) / 1e3);
+  out->Counter("vigil_checkpoints_total", "Checkpoints made since the start.")
+      .Add(static_cast<double>(state.checkpoints));
+  out->Gauge("vigil_state_live_bytes", "What partial matches take in the state.")
+      .Add(static_cast<double>(state.live_bytes));
+  out->Gauge("vigil_state_chunk_bytes",
+             "What they take on disk, with what is to be cleaned up; checkpoints not included.")
+      .Add(static_cast<double>(state.chunk_bytes));
+  out->Gauge("vigil_outbox_bytes", "Records that some sink has not taken yet.")
+      .Add(static_cast<double>(state.outbox_bytes));
+}
+
 }  // namespace
 
 std::string MetricsText(JobView* job, const Reloader& reloader) {
@@ -254,6 +270,7 @@ std::string MetricsText(JobView* job, const Reloader& reloader) {
     AddLoad(*counters, &out);
   }
   AddSinks(job->sinks(), &out);
+  if (const auto state = job->state_counters()) AddState(*state, &out);
   out.Gauge("vigil_rule_set_info", "The rule set that runs.")
       .Add(1, {{"version", job->rules()->rules->version}});
   out.Counter("vigil_rule_reloads_total", "Rule sets that were activated.")

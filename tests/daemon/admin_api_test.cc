@@ -66,6 +66,7 @@ class FakeJob : public JobView, public RuleTarget {
   std::map<std::string, alerts::SinkCounters> sinks() const override {
     return {{"j/alerts/f", {}}};
   }
+  std::optional<StateCounters> state_counters() const override { return state; }
   Pauses::Counts swaps() const override { return pauses.counts(); }
   int64_t wall_ms() const override { return 1500; }
   bool is_alive() const override { return alive; }
@@ -77,6 +78,7 @@ class FakeJob : public JobView, public RuleTarget {
   std::shared_ptr<const RunningRules> running;
   cep::Partition partition;
   std::shared_ptr<const cep::CommitPoint> point;
+  std::optional<StateCounters> state;
   Pauses pauses;
   bool alive = true;
   bool paused = false;
@@ -192,22 +194,38 @@ TEST_CASE("AdminApi: health, status, rules and metrics", "[daemon][unit]") {
   setup.job.pauses.Add(0.5);
   setup.job.pauses.Add(7);
   setup.job.pauses.Add(9000);
+  CHECK(setup.Ask("GET", "/metrics", "see").body.find("vigil_commits") == std::string::npos);
+  setup.job.state = {.commits = 4,
+                     .last_commit_ms = 250,
+                     .outbox_bytes = 11,
+                     .live_bytes = 100,
+                     .chunk_bytes = 210,
+                     .checkpoints = 2};
   const std::string metrics = setup.Ask("GET", "/metrics", "see").body;
-  for (const char* line :
-       {"vigil_current_watermark_ms 1000", "vigil_records_lag{partition=\"s/t/0\"} 60",
-        "vigil_num_records_in_total{partition=\"s/t/0\"} 40",
-        "vigil_rule_matches_total{rule=\"pair\"} 5",
-        "vigil_rule_evaluation_errors_total{rule=\"pair\"} 3", "vigil_live_keys 9",
-        "vigil_busy_time_ms_per_second{thread=\"job\"} 250",
-        "vigil_idle_time_ms_per_second{thread=\"job\"} 700",
-        "vigil_back_pressured_time_ms_per_second{thread=\"job\"} 50",
-        "vigil_rule_cost_ms_per_second{rule=\"pair\"} 12.5",
-        "vigil_rule_partial_matches{rule=\"pair\"} 3", "vigil_live_partial_matches 3",
-        "vigil_source_watermark_lag_ms{source=\"s\"} 500",
-        "vigil_rule_swap_seconds_bucket{le=\"0.001\"} 1",
-        "vigil_rule_swap_seconds_bucket{le=\"0.01\"} 2",
-        "vigil_rule_swap_seconds_bucket{le=\"+Inf\"} 3", "vigil_rule_swap_seconds_count 3",
-        "# TYPE vigil_rule_matches_total counter"}) {
+  for (const char* line : {"vigil_current_watermark_ms 1000",
+                           "vigil_records_lag{partition=\"s/t/0\"} 60",
+                           "vigil_num_records_in_total{partition=\"s/t/0\"} 40",
+                           "vigil_rule_matches_total{rule=\"pair\"} 5",
+                           "vigil_rule_evaluation_errors_total{rule=\"pair\"} 3",
+                           "vigil_live_keys 9",
+                           "vigil_busy_time_ms_per_second{thread=\"job\"} 250",
+                           "vigil_idle_time_ms_per_second{thread=\"job\"} 700",
+                           "vigil_back_pressured_time_ms_per_second{thread=\"job\"} 50",
+                           "vigil_rule_cost_ms_per_second{rule=\"pair\"} 12.5",
+                           "vigil_rule_partial_matches{rule=\"pair\"} 3",
+                           "vigil_live_partial_matches 3",
+                           "vigil_source_watermark_lag_ms{source=\"s\"} 500",
+                           "vigil_commits_total 4",
+                           "vigil_last_commit_seconds 0.25",
+                           "vigil_checkpoints_total 2",
+                           "vigil_state_live_bytes 100",
+                           "vigil_state_chunk_bytes 210",
+                           "vigil_outbox_bytes 11",
+                           "vigil_rule_swap_seconds_bucket{le=\"0.001\"} 1",
+                           "vigil_rule_swap_seconds_bucket{le=\"0.01\"} 2",
+                           "vigil_rule_swap_seconds_bucket{le=\"+Inf\"} 3",
+                           "vigil_rule_swap_seconds_count 3",
+                           "# TYPE vigil_rule_matches_total counter"}) {
     INFO(metrics);
     CHECK(metrics.find(std::string(line) + "\n") != std::string::npos);
   }
