@@ -16,23 +16,25 @@ using cep::MapEntry;
 using cep::Value;
 using cep::ValueTag;
 
-bool HasText(const Value& v) {
+// Values are passed by value throughout: in memory, they would be written in parts and read whole,
+// for which a processor waits.
+bool HasText(Value v) {
   return v.tag == ValueTag::kString || v.tag == ValueTag::kBytes || v.tag == ValueTag::kError;
 }
 
 // Whether it is a text that is part of `json`, as texts without escapes are.
-bool LiesIn(const Value& v, std::string_view json) {
+bool LiesIn(Value v, std::string_view json) {
   const std::less_equal<const char*> before;
   return HasText(v) && before(json.data(), v.s) && before(v.s + v.size, json.data() + json.size());
 }
 
 // Whether it is whole in itself.
-bool IsPlain(const Value& v) { return v.tag <= ValueTag::kDouble && v.tag != ValueTag::kError; }
+bool IsPlain(Value v) { return v.tag <= ValueTag::kDouble && v.tag != ValueTag::kError; }
 
 size_t Aligned(size_t size) { return (size + 15) & ~size_t{15}; }
 
 // Bytes that a deep copy of what `v` points to takes. Depth is bounded by the codecs (64 levels).
-size_t DeepSize(const Value& v) {
+size_t DeepSize(Value v) {
   if (HasText(v)) return Aligned(v.size);
   size_t size = 0;
   if (v.tag == ValueTag::kList) {
@@ -126,7 +128,7 @@ void MatchStore::UseLayout(const std::shared_ptr<const cep::Layout>& layout) {
   for (uint32_t s = 0; s < slots.size(); ++s) {
     if (slots[s].is_kept) kept_.push_back(s);
   }
-  values_.assign(kept_.empty() ? 0 : kept_.back() + 1, Value());
+  value_count_ = kept_.empty() ? 0 : kept_.back() + 1;
 }
 
 uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why) {
@@ -138,13 +140,11 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
     json = json_;
   }
   if (rows.layout != layout_) UseLayout(rows.layout);
-  const size_t values_size = values_.size() * sizeof(Value);
+  const size_t values_size = value_count_ * sizeof(Value);
   size_t size = sizeof(StoredEvent) + values_size + Aligned(json.size());
   for (const uint32_t slot : kept_) {
     const Value value = rows.columns[slot].Get(row);
-    values_[slot] = value;
-    if (IsPlain(value) || LiesIn(value, json)) continue;
-    size += DeepSize(value);
+    if (!IsPlain(value) && !LiesIn(value, json)) size += DeepSize(value);
   }
   const uint32_t id = NewEvent(size);
   StoredEvent* event = &Stored(id);
@@ -152,19 +152,22 @@ uint32_t MatchStore::Capture(const cep::OrderedBlock& rows, uint32_t row, std::s
   char* copy = reinterpret_cast<char*>(values) + values_size;
   char* to = copy + Aligned(json.size());
   std::memcpy(copy, json.data(), json.size());
-  for (size_t s = 0; s < values_.size(); ++s) new (&values[s]) Value(values_[s]);
+  uint32_t next = 0;
   for (const uint32_t slot : kept_) {
-    Value& value = values[slot];
-    if (IsPlain(value)) continue;
-    if (LiesIn(value, json)) {
-      value.s = copy + (value.s - json.data());
-    } else {
-      value = DeepCopy(value, &to);
+    while (next < slot) new (&values[next++]) Value();
+    Value value = rows.columns[slot].Get(row);
+    if (!IsPlain(value)) {
+      if (LiesIn(value, json)) {
+        value.s = copy + (value.s - json.data());
+      } else {
+        value = DeepCopy(value, &to);
+      }
     }
+    new (&values[next++]) Value(value);
   }
   event->set_json({copy, json.size()});
   event->values = values;
-  event->value_count = static_cast<uint32_t>(values_.size());
+  event->value_count = value_count_;
   event->ts = rows.ts[row];
   event->seq = kFirstSequence + rows.first_sequence + row;
   event->partition = ref.batch->partitions[ref.row];

@@ -159,10 +159,11 @@ class MatchStore {
   BlockAllocator lists_{0};     // of runs and of nodes of graphs
   size_t live_events_ = 0;
   size_t event_bytes_ = 0;
-  // Of Capture(): the rows' layout, its slots that are kept, scratch.
+  // Of Capture(): the rows' layout, its slots that are kept, values up to the last of them,
+  // scratch.
   std::shared_ptr<const cep::Layout> layout_;
   std::vector<uint32_t> kept_;
-  std::vector<cep::Value> values_;
+  uint32_t value_count_ = 0;
   std::string json_;
   // Partitions of events that came back from storage; a source's own are its.
   std::map<std::string, std::unique_ptr<cep::Partition>> partitions_;

@@ -149,6 +149,13 @@ void Matcher::FindPlainStart() {
   for (const Edge& edge : target.edges) {
     if (edge.action == EdgeAction::kProceed) return;  // the end may be reached at once
   }
+  if (!state_rows_.empty()) {
+    StateRows& rows = state_rows_[take->target];
+    rows.compares_with_start =
+        std::all_of(rows.comparisons.begin(), rows.comparisons.end(), [&](const auto& what) {
+          return what.stage == start.stage && what.stage_slot == what.slot;
+        });
+  }
   has_plain_start_ = true;
   plain_start_ = {program.formulas[take->formula].a, take->target, start.stage};
 }
@@ -159,7 +166,7 @@ void Matcher::FindComparisons(StateRows* rows) const {
     const LeafPredicate& predicate = block_.leaves[leaf];
     if (predicate.correlated == nullptr) continue;
     for (const cep::StageComparison& what : predicate.correlated->needed()) {
-      if (rows->comparisons.size() < kRunOperands) rows->comparisons.push_back({what, {}});
+      if (rows->comparisons.size() < kRunOperands) rows->comparisons.push_back(what);
     }
     if (rows->comparisons.empty()) continue;
     rows->compared_leaf = static_cast<int>(leaf);
@@ -560,91 +567,84 @@ void Matcher::Step(const Run& run, bool is_start) {
 // A field in 8 bytes. Texts of up to 7 bytes are themselves, so unequal operands mean unequal texts
 // and equal ones equal texts; of longer ones only the former holds.
 Matcher::Operand Matcher::OperandOf(const cep::Value& value, cep::ColumnKind kind) {
-  Operand operand;
+  constexpr uint64_t kSign = uint64_t{1} << 63;
   switch (kind) {
     case cep::ColumnKind::kInt:
-      operand.is_known = value.tag == cep::ValueTag::kInt;
-      if (operand.is_known) operand.bits = std::bit_cast<uint64_t>(value.i);
-      break;
-    case cep::ColumnKind::kDouble:
-      operand.is_known = value.tag == cep::ValueTag::kDouble;
-      if (operand.is_known) operand.bits = std::bit_cast<uint64_t>(value.d);
-      break;
-    case cep::ColumnKind::kString:
-      operand.is_known = value.tag == cep::ValueTag::kString;
-      if (!operand.is_known) break;
-      if (value.size <= kShortText) {
-        operand.bits = LoadShort(value.s, value.size) | uint64_t{value.size} << 56;
-      } else {
-        operand.bits = Hash64(value.text()) | uint64_t{0xFF} << 56;
-      }
-      break;
-    default:
-      break;
-  }
-  return operand;
-}
-
-// Whether the comparison of the row with a run's operand is known to be false.
-inline bool Matcher::IsFalse(const Comparison& comparison, uint64_t operand) {
-  const uint64_t row = comparison.row.bits;
-  const cep::CompareOp op = comparison.what.op;
-  if (comparison.what.kind == cep::ColumnKind::kString) {
-    if (op == cep::CompareOp::kEq) return row != operand;
-    return row == operand && row >> 56 <= kShortText;
-  }
-  const auto fails = [op](auto a, auto b) {
-    switch (op) {
-      case cep::CompareOp::kEq:
-        return !(a == b);
-      case cep::CompareOp::kNe:
-        return !(a != b);
-      case cep::CompareOp::kLt:
-        return !(a < b);
-      case cep::CompareOp::kLe:
-        return !(a <= b);
-      case cep::CompareOp::kGt:
-        return !(a > b);
-      case cep::CompareOp::kGe:
-        return !(a >= b);
-      case cep::CompareOp::kIn:
-      case cep::CompareOp::kStartsWith:
-        break;
+      if (value.tag != cep::ValueTag::kInt) return {};
+      return {std::bit_cast<uint64_t>(value.i) ^ kSign, true};
+    case cep::ColumnKind::kDouble: {
+      if (value.tag != cep::ValueTag::kDouble || value.d != value.d) return {};
+      const auto bits = std::bit_cast<uint64_t>(value.d + 0.0);  // of both zeros, the positive one
+      return {(bits & kSign) != 0 ? ~bits : bits | kSign, true};
     }
-    return false;
-  };
-  if (comparison.what.kind == cep::ColumnKind::kInt) {
-    return fails(std::bit_cast<int64_t>(row), std::bit_cast<int64_t>(operand));
+    case cep::ColumnKind::kString:
+      if (value.tag != cep::ValueTag::kString) return {};
+      if (value.size <= kShortText) {
+        return {LoadShort(value.s, value.size) | uint64_t{value.size} << 56, true};
+      }
+      return {Hash64(value.text()) | uint64_t{0xFF} << 56, true};
+    default:
+      return {};
   }
-  return fails(std::bit_cast<double>(row), std::bit_cast<double>(operand));
 }
 
-// What the row does to the runs of a state, as far as that is plain.
-void Matcher::Judge(StateRows* rows) const {
-  rows->judged_for = context_->seq;
+// Texts are compared for equality only.
+Matcher::FalseRange Matcher::FalseRangeOf(const Operand& row, const cep::StageComparison& what) {
+  if (!row.is_known) return {};
+  const bool is_whole = what.kind != cep::ColumnKind::kString || row.bits >> 56 <= kShortText;
+  switch (what.op) {
+    case cep::CompareOp::kEq:
+      return {row.bits, 0, 0};
+    case cep::CompareOp::kNe:
+      return is_whole ? FalseRange{row.bits, 0, 1} : FalseRange();
+    case cep::CompareOp::kLt:
+      return {0, row.bits, 1};
+    case cep::CompareOp::kLe:
+      return {row.bits, UINT64_MAX - row.bits, 0};
+    case cep::CompareOp::kGt:
+      return {row.bits, UINT64_MAX - row.bits, 1};
+    case cep::CompareOp::kGe:
+      return {0, row.bits, 0};
+    case cep::CompareOp::kIn:
+    case cep::CompareOp::kStartsWith:
+      break;
+  }
+  return {};
+}
+
+// What the row does to the runs of a state; kCompare: that depends on their operands.
+const Matcher::Judgement& Matcher::Judge(StateRows* rows) const {
+  Judgement& judged = rows->judged;
+  if (judged.seq == context_->seq) return judged;
+  judged.seq = context_->seq;
   const uint32_t row = context_->row;
   if (rows->unmatched == Outcome::kStep || rows->possible.Test(row)) {
-    rows->outcome = Outcome::kStep;
-    return;
+    judged.outcome = Outcome::kStep;
+    return judged;
   }
   if (rows->compared_leaf < 0 || !rows->compared_possible.Test(row)) {
-    rows->outcome = rows->unmatched;
-    return;
+    judged.outcome = rows->unmatched;
+    return judged;
   }
-  rows->outcome = Outcome::kCompare;
-  for (Comparison& comparison : rows->comparisons) {
-    const cep::Column& column = context_->rows->columns[comparison.what.slot];
-    comparison.row = OperandOf(column.Get(row), comparison.what.kind);
+  judged.outcome = Outcome::kCompare;
+  judged.known = 0;
+  for (size_t i = 0; i < rows->comparisons.size(); ++i) {
+    const cep::StageComparison& what = rows->comparisons[i];
+    const Operand operand = OperandOf(context_->rows->columns[what.slot].Get(row), what.kind);
+    judged.operands[i] = operand.bits;
+    judged.known |= static_cast<uint16_t>(operand.is_known) << i;
+    judged.is_false[i] = FalseRangeOf(operand, what);
   }
+  return judged;
 }
 
 // Sets what the run's state will compare events with.
 void Matcher::FillOperands(Run* run) {
   run->known = 0;
   if (state_rows_.empty()) return;
-  const std::vector<Comparison>& comparisons = state_rows_[run->state].comparisons;
+  const std::vector<cep::StageComparison>& comparisons = state_rows_[run->state].comparisons;
   for (size_t i = 0; i < comparisons.size(); ++i) {
-    const cep::StageComparison& what = comparisons[i].what;
+    const cep::StageComparison& what = comparisons[i];
     uint32_t n = run->node;
     while (n != kNoNode && store_->node(n).stage != what.stage) n = store_->node(n).parent;
     if (n == kNoNode) continue;
@@ -655,43 +655,58 @@ void Matcher::FillOperands(Run* run) {
   }
 }
 
-// What the event does to a run in the state, which has been judged.
-inline Matcher::Outcome Matcher::OutcomeFor(const Run& run, const StateRows& rows) {
-  if (rows.outcome != Outcome::kCompare) return rows.outcome;
-  for (size_t i = 0; i < rows.comparisons.size(); ++i) {
-    const Comparison& comparison = rows.comparisons[i];
-    if (comparison.row.is_known && (run.known >> i & 1) != 0 &&
-        IsFalse(comparison, run.operands[i])) {
-      return rows.unmatched;
-    }
-  }
-  return Outcome::kStep;
+// The same of a run that has just started with the row, plainly.
+void Matcher::FillStartOperands(Run* run) {
+  if (state_rows_.empty()) return;
+  StateRows& rows = state_rows_[run->state];
+  if (rows.comparisons.empty()) return;
+  const Judgement& judged = Judge(&rows);
+  if (!rows.compares_with_start || judged.outcome != Outcome::kCompare) return FillOperands(run);
+  std::copy_n(judged.operands, kRunOperands, run->operands);
+  run->known = judged.known;
 }
 
-// The match that starts with the event, where starts are plain; of no rule if none does.
-Run Matcher::PlainStartRun() {
-  Run start;
-  start.rules = live_;
+// What the event does to a run in the state.
+inline Matcher::Outcome Matcher::OutcomeFor(const Run& run, const StateRows& rows,
+                                            const Judgement& judged) {
+  if (judged.outcome != Outcome::kCompare) return judged.outcome;
+  // Without a branch: each comparison may hold as often as not.
+  uint32_t is_false = 0;
+  for (uint32_t i = 0; i < kRunOperands; ++i) {
+    is_false |= judged.is_false[i].Has(run.operands[i]) & run.known >> i;
+  }
+  return (is_false & 1) != 0 ? rows.unmatched : Outcome::kStep;
+}
+
+// The rules for which a match starts with the event, where starts are plain.
+uint64_t Matcher::PlainStartRules() {
   const LeafPredicate& leaf = block_.leaves[plain_start_.leaf];
   const bool holds_for_all = leaf.kind == LeafPredicate::Kind::kShared &&
                              leaf.correlated == nullptr && !refuses_ &&
                              (context_->variants >> leaf.variant & 1) != 0 &&
                              results_.of(leaf.shared).yes.Test(context_->row);
-  if (!holds_for_all) {
-    ++run_epoch_;
-    start.rules = LeafYes(plain_start_.leaf, start);
-  }
-  start.state = static_cast<uint16_t>(plain_start_.target);
-  start.start_ts = context_->ts;
-  start.start_seq = context_->seq;
-  return start;
+  if (holds_for_all) return live_;
+  ++run_epoch_;
+  Run start;
+  start.rules = live_;
+  return LeafYes(plain_start_.leaf, start);
+}
+
+// Makes `run`, a new one, the match that starts with the event.
+inline void Matcher::FillStart(uint64_t rules, Run* run) const {
+  run->rules = rules;
+  run->state = static_cast<uint16_t>(plain_start_.target);
+  run->start_ts = context_->ts;
+  run->start_seq = context_->seq;
 }
 
 // Adds the match that starts with the event, if one does.
 void Matcher::Start() {
   if (has_plain_start_) {
-    const Run start = PlainStartRun();
-    if (start.rules != 0) children_.push_back({start, true, false, takes_++, plain_start_.stage});
+    const uint64_t rules = PlainStartRules();
+    if (rules == 0) return;
+    children_.push_back({{}, true, false, takes_++, plain_start_.stage});
+    FillStart(rules, &children_.back().run);
     return;
   }
   Run start;
@@ -702,12 +717,14 @@ void Matcher::Start() {
 
 // What Start(), Commit() and so on come to where a plain start is all that happens.
 void Matcher::StartAlone(BlockState* state) {
-  Run start = PlainStartRun();
-  if (start.rules == 0 || !CaptureFor(start.rules)) return;
+  const uint64_t rules = PlainStartRules();
+  if (rules == 0 || !CaptureFor(rules)) return;
+  // In its place, not copied there: a processor waits to read at once what was written in parts.
+  Run& start = state->runs.Add(store_->memory());
+  FillStart(rules, &start);
   start.node = store_->AddNode(context_->captured, kNoNode, plain_start_.stage);
   store_->Ref(start.node);
-  FillOperands(&start);
-  state->runs.push_back(start, store_->memory());
+  FillStartOperands(&start);
   has_changed_ = true;
   // The first to start is the first to fall due.
   if (state->runs.size() == 1 || has_step_within_) UpdateDue(state);
@@ -721,15 +738,16 @@ void Matcher::StepRuns(const Run* runs, uint32_t size) {
   for (LeafCache& cache : cache_) cache.has_unary = false;
   uint32_t state = UINT32_MAX;  // of the run before
   StateRows* rows = nullptr;
+  const Judgement* judged = nullptr;
   for (uint32_t i = 0; i < size; ++i) {
     Outcome outcome = Outcome::kStep;
     if (!state_rows_.empty()) {
       if (runs[i].state != state) {
         state = runs[i].state;
         rows = &state_rows_[state];
-        if (rows->judged_for != context_->seq) Judge(rows);
+        judged = &Judge(rows);
       }
-      outcome = OutcomeFor(runs[i], *rows);
+      outcome = OutcomeFor(runs[i], *rows, *judged);
     }
     if (outcome == Outcome::kStays) continue;
     if (outcome == Outcome::kStep) Step(runs[i], false);
@@ -1044,21 +1062,26 @@ void Matcher::Complete(std::string_view key, int64_t instant, BlockState* state)
     completed_.clear();
     return;
   }
+  // Most matches are held back by nothing, and need no memory of their key's.
+  std::vector<Run>* held = state->has_held() ? &state->rare->held : &held_;
   for (const Run& run : completed_) {
-    std::vector<Run>& held = state->Rare().held;
     const auto place =
-        std::upper_bound(held.begin(), held.end(), run,
+        std::upper_bound(held->begin(), held->end(), run,
                          [](const Run& a, const Run& b) { return a.start_seq < b.start_seq; });
-    held.insert(place, run);
+    held->insert(place, run);
   }
   completed_.clear();
-  if (state->has_held()) EmitHeld(key, instant, state);
+  if (!held->empty()) EmitHeld(key, instant, state, held);
+  if (held_.empty()) return;
+  state->Rare().held = held_;
+  held_.clear();
 }
 
-// Emits, earliest start first, each complete match that no partial match with an earlier start
-// holds back.
-void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state) {
-  std::vector<Run>& held = state->rare->held;
+// Emits, earliest start first, each of `held` that no partial match with an earlier start holds
+// back.
+void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state,
+                       std::vector<Run>* held_back) {
+  std::vector<Run>& held = *held_back;
   for (size_t i = 0; i < held.size(); ++i) {
     const Run match = held[i];
     uint64_t blocked = 0;
@@ -1076,7 +1099,7 @@ void Matcher::EmitHeld(std::string_view key, int64_t instant, BlockState* state)
     Prune(seq, inclusive, rules, &state->runs);
     Prune(seq, inclusive, rules, &held);
   }
-  RemoveUnused(state);
+  RemoveUnused(state, &held);
 }
 
 // Removes the runs that stand for no rule any more.
@@ -1102,12 +1125,12 @@ bool Matcher::DropRetired(BlockState* state) {
   }
   for (Run& run : state->runs) run.rules &= live_;
   for (Run& run : state->Rare().held) run.rules &= live_;
-  RemoveUnused(state);
+  RemoveUnused(state, &state->rare->held);
   UpdateDue(state);
   return true;
 }
 
-void Matcher::RemoveUnused(BlockState* state) {
+void Matcher::RemoveUnused(BlockState* state, std::vector<Run>* held) {
   const auto is_unused = [this](const Run& run) {
     if (run.rules == 0) store_->Unref(run.node);
     return run.rules == 0;
@@ -1115,8 +1138,8 @@ void Matcher::RemoveUnused(BlockState* state) {
   RunList& runs = state->runs;
   runs.truncate(
       static_cast<uint32_t>(std::remove_if(runs.begin(), runs.end(), is_unused) - runs.begin()));
-  std::erase_if(state->rare->held, is_unused);
-  if (state->rare->held.empty() && !has_ttl()) state->rare.reset();
+  std::erase_if(*held, is_unused);
+  if (state->rare != nullptr && state->rare->held.empty() && !has_ttl()) state->rare.reset();
 }
 
 // Up to which start the strategy prunes after this match; false if it prunes nothing.
@@ -1242,7 +1265,7 @@ void Matcher::ForgetIfSilent(int64_t now, std::string_view key, BlockState* stat
   state->min_due = kNever;
   if (!state->has_held()) return;
   ForgetEmitted();
-  EmitHeld(key, instant, state);
+  EmitHeld(key, instant, state, &state->rare->held);
 }
 
 }  // namespace vigil::patterns

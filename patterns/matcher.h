@@ -180,13 +180,16 @@ class Matcher {
 
   // kCompare: of a state's runs, that of each depends on its operands.
   enum class Outcome : uint8_t { kStays, kDies, kStep, kCompare };
+  struct Judgement;
   struct StateRows;
-  static Outcome OutcomeFor(const Run& run, const StateRows& rows);
-  void Judge(StateRows* rows) const;
+  static Outcome OutcomeFor(const Run& run, const StateRows& rows, const Judgement& judged);
+  const Judgement& Judge(StateRows* rows) const;
   void FillOperands(Run* run);
+  void FillStartOperands(Run* run);
   void Step(const Run& run, bool is_start);
   bool MayStart() const { return start_rows_.Test(context_->row) && live_ != 0; }
-  Run PlainStartRun();
+  uint64_t PlainStartRules();
+  void FillStart(uint64_t rules, Run* run) const;
   void Start();
   void StartAlone(BlockState* state);
   void CollectEdges(const Run& run);
@@ -211,8 +214,8 @@ class Matcher {
   void CountDroppedHere(Limit limit, uint64_t rules, uint64_t count);
 
   void Complete(std::string_view key, int64_t instant, BlockState* state);
-  void EmitHeld(std::string_view key, int64_t instant, BlockState* state);
-  void RemoveUnused(BlockState* state);
+  void EmitHeld(std::string_view key, int64_t instant, BlockState* state, std::vector<Run>* held);
+  void RemoveUnused(BlockState* state, std::vector<Run>* held);
   void ForgetIfSilent(int64_t now, std::string_view key, BlockState* state);
   // Of keys with many partial matches (matcher_grouped.cc).
   void Group(BlockState* state);
@@ -245,15 +248,32 @@ class Matcher {
   bool skips_ = false;
   bool has_step_within_ = false;
   bool ends_silently_ = false;
-  // A field of the row, or of an event on a run's path, as comparisons want it.
+  // A field of the row, or of an event on a run's path, as comparisons want it: in an order of
+  // unsigned numbers.
   struct Operand {
     uint64_t bits = 0;
     bool is_known = false;
   };
   static Operand OperandOf(const cep::Value& value, cep::ColumnKind kind);
-  struct Comparison {
-    cep::StageComparison what;
-    Operand row;  // of the row at hand, once it has been judged
+  // Where a comparison of a row with a run's operand is known to be false: outside of `width` from
+  // `low` on, or inside. As it stands, nowhere.
+  struct FalseRange {
+    uint64_t low = 0;
+    uint64_t width = UINT64_MAX;
+    uint32_t is_inside = 0;
+
+    // 0 or 1.
+    uint32_t Has(uint64_t operand) const { return uint32_t{operand - low > width} ^ is_inside; }
+  };
+  static FalseRange FalseRangeOf(const Operand& row, const cep::StageComparison& what);
+  // What a row does to the runs in a state, as far as that is plain.
+  struct Judgement {
+    uint64_t seq = UINT64_MAX;  // the row's
+    Outcome outcome = Outcome::kStep;
+    // If it is kCompare, by comparison: the row's fields, and for which operands it is false.
+    uint16_t known = 0;
+    uint64_t operands[kRunOperands] = {};
+    FalseRange is_false[kRunOperands];
   };
   // What is known of a state without a full step.
   struct StateRows {
@@ -263,12 +283,12 @@ class Matcher {
     cep::RowBits possible;         // rows at which one of the leaves may hold
     // A leaf that no event satisfies if one of the comparisons fails, or -1.
     int compared_leaf = -1;
-    cep::RowBits compared_possible;       // rows at which what it asks of the event alone may hold
-    std::vector<Comparison> comparisons;  // at most kRunOperands
-    uint64_t judged_for = UINT64_MAX;     // sequence number of the row that has been judged
-    Outcome outcome = Outcome::kStep;     // ... and what it does to the runs there
+    cep::RowBits compared_possible;  // rows at which what it asks of the event alone may hold
+    std::vector<cep::StageComparison> comparisons;  // at most kRunOperands
+    // ... of which all are of a field with the same one of the event that starts the match.
+    bool compares_with_start = false;
+    Judgement judged;  // of the last row
   };
-  static bool IsFalse(const Comparison& comparison, uint64_t operand);
   void FindComparisons(StateRows* rows) const;
   void FindPlainStart();
   // How most matches start: an event that satisfies one leaf goes to one state, and nothing else
@@ -316,6 +336,7 @@ class Matcher {
   bool refuses_ = false;  // the event is not valid: no stage accepts it
   bool has_changed_ = false;
   std::vector<Run> completed_;
+  std::vector<Run> held_;  // of a key that had none
   std::vector<Run> new_groups_;
   std::vector<uint64_t> emitted_;   // per bit, matches reported for this event
   std::vector<uint64_t> evidence_;  // ... and the events in them

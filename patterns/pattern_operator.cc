@@ -328,28 +328,38 @@ inline void PatternOperator::Schedule(KeyEntry* entry, Space* space) {
   QueueDue(entry, space);
 }
 
-// What going through a key's partial matches, and dropping the first one, will touch.
+// What going through a key's partial matches, and adding one, will touch.
 inline void PatternOperator::PrefetchRuns(const KeyEntry* entry) {
   if (entry == nullptr || entry->blocks.empty()) return;
-  const RunList& runs = entry->blocks[0].runs;
-  PrefetchBytes(reinterpret_cast<const char*>(runs.begin()), runs.size() * sizeof(Run));
+  const BlockState& state = entry->blocks[0];
+  state.runs.Prefetch();
+  if (state.rare != nullptr) __builtin_prefetch(state.rare.get());
 }
 
-// `now`: what is due by then will be dropped, and `reused` bytes of each used again.
+// What is due at `now` and will be dropped, `reused` bytes of which are used again; and what goes
+// with a complete match that it has held back.
 inline void PatternOperator::PrefetchNodes(const KeyEntry* entry, int64_t now,
                                            size_t reused) const {
   if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
-  const RunList& runs = entry->blocks[0].runs;
-  if (!entry->may_wait) return store_.PrefetchNode(runs.front().node);
-  const Matcher& matcher = *matchers_[entry->blocks[0].block];
-  for (uint32_t i = 0; i < runs.size() && i < kMostNodes && matcher.DueOf(runs[i]) <= now; ++i) {
-    store_.PrefetchNode(runs[i].node, reused);
+  const BlockState& state = entry->blocks[0];
+  const RunList& runs = state.runs;
+  const Matcher& matcher = *matchers_[state.block];
+  if (!matcher.ends_silently()) return store_.PrefetchNode(runs.front().node);
+  const uint32_t size = std::min(runs.size(), kMostNodes);
+  uint32_t due = 0;
+  for (; due < size && matcher.DueOf(runs[due]) <= now; ++due) {
+    store_.PrefetchNode(runs[due].node, reused);
   }
+  if (due == 0 || !state.has_held()) return;
+  __builtin_prefetch(state.rare->held.data());
+  for (uint32_t i = due; i < size; ++i) store_.PrefetchNode(runs[i].node);
 }
 
 inline void PatternOperator::PrefetchEvent(const KeyEntry* entry) const {
   if (entry == nullptr || entry->blocks.empty() || entry->blocks[0].runs.empty()) return;
-  if (!entry->may_wait) store_.PrefetchEvent(entry->blocks[0].runs.front().node);
+  const BlockState& state = entry->blocks[0];
+  if (state.has_held()) store_.PrefetchNode(state.rare->held.front().node);
+  if (!matchers_[state.block]->ends_silently()) store_.PrefetchEvent(state.runs.front().node);
 }
 
 void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) {
@@ -364,16 +374,20 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
     context_ = RowContext();
     context_.rows = &rows;
     uint32_t last_row = UINT32_MAX;
-    for (size_t i = 0; i < n; ++i) {
-      if (i + kSlotAhead < n) space.table.Prefetch(keyed_rows_[i + kSlotAhead].hash);
-      if (i + kEntryAhead < n) PrefetchRow(rows, &keyed_rows_[i + kEntryAhead], space);
-      if (i + kRunsAhead < n) PrefetchRuns(keyed_rows_[i + kRunsAhead].likely);
-      if (i + kNodeAhead < n) {
-        const KeyedRow& ahead = keyed_rows_[i + kNodeAhead];
+    for (size_t i = 0; i < n + kSlotAhead; ++i) {
+      const auto row_at = [&](size_t ahead) { return i - (kSlotAhead - ahead); };
+      if (i < n) space.table.Prefetch(keyed_rows_[i].hash);
+      if (const size_t at = row_at(kEntryAhead); at < n) {
+        PrefetchRow(rows, &keyed_rows_[at], space);
+      }
+      if (const size_t at = row_at(kRunsAhead); at < n) PrefetchRuns(keyed_rows_[at].likely);
+      if (const size_t at = row_at(kNodeAhead); at < n) {
+        const KeyedRow& ahead = keyed_rows_[at];
         PrefetchNodes(ahead.likely, rows.ts[ahead.row], kReusedBytes);
       }
-      if (i + kEventAhead < n) PrefetchEvent(keyed_rows_[i + kEventAhead].likely);
-      const KeyedRow& keyed = keyed_rows_[i];
+      if (const size_t at = row_at(kEventAhead); at < n) PrefetchEvent(keyed_rows_[at].likely);
+      if (i < kSlotAhead) continue;
+      const KeyedRow& keyed = keyed_rows_[row_at(0)];
       if (keyed.row != last_row) {
         store_.Release(context_.captured);
         context_.captured = kNoEvent;
