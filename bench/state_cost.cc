@@ -6,7 +6,7 @@
 // The job, the state and RocksDB are the daemon's; sources give decoded rows, and the operator
 // keeps 200 bytes a key of which each event changes some, so that only what commits cost differs.
 // Keys are drawn with weight rank^-0.5, and all alike. Printed, each with its limit: CPU seconds a
-// second that commits add, RocksDB's threads and folds included; the pause of a commit at p99 (of
+// second that commits add, RocksDB's threads included; the pause of a commit at p99 (of
 // each the longest round of the job's thread, from the commit before on); the time to
 // take back all keys; the state's size on disk against its live bytes at rest after --events (an
 // hour's worth is 1,800,000,000; the default is a twentieth of it) as fast as they go through.
@@ -77,7 +77,7 @@ int64_t FolderBytes(const std::string& path) {
   return bytes;
 }
 
-// Once folds and what RocksDB does in the background are done: nothing has changed for 15 s.
+// Once what RocksDB does in the background is done: nothing has changed for 15 s.
 int64_t RestingBytes(const std::string& path) {
   int64_t bytes = FolderBytes(path);
   for (int unchanged = 0; unchanged < 60;) {

@@ -1,12 +1,12 @@
 #include "daemon/durable_job.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
 
 #include "alerts/json_writer.h"
+#include "cep/base/random.h"
 #include "daemon/outbox_record.h"
 #include "daemon/resume.h"
 #include "daemon/state_units.h"
@@ -37,8 +37,7 @@ StatusOr<std::unique_ptr<DurableJob>> DurableJob::Open(const Config& config,
                                                        Log* log, const Clock* clock) {
   std::unique_ptr<DurableJob> job(
       new DurableJob(config, std::move(options), delivery, wakeup, log));
-  std::random_device random;
-  job->seed_ = (uint64_t{random()} << 32) | random();
+  job->seed_ = RandomNumber();
   ASSIGN_OR_RETURN(std::unique_ptr<state::Store> store, job->options_.open_store
                                                             ? job->options_.open_store()
                                                             : OpenStore(*config.state));

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <future>
 #include <malloc.h>
-#include <random>
 
 #include <absl/strings/str_cat.h>
 
 #include "cep/base/encoding.h"
+#include "cep/base/random.h"
 #include "state/checkpoint.h"
 
 namespace vigil::daemon {
@@ -46,11 +46,6 @@ state::PartitionPosition PositionOf(const cep::PartitionPoint& point, bool is_dr
   return position;
 }
 
-uint64_t RandomNumber() {
-  std::random_device random;
-  return (uint64_t{random()} << 32) | random();
-}
-
 }  // namespace
 
 StatusOr<std::unique_ptr<DurableState>> DurableState::Open(std::unique_ptr<state::Store> store,
@@ -80,12 +75,10 @@ void DurableState::Stop() {
 }
 
 void DurableState::Start() {
-#ifdef __GLIBC__
   // A commit's chunks come and go several times a second: their memory is to stay with the process
   // rather than be given back and faulted in again.
   mallopt(M_TRIM_THRESHOLD, kKeptBytes);
   mallopt(M_MMAP_THRESHOLD, kMappedBytes);
-#endif
   last_checkpoint_ms_ = clock_->SteadyMs();
   if (!options_.config.path.empty()) {
     const StatusOr<std::vector<uint64_t>> kept = state::ListCheckpoints(options_.config.path);

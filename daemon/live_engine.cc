@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <future>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -14,6 +13,7 @@
 #include "alerts/sink_kafka_exact.h"
 #include "alerts/sink_rotating_file.h"
 #include "alerts/time_text.h"
+#include "cep/base/random.h"
 #include "daemon/json_parts.h"
 #include "daemon/text_sink.h"
 
@@ -27,11 +27,7 @@ constexpr int64_t kAliveMs = 30'000;     // without a round for so long, the job
 constexpr int64_t kCountEveryMs = 1000;  // counters cost a look at all shards
 constexpr std::chrono::milliseconds kCountLimit{2000};
 
-std::string NewBootId() {
-  std::random_device random;
-  const auto word = [&random] { return (uint64_t{random()} << 32) | random(); };
-  return ToHex(Hash128{word(), word()});
-}
+std::string NewBootId() { return ToHex(Hash128{RandomNumber(), RandomNumber()}); }
 
 std::string TimeText(int64_t ms) {
   if (ms == cep::kMinTime) return "none";
@@ -572,16 +568,15 @@ void LiveEngine::WriteMetrics(const cep::CommitPoint& point) {
     line.push_back('}');
   }
   line.push_back('}');
-  if (durable_ != nullptr) {
-    const StateCounters counters = *state_counters();
+  if (const std::optional<StateCounters> counters = state_counters()) {
     line.append(",\"state\":{\"commit\":");
-    alerts::AppendUint(counters.last_commit_number, &line);
-    AppendCount("commits", counters.commits, &line);
-    AppendCount("commit_ms", static_cast<uint64_t>(counters.last_commit_ms), &line);
-    AppendCount("outbox_bytes", counters.outbox_bytes, &line);
-    AppendCount("live_bytes", counters.live_bytes, &line);
-    AppendCount("chunk_bytes", counters.chunk_bytes, &line);
-    AppendCount("checkpoints", counters.checkpoints, &line);
+    alerts::AppendUint(counters->last_commit_number, &line);
+    AppendCount("commits", counters->commits, &line);
+    AppendCount("commit_ms", static_cast<uint64_t>(counters->last_commit_ms), &line);
+    AppendCount("outbox_bytes", counters->outbox_bytes, &line);
+    AppendCount("live_bytes", counters->live_bytes, &line);
+    AppendCount("chunk_bytes", counters->chunk_bytes, &line);
+    AppendCount("checkpoints", counters->checkpoints, &line);
     line.push_back('}');
   }
   line.push_back('}');

@@ -58,7 +58,6 @@ HttpSource::~HttpSource() {
         Refusal(503, "stopping before it was done with: it may have been accepted", kRetryAfterS));
   }
   waiting.clear();
-  if (server_ != nullptr) server_->WaitAnswered(std::chrono::milliseconds(1000));
   server_.reset();
 }
 

@@ -322,11 +322,19 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 constexpr std::chrono::milliseconds kLastAnswers{1000};
 
+// Until what was answered has been sent.
+void HttpServer::WaitAnswered() const {
+  const auto end = std::chrono::steady_clock::now() + kLastAnswers;
+  while (impl_->answering > 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
 HttpServer::~HttpServer() {
   impl_->worker->stop();
   impl_->worker->join();
   // Who has asked the process to end is to hear that it does.
-  WaitAnswered(kLastAnswers);
+  WaitAnswered();
   impl_->context.stop();
   impl_->thread.join();
   impl_->worker.reset();  // drops what it had not begun, and with it those sessions
@@ -337,13 +345,6 @@ Status HttpServer::ReloadCertificate() {
   const std::lock_guard lock(impl_->mutex);
   impl_->tls = std::move(tls);
   return absl::OkStatus();
-}
-
-void HttpServer::WaitAnswered(std::chrono::milliseconds limit) const {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (impl_->answering > 0 && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
 }
 
 uint16_t HttpServer::port() const {

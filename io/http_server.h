@@ -76,8 +76,6 @@ class HttpServer {
   // `respond`. All that were kept must be gone before the server.
   static StatusOr<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options,
                                                      LaterHandler handler);
-  // Waits until what was answered has been sent, or for `limit`.
-  void WaitAnswered(std::chrono::milliseconds limit) const;
   // Waits for a request that is being answered, and up to a second for answers to be sent; then
   // ends the connections.
   ~HttpServer();
@@ -92,6 +90,7 @@ class HttpServer {
  private:
   struct Impl;
   explicit HttpServer(std::unique_ptr<Impl> impl);
+  void WaitAnswered() const;
   std::unique_ptr<Impl> impl_;
 };
 

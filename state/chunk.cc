@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <random>
 #include <utility>
 
 #include "cep/base/check.h"
 #include "cep/base/encoding.h"
 #include "cep/base/hash.h"
+#include "cep/base/random.h"
 
 namespace vigil::state {
 
@@ -16,10 +16,7 @@ namespace {
 constexpr size_t kSumBytes = 8;
 
 uint64_t HashSeed() {
-  static const uint64_t seed = [] {
-    std::random_device random;
-    return (uint64_t{random()} << 32) | random();
-  }();
+  static const uint64_t seed = RandomNumber();
   return seed;
 }
 

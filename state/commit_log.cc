@@ -215,13 +215,10 @@ Status CommitLog::AddPositions(const struct Commit& commit, CommitHead& head,
 
 Status CommitLog::BuildIndex() {
   PartIndex index;
-  std::vector<PartDigest> digests;
   const auto cursor = store_->Scan(Family::kChunks, {}, {});
   for (; cursor->valid(); cursor->Next()) {
     ASSIGN_OR_RETURN(const std::vector<ChunkEntry> entries, ReadChunk(cursor->value()));
-    digests.clear();
-    for (const ChunkEntry& entry : entries) digests.push_back(DigestOf(entry));
-    index.Add(ByteReader(cursor->key()).Ordered64(), digests);
+    index.Add(ByteReader(cursor->key()).Ordered64(), entries);
   }
   RETURN_IF_ERROR(cursor->status());
   index_.emplace(std::move(index));

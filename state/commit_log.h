@@ -15,7 +15,6 @@
 // Tests: tests/state/formats_test.cc, tests/state/model_test.cc (properties, crashes).
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -167,7 +166,7 @@ class CommitLog {
   CommitHead head_;
   ChunkRange chunks_;
   std::optional<PartIndex> index_;  // of all chunks, once it is needed
-  std::atomic<bool> has_failed_ = false;
+  bool has_failed_ = false;
 };
 
 }  // namespace vigil::state

@@ -9,33 +9,43 @@ constexpr uint32_t kMostBytes = (1 << 24) - 1;
 
 }  // namespace
 
-void PartIndex::Add(uint64_t chunk, std::span<const PartDigest> entries) {
-  for (size_t i = 0; i < entries.size(); ++i) {
-    if (i + kAhead < entries.size()) places_.prefetch(entries[i + kAhead].part);
-    if (entries[i].is_deleted) {
-      const auto found = places_.find(entries[i].part);
-      if (found == places_.end()) continue;
-      bytes_ -= found->second.bytes;
-      places_.erase(found);
-      continue;
-    }
-    Place& place = places_[entries[i].part];
-    bytes_ -= place.bytes;
-    place.chunk = chunk;
-    place.bytes = std::min(entries[i].bytes, kMostBytes);
-    bytes_ += place.bytes;
-  }
+void PartIndex::SetDigests(std::span<const ChunkEntry> entries) {
+  digests_.clear();
+  for (const ChunkEntry& entry : entries) digests_.push_back(DigestOf(entry));
+}
+
+void PartIndex::Add(uint64_t chunk, std::span<const ChunkEntry> entries) {
+  SetDigests(entries);
+  AddDigests(chunk);
 }
 
 void PartIndex::Add(uint64_t chunk, const PackedChunk& packed) {
   digests_.clear();
   for (size_t i = 0; i < packed.entries(); ++i) digests_.push_back(packed.digest(i));
-  Add(chunk, digests_);
+  AddDigests(chunk);
+}
+
+void PartIndex::AddDigests(uint64_t chunk) {
+  for (size_t i = 0; i < digests_.size(); ++i) {
+    if (i + kAhead < digests_.size()) places_.prefetch(digests_[i + kAhead].part);
+    const PartDigest& digest = digests_[i];
+    if (digest.is_deleted) {
+      const auto found = places_.find(digest.part);
+      if (found == places_.end()) continue;
+      bytes_ -= found->second.bytes;
+      places_.erase(found);
+      continue;
+    }
+    Place& place = places_[digest.part];
+    bytes_ -= place.bytes;
+    place.chunk = chunk;
+    place.bytes = std::min(digest.bytes, kMostBytes);
+    bytes_ += place.bytes;
+  }
 }
 
 std::vector<ChunkEntry> PartIndex::NewestOf(uint64_t chunk, std::span<const ChunkEntry> entries) {
-  digests_.clear();
-  for (const ChunkEntry& entry : entries) digests_.push_back(DigestOf(entry));
+  SetDigests(entries);
   std::vector<ChunkEntry> newest;
   for (size_t i = 0; i < entries.size(); ++i) {
     if (i + kAhead < entries.size()) places_.prefetch(digests_[i + kAhead].part);

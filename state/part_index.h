@@ -22,7 +22,7 @@ namespace vigil::state {
 class PartIndex {
  public:
   // All entries, in order, of a chunk whose number is above those of all chunks before it.
-  void Add(uint64_t chunk, std::span<const PartDigest> entries);
+  void Add(uint64_t chunk, std::span<const ChunkEntry> entries);
   void Add(uint64_t chunk, const PackedChunk& packed);
   // Of the entries of `chunk` those that hold the newest version of a part, in order; of a part
   // that the chunk has several times all of them. Never a tombstone.
@@ -41,6 +41,9 @@ class PartIndex {
     size_t operator()(const Hash128& hash) const { return hash.lo; }
   };
   static constexpr size_t kAhead = 16;  // entries
+
+  void SetDigests(std::span<const ChunkEntry> entries);
+  void AddDigests(uint64_t chunk);
 
   absl::flat_hash_map<Hash128, Place, AlreadyHashed, std::equal_to<Hash128>,
                       LargeAllocator<std::pair<const Hash128, Place>>>
