@@ -31,6 +31,12 @@ PartDigest DigestOf(const ChunkEntry& entry) {
   return MakeDigest(entry.part_key, entry.value.size(), entry.is_deleted);
 }
 
+Hash128 PartOf(std::string_view unit_key, uint32_t part) {
+  std::string key(unit_key);
+  PutOrdered32(part, &key);
+  return HashBytes128(key, HashSeed());
+}
+
 // Packed: chunk | digests | their number, 4 bytes.
 PackedChunk::PackedChunk(std::string_view packed) {
   uint32_t count = 0;

@@ -35,6 +35,8 @@ struct PartDigest {
   bool is_deleted = false;
 };
 PartDigest DigestOf(const ChunkEntry& entry);
+// The digest's `part` of a unit's part.
+Hash128 PartOf(std::string_view unit_key, uint32_t part);
 
 // A chunk on its way from who packs it to the log, with the digests of its entries behind it, so
 // that the log need not take it apart again.

@@ -192,6 +192,7 @@ StatusOr<std::string> ChunkFiles::Read(const ChunkPlace& place) {
   std::shared_ptr<rocksdb::RandomAccessFile> reader;
   {
     const std::lock_guard lock(mutex_);
+    if (files_.count(place.file) == 0) return absl::NotFoundError(PathOf(place.file));
     ASSIGN_OR_RETURN(reader, ReaderOf(place.file));
   }
   std::string bytes(place.bytes, '\0');

@@ -50,6 +50,7 @@ class ChunkFiles {
   // Behind the last one. Durable after the next Sync().
   StatusOr<ChunkPlace> Append(std::string_view chunk);
   Status Sync();
+  // NOT_FOUND if the file has been dropped.
   StatusOr<std::string> Read(const ChunkPlace& place);
   // Nobody refers to the chunk any more.
   void Drop(const ChunkPlace& place);

@@ -172,12 +172,19 @@ StatusOr<uint64_t> CommitLog::Commit(const struct Commit& commit) {
   batch.Put(Family::kMeta, std::string(kHeadKey), EncodeHead(head));
   // From here on the index is of this commit: an error ends the log.
   ChunkRange chunks = chunks_;
-  RETURN_IF_ERROR(Fail(AddChunks(commit, &chunks, batch)));
+  std::vector<MovedChunk> moved;
+  RETURN_IF_ERROR(Fail(AddChunks(commit, &chunks, batch, &moved)));
   batch.Put(Family::kMeta, std::string(kChunkRangeKey), EncodeChunkRange(chunks));
   const bool cleans = chunks.begin != chunks_.begin;
   RETURN_IF_ERROR(Fail(Reach(KillPoint::kBeforeCommit)));
   if (cleans) RETURN_IF_ERROR(Fail(Reach(KillPoint::kCleaning)));
-  RETURN_IF_ERROR(Fail(store_->Write(batch, [this] { return Reach(KillPoint::kChunksWritten); })));
+  {
+    std::unique_lock moving(moving_, std::defer_lock);
+    if (cleans) moving.lock();
+    RETURN_IF_ERROR(
+        Fail(store_->Write(batch, [this] { return Reach(KillPoint::kChunksWritten); })));
+    for (const MovedChunk& chunk : moved) index_->Add(chunk.number, PackedChunk(chunk.packed));
+  }
   head_ = std::move(head);
   chunks_ = chunks;
   RETURN_IF_ERROR(Fail(Reach(KillPoint::kAfterCommit)));
@@ -214,34 +221,31 @@ Status CommitLog::AddPositions(const struct Commit& commit, CommitHead& head,
 }
 
 Status CommitLog::BuildIndex() {
-  PartIndex index;
+  auto index = std::make_unique<PartIndex>();
   const auto cursor = store_->Scan(Family::kChunks, {}, {});
   for (; cursor->valid(); cursor->Next()) {
     ASSIGN_OR_RETURN(const std::vector<ChunkEntry> entries, ReadChunk(cursor->value()));
-    index.Add(ByteReader(cursor->key()).Ordered64(), entries);
+    index->Add(ByteReader(cursor->key()).Ordered64(), entries);
   }
   RETURN_IF_ERROR(cursor->status());
-  index_.emplace(std::move(index));
+  index_ = std::move(index);
   return absl::OkStatus();
 }
 
-// Adds a chunk behind all others; returns its key.
-std::string CommitLog::AddChunk(const PackedChunk& packed, ChunkRange* chunks) {
-  index_->Add(chunks->end, packed);
-  chunks->bytes += packed.chunk().size();
-  return SequenceKey(chunks->end++);
-}
-
-Status CommitLog::AddChunks(const struct Commit& commit, ChunkRange* chunks, StoreBatch& batch) {
-  if (!index_.has_value()) RETURN_IF_ERROR(BuildIndex());
+// What has changed is known from here on: nobody reads a unit that a commit under way holds.
+Status CommitLog::AddChunks(const struct Commit& commit, ChunkRange* chunks, StoreBatch& batch,
+                            std::vector<MovedChunk>* moved) {
+  if (index_ == nullptr) RETURN_IF_ERROR(BuildIndex());
   const uint64_t first_new = chunks->end;
   for (const ShardChunks& shard : commit.shards) {
     for (const std::string& bytes : shard.chunks) {
       const PackedChunk packed(bytes);
-      batch.PutBorrowed(Family::kChunks, AddChunk(packed, chunks), packed.chunk());
+      index_->Add(chunks->end, packed);
+      chunks->bytes += packed.chunk().size();
+      batch.PutBorrowed(Family::kChunks, SequenceKey(chunks->end++), packed.chunk());
     }
   }
-  return Clean(first_new, chunks, batch);
+  return Clean(first_new, chunks, batch, moved);
 }
 
 bool CommitLog::IsTooLong(const ChunkRange& chunks) const {
@@ -251,8 +255,10 @@ bool CommitLog::IsTooLong(const ChunkRange& chunks) const {
   return chunks.bytes > bytes || chunks.end - chunks.begin > count;
 }
 
-// Takes chunks below `first_new` away, the oldest first, while there is too much.
-Status CommitLog::Clean(uint64_t first_new, ChunkRange* chunks, StoreBatch& batch) {
+// Takes chunks below `first_new` away, the oldest first, while there is too much. What of them
+// moves is known only once it is durable: until then it is read where it was.
+Status CommitLog::Clean(uint64_t first_new, ChunkRange* chunks, StoreBatch& batch,
+                        std::vector<MovedChunk>* moved) {
   const uint64_t most = std::max(kLeastCleaned, kCleanPerByte * (chunks->bytes - chunks_.bytes));
   ChunkWriter kept;
   for (uint64_t cleaned = 0; cleaned < most && chunks->begin < first_new && IsTooLong(*chunks);) {
@@ -268,9 +274,11 @@ Status CommitLog::Clean(uint64_t first_new, ChunkRange* chunks, StoreBatch& batc
     chunks->bytes -= chunk->size();
     cleaned += chunk->size();
   }
-  for (const std::string& bytes : kept.Take()) {
-    const PackedChunk packed(bytes);
-    batch.Put(Family::kChunks, AddChunk(packed, chunks), std::string(packed.chunk()));
+  for (std::string& bytes : kept.Take()) moved->push_back({chunks->end++, std::move(bytes)});
+  for (const MovedChunk& chunk : *moved) {
+    const PackedChunk packed(chunk.packed);
+    chunks->bytes += packed.chunk().size();
+    batch.PutBorrowed(Family::kChunks, SequenceKey(chunk.number), packed.chunk());
   }
   return absl::OkStatus();
 }
@@ -359,10 +367,13 @@ Status CommitLog::TrimOutbox(uint64_t begin, CommitHead& head, StoreBatch& batch
   return done->status();
 }
 
-StatusOr<std::unique_ptr<Restorer>> CommitLog::MakeRestorer() {
-  if (!index_.has_value()) RETURN_IF_ERROR(BuildIndex());
-  ASSIGN_OR_RETURN(LiveParts parts, LiveParts::Load(*store_, *index_));
-  return std::make_unique<Restorer>(std::move(parts));
+StatusOr<std::unique_ptr<Restorer>> CommitLog::MakeRestorer(uint64_t memory) {
+  if (index_ == nullptr) RETURN_IF_ERROR(BuildIndex());
+  auto restorer = std::make_unique<Restorer>(store_.get(), index_.get(), memory);
+  if (restorer->groups_ == cep::kKeyGroups) {
+    ASSIGN_OR_RETURN(restorer->parts_, LiveParts::Load(*store_, *index_, 0, cep::kKeyGroups));
+  }
+  return restorer;
 }
 
 Status CommitLog::CheckCursor(const std::string& sink, const OutboxPosition& position) const {

@@ -11,18 +11,22 @@
 //              ChunkRange says, and have the bytes it says. (3) The outbox holds exactly the
 //              sequences [head().outbox_begin, head().outbox_end). Open() checks (2) and (3): a
 //              store that lost a part of itself is refused, not continued.
-// Thread safety: one thread at a time, but for ReadOutbox(), which any number may call.
+// Thread safety: one thread at a time, but for ReadOutbox() and, after the first restorer,
+// ReadUnits(), which any number may call.
 // Tests: tests/state/formats_test.cc, tests/state/model_test.cc (properties, crashes).
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "cep/base/hash.h"
 #include "cep/base/status.h"
 #include "state/commit.h"
 #include "state/live_parts.h"
@@ -80,10 +84,13 @@ struct Commit {
   uint64_t journal_from = 0;
 };
 
-// Reads units back. Any number of threads may Restore() at a time, say one per shard.
+// Reads units back. Any number of threads may Restore() at a time, say one per shard. The log
+// outlives it and commits nothing meanwhile.
 class Restorer {
  public:
-  explicit Restorer(LiveParts parts) : parts_(std::move(parts)) {}
+  // Holds about `memory` bytes at a time: what is live is read in as many parts as that takes, each
+  // a walk over all chunks.
+  Restorer(Store* store, const PartIndex* index, uint64_t memory);
 
   // Calls `unit` for each live unit of the key groups [first, end), in the order of keys. An error
   // of `unit` ends the restore with it.
@@ -91,7 +98,11 @@ class Restorer {
                  const std::function<Status(const StoredUnit&)>& unit) const;
 
  private:
-  LiveParts parts_;
+  friend class CommitLog;
+  Store* store_;
+  const PartIndex* index_;
+  uint32_t groups_;                 // that fit
+  std::optional<LiveParts> parts_;  // all, if they fit
 };
 
 class CommitLog {
@@ -105,7 +116,7 @@ class CommitLog {
   const CommitHead& head() const { return head_; }
   // Bytes of all chunks, and of what is live in them: after the first commit or restorer.
   uint64_t chunk_bytes() const { return chunks_.bytes; }
-  uint64_t live_bytes() const { return index_.has_value() ? index_->bytes() : 0; }
+  uint64_t live_bytes() const { return index_ != nullptr ? index_->bytes() : 0; }
   // A write has failed: the log takes no more.
   bool has_failed() const { return has_failed_; }
 
@@ -118,8 +129,13 @@ class CommitLog {
   // takes no more (FAILED_PRECONDITION) and is to be opened anew, which tells.
   StatusOr<uint64_t> Commit(const struct Commit& commit);
 
-  // As of the last commit. Memory: what is live.
-  StatusOr<std::unique_ptr<Restorer>> MakeRestorer();
+  // As of the last commit; `memory` as Restorer's.
+  StatusOr<std::unique_ptr<Restorer>> MakeRestorer(uint64_t memory = UINT64_MAX);
+  // Calls `unit` for some live units, named by PartOf() of their first parts, in the order of keys.
+  // What names them is of commits that are durable. DATA_LOSS if one is not there. Cost: reading
+  // each chunk that holds some of them.
+  Status ReadUnits(std::span<const Hash128> first_parts,
+                   const std::function<Status(const StoredUnit&)>& unit) const;
 
   // Whether a sink may go on from `position`. FAILED_PRECONDITION, naming both, if the position is
   // ahead of what is stored (an older checkpoint was restored) or of a boot that is not known;
@@ -153,9 +169,15 @@ class CommitLog {
   Status AddOutbox(const struct Commit& commit, CommitHead& head, StoreBatch& batch) const;
   Status TrimOutbox(uint64_t begin, CommitHead& head, StoreBatch& batch) const;
   Status BuildIndex();
-  std::string AddChunk(const PackedChunk& packed, ChunkRange* chunks);
-  Status AddChunks(const struct Commit& commit, ChunkRange* chunks, StoreBatch& batch);
-  Status Clean(uint64_t first_new, ChunkRange* chunks, StoreBatch& batch);
+  // What a commit has taken out of the oldest chunks, and in which one it goes on.
+  struct MovedChunk {
+    uint64_t number = 0;
+    std::string packed;
+  };
+  Status AddChunks(const struct Commit& commit, ChunkRange* chunks, StoreBatch& batch,
+                   std::vector<MovedChunk>* moved);
+  Status Clean(uint64_t first_new, ChunkRange* chunks, StoreBatch& batch,
+               std::vector<MovedChunk>* moved);
   bool IsTooLong(const ChunkRange& chunks) const;
   Status AddJournal(const struct Commit& commit, uint64_t number, StoreBatch& batch) const;
   Status Reach(KillPoint point) const;
@@ -165,7 +187,9 @@ class CommitLog {
   CommitLogOptions options_;
   CommitHead head_;
   ChunkRange chunks_;
-  std::optional<PartIndex> index_;  // of all chunks, once it is needed
+  std::unique_ptr<PartIndex> index_;  // of all chunks, once it is needed
+  // Held while chunks that have been cleaned give way to those that hold the rest of them.
+  mutable std::mutex moving_;
   bool has_failed_ = false;
 };
 

@@ -26,17 +26,20 @@ uint64_t PrefixAt(std::string_view key, size_t at) {
 
 }  // namespace
 
-StatusOr<LiveParts> LiveParts::Load(Store& store, PartIndex& index) {
+StatusOr<LiveParts> LiveParts::Load(Store& store, const PartIndex& index, uint32_t first,
+                                    uint32_t end) {
   LiveParts live;
-  live.entries_.reserve(index.parts());
+  live.entries_.reserve(index.parts() * (end - first) / cep::kKeyGroups);
   const auto cursor = store.Scan(Family::kChunks, {}, {});
   for (; cursor->valid(); cursor->Next()) {
     const uint64_t number = ByteReader(cursor->key()).Ordered64();
     ASSIGN_OR_RETURN(const std::vector<ChunkEntry> entries, ReadChunk(cursor->value()));
     for (const ChunkEntry& entry : index.NewestOf(number, entries)) {
-      if (GroupOf(entry) >= cep::kKeyGroups) {
+      const uint32_t group = GroupOf(entry);
+      if (group >= cep::kKeyGroups) {
         return absl::DataLossError("a chunk holds a unit of no key group");
       }
+      if (group < first || group >= end) continue;
       live.entries_.push_back({live.Keep(entry.part_key), live.Keep(entry.value)});
     }
   }

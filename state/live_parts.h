@@ -21,8 +21,10 @@ namespace vigil::state {
 
 class LiveParts {
  public:
-  // Of all chunks of `store`, which `index` knows. Memory: the parts' bytes, and 40 bytes a part.
-  static StatusOr<LiveParts> Load(Store& store, PartIndex& index);
+  // Those of the key groups [first, end) in the chunks of `store`, all of which `index` knows.
+  // Memory: the parts' bytes, and 40 bytes a part.
+  static StatusOr<LiveParts> Load(Store& store, const PartIndex& index, uint32_t first,
+                                  uint32_t end);
 
   std::span<const ChunkEntry> entries() const { return entries_; }
   // Index of the first entry of a key group, or of a later one.

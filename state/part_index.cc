@@ -7,28 +7,31 @@ namespace {
 
 constexpr uint32_t kMostBytes = (1 << 24) - 1;
 
-}  // namespace
-
-void PartIndex::SetDigests(std::span<const ChunkEntry> entries) {
-  digests_.clear();
-  for (const ChunkEntry& entry : entries) digests_.push_back(DigestOf(entry));
+std::vector<PartDigest> DigestsOf(std::span<const ChunkEntry> entries) {
+  std::vector<PartDigest> digests;
+  digests.reserve(entries.size());
+  for (const ChunkEntry& entry : entries) digests.push_back(DigestOf(entry));
+  return digests;
 }
 
+}  // namespace
+
 void PartIndex::Add(uint64_t chunk, std::span<const ChunkEntry> entries) {
-  SetDigests(entries);
-  AddDigests(chunk);
+  AddDigests(chunk, DigestsOf(entries));
 }
 
 void PartIndex::Add(uint64_t chunk, const PackedChunk& packed) {
-  digests_.clear();
-  for (size_t i = 0; i < packed.entries(); ++i) digests_.push_back(packed.digest(i));
-  AddDigests(chunk);
+  std::vector<PartDigest> digests;
+  digests.reserve(packed.entries());
+  for (size_t i = 0; i < packed.entries(); ++i) digests.push_back(packed.digest(i));
+  AddDigests(chunk, digests);
 }
 
-void PartIndex::AddDigests(uint64_t chunk) {
-  for (size_t i = 0; i < digests_.size(); ++i) {
-    if (i + kAhead < digests_.size()) places_.prefetch(digests_[i + kAhead].part);
-    const PartDigest& digest = digests_[i];
+void PartIndex::AddDigests(uint64_t chunk, std::span<const PartDigest> digests) {
+  const std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < digests.size(); ++i) {
+    if (i + kAhead < digests.size()) places_.prefetch(digests[i + kAhead].part);
+    const PartDigest& digest = digests[i];
     if (digest.is_deleted) {
       const auto found = places_.find(digest.part);
       if (found == places_.end()) continue;
@@ -44,13 +47,21 @@ void PartIndex::AddDigests(uint64_t chunk) {
   }
 }
 
-std::vector<ChunkEntry> PartIndex::NewestOf(uint64_t chunk, std::span<const ChunkEntry> entries) {
-  SetDigests(entries);
+std::optional<uint64_t> PartIndex::ChunkOf(const Hash128& part) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = places_.find(part);
+  if (found == places_.end()) return std::nullopt;
+  return found->second.chunk;
+}
+
+std::vector<ChunkEntry> PartIndex::NewestOf(uint64_t chunk,
+                                            std::span<const ChunkEntry> entries) const {
+  const std::vector<PartDigest> digests = DigestsOf(entries);
   std::vector<ChunkEntry> newest;
   for (size_t i = 0; i < entries.size(); ++i) {
-    if (i + kAhead < entries.size()) places_.prefetch(digests_[i + kAhead].part);
+    if (i + kAhead < entries.size()) places_.prefetch(digests[i + kAhead].part);
     if (entries[i].is_deleted) continue;
-    const auto found = places_.find(digests_[i].part);
+    const auto found = places_.find(digests[i].part);
     if (found != places_.end() && found->second.chunk == chunk) newest.push_back(entries[i]);
   }
   return newest;

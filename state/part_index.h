@@ -1,12 +1,16 @@
 // Which chunk of the log holds the newest version of each stored part of a unit.
 //
-// Parts are known by the hashes of their storage keys (chunk.h). Memory: about 40 bytes a part. No
-// thread safety. Tests: tests/state/model_test.cc.
+// Parts are known by the hashes of their storage keys (chunk.h). Memory: about 40 bytes a part.
+// Thread safety: one thread changes it; any number may call ChunkOf() meanwhile, and while nobody
+// changes it the other const functions as well.
+// Tests: tests/state/model_test.cc.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -26,7 +30,10 @@ class PartIndex {
   void Add(uint64_t chunk, const PackedChunk& packed);
   // Of the entries of `chunk` those that hold the newest version of a part, in order; of a part
   // that the chunk has several times all of them. Never a tombstone.
-  std::vector<ChunkEntry> NewestOf(uint64_t chunk, std::span<const ChunkEntry> entries);
+  std::vector<ChunkEntry> NewestOf(uint64_t chunk, std::span<const ChunkEntry> entries) const;
+
+  // The chunk that holds the newest version of a part; none if the part is not stored.
+  std::optional<uint64_t> ChunkOf(const Hash128& part) const;
 
   // Bytes of all newest versions, with their keys.
   uint64_t bytes() const { return bytes_; }
@@ -42,14 +49,13 @@ class PartIndex {
   };
   static constexpr size_t kAhead = 16;  // entries
 
-  void SetDigests(std::span<const ChunkEntry> entries);
-  void AddDigests(uint64_t chunk);
+  void AddDigests(uint64_t chunk, std::span<const PartDigest> digests);
 
+  mutable std::mutex mutex_;  // held to change places_, and by those who read it meanwhile
   absl::flat_hash_map<Hash128, Place, AlreadyHashed, std::equal_to<Hash128>,
                       LargeAllocator<std::pair<const Hash128, Place>>>
       places_;
   uint64_t bytes_ = 0;
-  std::vector<PartDigest> digests_;  // of the entries at hand
 };
 
 }  // namespace vigil::state

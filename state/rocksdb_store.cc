@@ -241,8 +241,10 @@ class RocksStore : public Store {
     if (family != Family::kChunks) return Find(family, key);
     ASSIGN_OR_RETURN(const std::optional<ChunkPlace> place, PlaceOf(key));
     if (!place.has_value()) return std::optional<std::string>();
-    ASSIGN_OR_RETURN(std::string chunk, chunks_.Read(*place));
-    return std::optional<std::string>(std::move(chunk));
+    StatusOr<std::string> chunk = chunks_.Read(*place);
+    if (absl::IsNotFound(chunk.status())) return std::optional<std::string>();
+    RETURN_IF_ERROR(chunk.status());
+    return std::optional<std::string>(*std::move(chunk));
   }
 
   std::unique_ptr<StoreCursor> Scan(Family family, std::string_view begin,

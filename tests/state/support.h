@@ -43,11 +43,11 @@ class UnitWriter {
     return shards;
   }
   // As after a restart from the units of `log`.
-  void Restore(CommitLog& log) {
+  void Restore(CommitLog& log, uint64_t memory = UINT64_MAX) {
     units.clear();
     stored_.clear();
     packer_.TakeChunks();
-    auto restorer = log.MakeRestorer();
+    auto restorer = log.MakeRestorer(memory);
     REQUIRE(restorer.ok());
     for (const auto& [first, end] : {std::pair(0u, 300u), std::pair(300u, cep::kKeyGroups)}) {
       const Status status = (*restorer)->Restore(first, end, [&](const StoredUnit& unit) {
