@@ -168,7 +168,8 @@ StatusOr<std::optional<cep::JobResume>> DurableJob::Resume(const RunningRules& r
   for (const std::string& what : given_up) {
     log_->Warn("given up: the configuration has no such source", {{"position", what}});
   }
-  ASSIGN_OR_RETURN(std::shared_ptr<const state::Restorer> restorer, state_->log().MakeRestorer());
+  ASSIGN_OR_RETURN(std::shared_ptr<const state::Restorer> restorer,
+                   state_->log().MakeRestorer(config_.state->memory_bytes.value_or(UINT64_MAX)));
   resume.read_units = ReadUnitsOf(std::move(restorer), seed_, !found.is_drained);
   const RuleRecord before = std::exchange(rules_, RecordOf(rules));
   if (!(rules_ == before)) state_->SetRuleSet({rules_.version, EncodeRuleRecord(rules_)});
@@ -207,6 +208,11 @@ void DurableJob::Start(std::function<void()> ask_for_barrier) {
 }
 
 cep::MakeUnitPacker DurableJob::MakePackers() const { return MakeChunkPackers(seed_); }
+
+std::shared_ptr<const cep::UnitReader> DurableJob::MakeReader() const {
+  if (!config_.state->memory_bytes) return nullptr;
+  return MakeUnitReader(state_.get(), seed_);
+}
 
 void DurableJob::SetRules(const RunningRules& next, int64_t watermark) {
   const std::string before = std::exchange(rules_, RecordOf(next)).version;

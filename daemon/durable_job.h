@@ -64,6 +64,8 @@ class DurableJob : public alerts::RecordWriter {
   // FAILED_PRECONDITION, DATA_LOSS.
   StatusOr<std::optional<cep::JobResume>> Resume(const RunningRules& rules);
   cep::MakeUnitPacker MakePackers() const;
+  // Null where all state stays in memory.
+  std::shared_ptr<const cep::UnitReader> MakeReader() const;
   // Once units have been read: the state's threads begin. `ask_for_barrier` is thread safe.
   void Start(std::function<void()> ask_for_barrier);
   // Other rules run from here on.

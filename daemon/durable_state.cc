@@ -378,6 +378,7 @@ Status DurableState::Write(Pending* pending) {
   last_commit_ms_ = was_full ? last_commit_ms_.load() : ended - began;
   last_commit_end_ = ended;
   end_ = log_->head().outbox_end;
+  durable_barrier_ = pending->point->number;
   outside_durable_ = pending->outside;
   last_.is_drained = commit.is_drained;
   last_.watermark = commit.watermark;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -94,6 +95,13 @@ class DurableState {
   // ---- Any thread ----
   // A record that is to go with the next commit; returns its number among such.
   uint64_t AddFromOutside(state::OutboxRecord record);
+  // The last barrier of which the commit is durable: its point's number.
+  uint64_t durable_barrier() const { return durable_barrier_; }
+  // As state::CommitLog's, after the first restorer.
+  Status ReadUnits(std::span<const Hash128> first_parts,
+                   const std::function<Status(const state::StoredUnit&)>& unit) const {
+    return log_->ReadUnits(first_parts, unit);
+  }
   // So many of those are durable.
   uint64_t durable_from_outside() const { return outside_durable_; }
   bool HasFromOutside() const;
@@ -165,6 +173,7 @@ class DurableState {
   int64_t last_checkpoint_ms_ = 0;
 
   std::atomic<uint64_t> end_ = 0;
+  std::atomic<uint64_t> durable_barrier_ = 0;
   std::atomic<int64_t> last_commit_ms_ = 0;   // how long it took
   std::atomic<int64_t> last_commit_end_ = 0;  // on the steady clock
   std::atomic<bool> has_failed_ = false;

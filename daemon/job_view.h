@@ -26,7 +26,9 @@ struct JobCounters {
   std::vector<patterns::RuleCounters> by_rule;
   std::vector<uint64_t> no_key;
   uint64_t live_keys = 0;
-  uint64_t live_events = 0;  // that partial matches hold
+  uint64_t cold_keys = 0;    // those of them that are on disk only
+  uint64_t live_events = 0;  // that partial matches in memory hold
+  uint64_t state_bytes = 0;  // of state in memory
   JobLoad load;
 };
 

@@ -194,6 +194,8 @@ Status LiveEngine::Start() {
   if (durable_ != nullptr) {
     ASSIGN_OR_RETURN(options.resume, durable_->Resume(*rules_));
     options.make_packer = durable_->MakePackers();
+    options.unit_reader = durable_->MakeReader();
+    options.state_bytes = config_.state->memory_bytes.value_or(0);
     callbacks.on_barrier = [this] { durable_->Cut(); };
     callbacks.is_commit_due = [this](int64_t since_ms) { return durable_->IsCommitDue(since_ms); };
     callbacks.may_commit = [this] { return durable_->MayCommit(); };
@@ -381,7 +383,9 @@ std::shared_ptr<const JobCounters> LiveEngine::Count(const cep::LiveJob& job) {
     const auto* running = static_cast<const patterns::RunningOperator*>(op);
     running->AddCounters(&counters->by_rule);
     counters->live_keys += running->live_keys();
+    counters->cold_keys += running->cold_keys();
     counters->live_events += running->live_events();
+    counters->state_bytes += running->state_bytes();
   }
   counters->load = load_.Measure(job, *rules_, clock_->SteadyUs());
   return counters;

@@ -149,7 +149,11 @@ void AddRules(const JobCounters& counters, Families* out) {
   }
   out->Gauge("vigil_live_keys", "Keys with partial matches, over all key spaces.")
       .Add(static_cast<double>(counters.live_keys));
-  out->Gauge("vigil_live_events", "Events that partial matches hold.")
+  out->Gauge("vigil_cold_keys", "Those of them that are on disk only (state: {memory}).")
+      .Add(static_cast<double>(counters.cold_keys));
+  out->Gauge("vigil_state_memory_bytes", "Memory of partial matches and their events, by count.")
+      .Add(static_cast<double>(counters.state_bytes));
+  out->Gauge("vigil_live_events", "Events that partial matches in memory hold.")
       .Add(static_cast<double>(counters.live_events));
 }
 

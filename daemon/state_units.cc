@@ -14,6 +14,10 @@
 namespace vigil::daemon {
 namespace {
 
+cep::UnitName NameOf(const state::UnitKey& key) {
+  return {key.key_group, key.key_expression, key.key_values, key.owner};
+}
+
 // What is removed has chunks of its own, which come first: an operator may hand a unit to another
 // one and be asked for its snapshot later than that one. Of a key the later entry counts.
 class UnitsInChunks : public cep::UnitPacker {
@@ -81,7 +85,7 @@ struct Block {
       ASSIGN_OR_RETURN(const state::UnitKey key,
                        state::ParseUnitKey(all.substr(unit.key, unit.body - unit.key)));
       cep::RestoredUnit restored;
-      restored.name = {key.key_group, key.key_expression, key.key_values, key.owner};
+      restored.name = NameOf(key);
       restored.kind = unit.kind;
       restored.body = all.substr(unit.body, unit.end - unit.body);
       restored.stored = unit.stored;
@@ -89,6 +93,33 @@ struct Block {
     }
     return absl::OkStatus();
   }
+};
+
+std::string KeyOf(const cep::UnitName& name) {
+  std::string key;
+  state::AppendUnitKey({name.key_group, {}, name.key_expression, name.key_values, name.owner},
+                       &key);
+  return key;
+}
+
+class UnitsOnDisk : public cep::UnitReader {
+ public:
+  UnitsOnDisk(const DurableState* state, uint64_t seed) : state_(*state), hasher_(seed) {}
+
+  cep::UnitHandle HandleOf(const cep::UnitName& name) const override {
+    return state::PartOf(KeyOf(name), 0);
+  }
+  bool HasBarrier(uint64_t barrier) const override { return state_.durable_barrier() >= barrier; }
+  Status Read(std::span<const cep::UnitHandle> units,
+              const std::function<Status(const cep::RestoredUnit&)>& take) const override {
+    return state_.ReadUnits(units, [&](const state::StoredUnit& unit) {
+      return take({NameOf(unit.name), unit.head, unit.body, hasher_.PartsOf(unit)});
+    });
+  }
+
+ private:
+  const DurableState& state_;
+  const state::ChunkPacker hasher_;
 };
 
 }  // namespace
@@ -129,6 +160,10 @@ cep::ReadUnits ReadUnitsOf(std::shared_ptr<const state::Restorer> restorer, uint
     reader.join();
     return used.ok() ? read : used;
   };
+}
+
+std::shared_ptr<const cep::UnitReader> MakeUnitReader(const DurableState* state, uint64_t seed) {
+  return std::make_shared<UnitsOnDisk>(state, seed);
 }
 
 }  // namespace vigil::daemon

@@ -26,6 +26,7 @@ class BlockAllocator {
 
   // A block of `size` bytes, aligned to 16; never UINT32_MAX. Throws std::bad_alloc.
   uint32_t Allocate(size_t size) {
+    used_bytes_ += size;
     if (size > kLargest) return AllocateHeap(size);
     const size_t index = ClassOf(size);
     std::vector<uint32_t>& free = free_[index];
@@ -45,6 +46,7 @@ class BlockAllocator {
 
   // Gives back what Allocate(size) returned.
   void Free(uint32_t block, size_t size) {
+    used_bytes_ -= size;
     if ((block & kIsHeap) != 0) [[unlikely]] {
       heap_[block & ~kIsHeap].reset();
       free_heap_.push_back(block);
@@ -52,6 +54,11 @@ class BlockAllocator {
       free_[ClassOf(size)].push_back(block);
     }
   }
+
+  // Bytes of all blocks that are out, and of what else was counted.
+  size_t used_bytes() const { return used_bytes_; }
+  // Counts memory that goes with the blocks and is not from here.
+  void CountElsewhere(ptrdiff_t bytes) { used_bytes_ += static_cast<size_t>(bytes); }
 
  private:
   static constexpr size_t kStep = 16;
@@ -118,6 +125,7 @@ class BlockAllocator {
   size_t used_ = 0;
   std::vector<Memory> heap_;
   std::vector<uint32_t> free_heap_;
+  size_t used_bytes_ = 0;
 };
 
 }  // namespace vigil::patterns

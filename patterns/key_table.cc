@@ -69,6 +69,7 @@ void KeyTable::Erase(KeyEntry* entry) {
   entry->stored = kNothingStored;
   entry->queued_for = kNever;
   entry->may_wait = 0;
+  entry->was_used = 0;
   free_.push_back(entry);
   --count_;
 }

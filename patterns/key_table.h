@@ -28,7 +28,7 @@ namespace vigil::patterns {
 
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 inline constexpr int64_t kNeverSeen = std::numeric_limits<int64_t>::min();
-inline constexpr uint32_t kNothingStored = (uint32_t{1} << 29) - 1;
+inline constexpr uint32_t kNothingStored = (uint32_t{1} << 28) - 1;
 
 // What few keys need.
 struct RareState {
@@ -96,8 +96,10 @@ struct alignas(64) KeyEntry {
   // While snapshots are made: what is stored of the key, in PatternOperator's list; and for which
   // snapshot it is in a list of those that have changed, which goes on when the entry becomes
   // another key's.
-  uint32_t stored : 29 = kNothingStored;
+  uint32_t stored : 28 = kNothingStored;
   uint32_t changed_in : 2 = 0;
+  // An event has come to it since it was last looked at to leave memory.
+  uint32_t was_used : 1 = 0;
   // Nobody can tell when its partial matches end: those that are due may wait for the key's next
   // event.
   uint32_t may_wait : 1 = 0;
@@ -194,8 +196,8 @@ class KeyTable {
     for (const auto& chunk : entries_) places += chunk.size();
     return places;
   }
-  // Calls f(entry) for each entry with state in the next `count` places, round and round. f changes
-  // no entry.
+  // Calls f(entry) for each entry with state in the next `count` places, round and round. f may
+  // erase the entry.
   template <typename F>
   void Sweep(size_t count, F f) {
     while (count > 0) {

@@ -135,6 +135,11 @@ class MatchStore {
 
   // Events that are held.
   size_t live_events() const { return live_events_; }
+  // Bytes of all that is held: events, paths, lists.
+  size_t bytes() const {
+    return event_bytes_ + lists_.used_bytes() +
+           (nodes_.size() - free_nodes_.size()) * sizeof(PathNode);
+  }
 
  private:
   // A path of one event is named by the event, as far as that is among the first 8 GiB and of one

@@ -116,6 +116,8 @@ class Matcher {
   // Makes whole what units have put into `state`, whose events have got their final numbers: sets
   // what follows from runs' paths, orders them, keeps them grouped if some are.
   void Settle(BlockState* state);
+  // Lets go of the events of a state that is about to go.
+  void LetGo(BlockState* state);
   // As AdvanceTime(), for what fell due before it came back: all of it now, together.
   void ExpireOverdue(int64_t now, std::string_view key, BlockState* state, cep::MatchSink* out);
 

@@ -62,6 +62,14 @@ void Matcher::Settle(BlockState* state) {
   Group(state);
 }
 
+void Matcher::LetGo(BlockState* state) {
+  for (const Run& run : state->runs) store_->Unref(run.node);
+  state->runs.truncate(0);
+  if (state->rare == nullptr) return;
+  for (const Run& run : state->rare->held) store_->Unref(run.node);
+  state->rare.reset();
+}
+
 void Matcher::ExpireOverdue(int64_t now, std::string_view key, BlockState* state,
                             cep::MatchSink* out) {
   out_ = out;

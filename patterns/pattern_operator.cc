@@ -25,6 +25,7 @@ constexpr size_t kDueEventBehind = 8;
 constexpr size_t kDueBehind = 12;
 // How often all keys are looked through within the longest duration of their rules.
 constexpr int64_t kSweeps = 8;
+constexpr size_t kFetchedKeys = 4096;
 
 // Fetches a text that the key is compared with.
 void PrefetchKey(const cep::OrderedBlock& rows, uint32_t row, const cep::KeyExpr& expr) {
@@ -116,6 +117,7 @@ void PatternOperator::CollectRows(const cep::OrderedBlock& rows, Space* space) {
       starts_.words[w] |= starts.words[w];
     }
   }
+  if (space->cold != nullptr && !space->cold->empty()) FetchRows(rows, touched, space);
   keyed_rows_.clear();
   const std::vector<uint32_t>& variants = space->keys->variants;
   if (variants.size() == 1) return CollectSingleKeys(rows, touched, *space);
@@ -311,6 +313,7 @@ void PatternOperator::ProcessKeyedRow(const cep::OrderedBlock& rows, const Keyed
     ProcessFamily(family, space, &entry, keyed, out);
   }
   if (entry == nullptr) return;
+  if (reader_ != nullptr) entry->was_used = 1;
   bool has_empty = entry->blocks.empty();  // split, and nothing was left
   for (const BlockState& state : entry->blocks) has_empty |= state.empty();
   if (has_empty) RemoveEmpty(entry, space);
@@ -364,7 +367,7 @@ inline void PatternOperator::PrefetchEvent(const KeyEntry* entry) const {
 
 void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink* out) {
   if (rows.rows == 0) return;
-  if (!restored_.empty()) SettleRestored(out);
+  if (has_restored()) SettleRestored(out);
   results_.Evaluate(rows);
   for (const std::unique_ptr<Matcher>& matcher : matchers_) matcher->BeginRows(rows.rows);
   for (Space& space : spaces_) {
@@ -419,21 +422,34 @@ void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, KeyedRow* keyed
 }
 
 void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {
-  if (!restored_.empty()) SettleRestored(out);
+  if (has_restored()) SettleRestored(out);
   watermark_ = watermark;
   for (Space& space : spaces_) {
     FindDue(watermark, &space);
     if (!keeps_changes_) FindOver(watermark, &space);
-    const size_t n = due_.size();
-    for (size_t i = 0; i < n + kDueBehind; ++i) {
-      if (i < n) {
-        PrefetchRuns(due_[i]);
-        space.table.Prefetch(due_[i]->hash);
-      }
-      if (const size_t at = i - kDueNodeBehind; at < n) PrefetchNodes(due_[at], watermark, 64);
-      if (const size_t at = i - kDueEventBehind; at < n) PrefetchEvent(due_[at]);
-      if (const size_t at = i - kDueBehind; at < n) Expire(due_[at], watermark, &space, out);
+    ExpireDue(watermark, &space, out);
+    // Those that have left memory come back so many at a time.
+    cold_units_.clear();
+    while (space.cold != nullptr && space.cold->TakeDue(watermark, kFetchedKeys, &cold_units_)) {
+      Fetch(cold_units_);
+      FindDue(watermark, &space);
+      ExpireDue(watermark, &space, out);
+      cold_units_.clear();
     }
+  }
+}
+
+// Expires the keys of due_.
+void PatternOperator::ExpireDue(int64_t watermark, Space* space, cep::MatchSink* out) {
+  const size_t n = due_.size();
+  for (size_t i = 0; i < n + kDueBehind; ++i) {
+    if (i < n) {
+      PrefetchRuns(due_[i]);
+      space->table.Prefetch(due_[i]->hash);
+    }
+    if (const size_t at = i - kDueNodeBehind; at < n) PrefetchNodes(due_[at], watermark, 64);
+    if (const size_t at = i - kDueEventBehind; at < n) PrefetchEvent(due_[at]);
+    if (const size_t at = i - kDueBehind; at < n) Expire(due_[at], watermark, space, out);
   }
 }
 
@@ -503,6 +519,7 @@ void PatternOperator::ExpireWaiting() {
 
 void PatternOperator::Retire(const std::vector<uint32_t>& rules) {
   CEP_CHECK(writer_ == nullptr);
+  FetchRules(rules);
   bool is_any = false;
   const size_t blocks = patterns_->blocks.size();
   for (size_t b = 0; b < blocks; ++b) {
@@ -555,6 +572,15 @@ void PatternOperator::MarkOpen(std::vector<bool>* open) {
         is_open = true;
       });
     };
+    // Of a unit that is not in memory: all rules that may be in it.
+    const auto mark_cold = [&](const ColdKeys::Unit& unit) {
+      const uint32_t block = unit.rule / kRulesPerBlock;
+      const SpaceFamily* family = FamilyOf(block, space);
+      const uint32_t first = family == nullptr ? block : family->first;
+      const uint32_t size = family == nullptr ? 1 : family->size;
+      for (uint32_t b = first; left > 0 && b < first + size; ++b) mark(b, matchers_[b]->live());
+    };
+    if (space.cold != nullptr) space.cold->ForEachUnit(mark_cold);
     space.table.ForEach([&](KeyEntry* entry) {
       if (left == 0) return;
       for (const BlockState& state : entry->blocks) {
@@ -578,7 +604,7 @@ void PatternOperator::AddCounters(std::vector<RuleCounters>* by_rule) const {
 size_t PatternOperator::live_keys() const {
   size_t keys = 0;
   for (const Space& space : spaces_) keys += space.table.size();
-  return keys;
+  return keys + cold_keys();
 }
 
 }  // namespace vigil::patterns

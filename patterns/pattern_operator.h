@@ -19,6 +19,7 @@
 
 #include "cep/base/arena.h"
 #include "cep/runtime/operator.h"
+#include "patterns/cold_keys.h"
 #include "patterns/due_calendar.h"
 #include "patterns/key_table.h"
 #include "patterns/match_store.h"
@@ -84,11 +85,17 @@ class PatternOperator : public cep::Operator {
   // What will be restored is as of this watermark: what falls due at or before it under rules that
   // have changed meanwhile does so at once, dated by it. Before the first unit.
   void ResumeAt(int64_t watermark) { resumed_at_ = watermark; }
+  // A key leaves memory as a whole, and comes back with its next event that matters or when
+  // something of it falls due; about 70 bytes of it stay.
+  void ReadFrom(const cep::UnitReader* reader) override { reader_ = reader; }
+  void LeaveMemory(size_t bytes) override;
+  // Bytes of the state that is in memory.
+  size_t state_bytes() const;
   // Writes what these rules have, by index in the rule set, whether it has changed or not.
   Status ExportUnits(const std::vector<uint32_t>& rules, cep::UnitWriter* out);
   // Appends all units that are stored, which this operator will not touch any more. No snapshot may
-  // be under way, as for Take() and Retire().
-  void AbandonUnits(std::vector<StrayUnit>* out);
+  // be under way, as for Retire(). Errors: of reading those that are not in memory, now or before.
+  Status AbandonUnits(std::vector<StrayUnit>* out);
 
   // No rule starts a partial match any more; what is taken over or restored goes on. Before the
   // first row.
@@ -106,8 +113,9 @@ class PatternOperator : public cep::Operator {
   // held, each of which may stand for several rules; some may be over. Cost: a look at some
   // thousand keys.
   double AddLoad(std::vector<RuleLoad>* by_rule) const;
-  // Keys that hold state, over all key spaces.
+  // Keys that hold state, over all key spaces; and those of them that are not in memory.
   size_t live_keys() const;
+  size_t cold_keys() const;
   // Events that partial matches hold.
   size_t live_events() const { return store_.live_events(); }
   // Bytes of the events held by partial matches.
@@ -154,6 +162,7 @@ class PatternOperator : public cep::Operator {
     size_t key_fields = 0;
     std::vector<KnownUnits> known;
     std::vector<uint32_t> free_known;
+    std::unique_ptr<ColdKeys> cold;  // null until a key leaves memory
     // Since the last snapshot began: keys that have changed, and those that have gone.
     std::vector<KeyEntry*> dirty;
     std::vector<GoneKey> gone;
@@ -198,6 +207,7 @@ class PatternOperator : public cep::Operator {
   void Schedule(KeyEntry* entry, Space* space);
   void FindDue(int64_t watermark, Space* space);
   void FindOver(int64_t watermark, Space* space);
+  void ExpireDue(int64_t watermark, Space* space, cep::MatchSink* out);
   void Expire(KeyEntry* entry, int64_t watermark, Space* space, cep::MatchSink* out);
   void ExpireWaiting();
   // The key may change: the snapshot under way gets it as it is.
@@ -256,9 +266,18 @@ class PatternOperator : public cep::Operator {
   class UnitRestorer;
   Status FindTargets(const StoredState& unit, std::vector<Target>* targets);
   void NumberEvents(KeyEntry* entry);
-  // Makes what was restored whole, before anything else happens to it. Without `out` what is
-  // overdue waits.
+  bool has_restored() const { return !restored_.empty() || !settled_.empty(); }
+  void SettleUnits();
+  // Makes what was restored whole. Without `out` what is overdue waits.
   void SettleRestored(cep::MatchSink* out);
+
+  // --- state out of memory (pattern_operator_cold.cc)
+  bool CanLeave(const KeyEntry& entry, const Space& space) const;
+  void Leave(KeyEntry* entry, Space* space);
+  void LeaveRestored(size_t bytes);
+  void Fetch(const std::vector<ColdKeys::Unit>& units);
+  void FetchRows(const cep::OrderedBlock& rows, const cep::RowBits& touched, Space* space);
+  void FetchRules(const std::vector<uint32_t>& rules);
 
   void RemoveEmpty(KeyEntry* entry, Space* space);
 
@@ -296,11 +315,15 @@ class PatternOperator : public cep::Operator {
   // By matcher: the rules that were listed last, most often those of the next key.
   std::vector<std::pair<std::vector<uint64_t>, ListedRules>> listed_;
   std::vector<StrayUnit> strays_;
+  // Where keys that have left memory come back from; null: none leaves.
+  const cep::UnitReader* reader_ = nullptr;
+  size_t sweep_space_ = 0;  // the next one to look through for keys that can leave
+  std::vector<ColdKeys::Unit> cold_units_;
   // Of restoring.
   std::shared_ptr<const cep::Layout> layout_;
   std::vector<std::pair<uint64_t, uint32_t>> by_incarnation_;  // and RuleRef; ascending
-  std::vector<std::pair<Space*, KeyEntry*>> restored_;
-  bool is_settled_ = true;
+  std::vector<std::pair<Space*, KeyEntry*>> restored_;         // not whole yet
+  std::vector<std::pair<Space*, KeyEntry*>> settled_;          // of which something may be overdue
   int64_t resumed_at_ = INT64_MIN;
   StoredState unit_;
   Arena unit_arena_;

@@ -346,7 +346,6 @@ Status PatternOperator::FindTargets(const StoredState& unit, std::vector<Target>
 
 StatusOr<PatternOperator::Taken> PatternOperator::Take(const cep::RestoredUnit& unit) {
   if (layout_ == nullptr) return absl::FailedPreconditionError("UseLayout() comes first");
-  CEP_CHECK(writer_ == nullptr);
   unit_arena_.Reset();
   RETURN_IF_ERROR(ReadStoredState(unit.body, &unit_arena_, &unit_));
   std::vector<Target> targets;
@@ -364,7 +363,6 @@ StatusOr<PatternOperator::Taken> PatternOperator::Take(const cep::RestoredUnit& 
   if (!hash.has_value() || cep::KeyGroupOf(*hash) != unit.name.key_group) {
     return Damaged("its key is none, or of another key group");
   }
-  is_settled_ = false;
   KeyEntry* entry =
       space.table.Find(*hash, [&](std::string_view key) { return key == unit.name.key_values; });
   if (entry == nullptr) entry = space.table.Insert(*hash, unit.name.key_values);
@@ -466,26 +464,30 @@ void PatternOperator::NumberEvents(KeyEntry* entry) {
   }
 }
 
-void PatternOperator::SettleRestored(cep::MatchSink* out) {
-  if (!is_settled_) {
-    is_settled_ = true;
-    events_of_ = nullptr;
-    known_events_.clear();
-    const auto less = [](const auto& a, const auto& b) {
-      return std::less<const KeyEntry*>()(a.second, b.second);
-    };
-    const auto equal = [](const auto& a, const auto& b) { return a.second == b.second; };
-    std::sort(restored_.begin(), restored_.end(), less);
-    restored_.erase(std::unique(restored_.begin(), restored_.end(), equal), restored_.end());
-    for (const auto& [space, entry] : restored_) {
-      NumberEvents(entry);
-      for (BlockState& state : entry->blocks) matchers_[state.block]->Settle(&state);
-      QueueDue(entry, space);
-    }
+// Makes what units have brought whole, before anything else happens to it; none may bring more of
+// the same keys.
+void PatternOperator::SettleUnits() {
+  events_of_ = nullptr;
+  known_events_.clear();
+  const auto less = [](const auto& a, const auto& b) {
+    return std::less<const KeyEntry*>()(a.second, b.second);
+  };
+  const auto equal = [](const auto& a, const auto& b) { return a.second == b.second; };
+  std::sort(restored_.begin(), restored_.end(), less);
+  restored_.erase(std::unique(restored_.begin(), restored_.end(), equal), restored_.end());
+  for (const auto& [space, entry] : restored_) {
+    NumberEvents(entry);
+    for (BlockState& state : entry->blocks) matchers_[state.block]->Settle(&state);
+    QueueDue(entry, space);
   }
+}
+
+void PatternOperator::SettleRestored(cep::MatchSink* out) {
+  SettleUnits();
+  settled_.insert(settled_.end(), restored_.begin(), restored_.end());
+  restored_.clear();
   if (out == nullptr) return;
-  const std::vector<std::pair<Space*, KeyEntry*>> restored = std::exchange(restored_, {});
-  for (const auto& [space, entry] : restored) {
+  for (const auto& [space, entry] : std::exchange(settled_, {})) {
     SaveBefore(entry, space);
     if (resumed_at_ == INT64_MIN && !entry->blocks.empty()) continue;
     for (BlockState& state : entry->blocks) {

@@ -143,7 +143,7 @@ StatusOr<bool> RemoveStrays(size_t units, std::vector<StrayUnit>* strays, cep::U
 Status PatternOperator::BeginSnapshot(cep::UnitWriter* out) {
   if (!keeps_changes_) return absl::OkStatus();
   CEP_CHECK(writer_ == nullptr);
-  if (!restored_.empty()) SettleRestored(nullptr);
+  if (has_restored()) SettleRestored(nullptr);
   writer_ = out;
   saving_ = changing_;
   changing_ = changing_ == 1 ? 2 : 1;
@@ -314,7 +314,8 @@ Status PatternOperator::PutUnit(const KeyEntry& entry, const Space& space, const
 
 Status PatternOperator::ExportUnits(const std::vector<uint32_t>& rules, cep::UnitWriter* out) {
   CEP_CHECK(layout_ != nullptr);
-  if (!restored_.empty()) SettleRestored(nullptr);
+  if (has_restored()) SettleRestored(nullptr);
+  FetchRules(rules);
   ExpireWaiting();
   std::vector<uint64_t> wanted(patterns_->blocks.size());
   for (size_t b = 0; b < wanted.size(); ++b) {
@@ -343,7 +344,7 @@ Status PatternOperator::ExportUnits(const std::vector<uint32_t>& rules, cep::Uni
   return status;
 }
 
-void PatternOperator::AbandonUnits(std::vector<StrayUnit>* out) {
+Status PatternOperator::AbandonUnits(std::vector<StrayUnit>* out) {
   CEP_CHECK(writer_ == nullptr);
   for (Space& space : spaces_) {
     const auto abandon = [&](uint64_t hash, std::string_view key, KnownUnits* units) {
@@ -365,9 +366,19 @@ void PatternOperator::AbandonUnits(std::vector<StrayUnit>* out) {
         abandon(entry->hash, entry->key(), &space.known[entry->stored]);
       }
     });
+    std::vector<cep::UnitHandle> cold;
+    if (space.cold != nullptr) {
+      space.cold->ForEachUnit([&](const ColdKeys::Unit& unit) { cold.push_back(unit.handle); });
+    }
+    if (cold.empty()) continue;
+    RETURN_IF_ERROR(reader_->Read(cold, [&](const cep::RestoredUnit& unit) {
+      out->emplace_back(unit);
+      return absl::OkStatus();
+    }));
   }
   std::move(strays_.begin(), strays_.end(), std::back_inserter(*out));
   strays_.clear();
+  return save_status_;
 }
 
 }  // namespace vigil::patterns

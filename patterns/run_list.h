@@ -110,6 +110,7 @@ class RunList {
     } else {
       heap.runs = static_cast<Run*>(std::malloc(bytes));
       if (heap.runs == nullptr) throw std::bad_alloc();
+      memory->CountElsewhere(static_cast<ptrdiff_t>(bytes));
     }
     std::memcpy(heap.runs, begin(), size() * sizeof(Run));
     const uint32_t size = this->size();
@@ -122,6 +123,7 @@ class RunList {
       if (heap_.block != kNoBlock) {
         heap_.memory->Free(heap_.block, heap_.capacity * sizeof(Run));
       } else {
+        heap_.memory->CountElsewhere(-static_cast<ptrdiff_t>(heap_.capacity * sizeof(Run)));
         std::free(heap_.runs);
       }
     }

@@ -72,6 +72,8 @@ RunningOperator::RunningOperator(std::shared_ptr<const RunningPatterns> running,
   std::vector<PatternOperator*> old_operators;
   if (before != nullptr) {
     keeps_changes_ = before->keeps_changes_;
+    reader_ = before->reader_;
+    save_status_ = before->save_status_;
     watermark_ = before->watermark_;
     strays_ = std::move(before->strays_);
     for (const auto& op : before->operators_) old_operators.push_back(op.get());
@@ -94,6 +96,7 @@ RunningOperator::RunningOperator(std::shared_ptr<const RunningPatterns> running,
     }
     if (running_->layout != nullptr) op->UseLayout(running_->layout);
     if (keeps_changes_) op->KeepChanges();
+    op->ReadFrom(reader_);
   }
   for (size_t i = 0; i < old_operators.size(); ++i) {
     HandOver(before->running_->generations[i], now[i], old_operators[i], added);
@@ -125,7 +128,8 @@ void RunningOperator::HandOver(const Generation& old, const Generation* now, Pat
   if (now != nullptr) {
     op->Retire(retired);
   } else if (keeps_changes_) {
-    op->AbandonUnits(&strays_);
+    const Status status = op->AbandonUnits(&strays_);
+    if (save_status_.ok()) save_status_ = status;
   }
 }
 
@@ -142,6 +146,7 @@ Status RunningOperator::BeginSnapshot(cep::UnitWriter* out) {
 }
 
 StatusOr<bool> RunningOperator::ContinueSnapshot(size_t units) {
+  RETURN_IF_ERROR(save_status_);
   ASSIGN_OR_RETURN(bool is_complete, RemoveStrays(units, &removing_strays_, writer_));
   for (size_t i = 0; is_complete && i < operators_.size(); ++i) {
     ASSIGN_OR_RETURN(is_complete, operators_[i]->ContinueSnapshot(units));
@@ -157,6 +162,22 @@ Status RunningOperator::Restore(const cep::RestoredUnit& unit) {
   }
   if (!has_owner && !unit.stored.empty()) strays_.emplace_back(unit);
   return absl::OkStatus();
+}
+
+void RunningOperator::ReadFrom(const cep::UnitReader* reader) {
+  reader_ = reader;
+  for (const auto& op : operators_) op->ReadFrom(reader);
+}
+
+// Each gives up its share of what is too much.
+void RunningOperator::LeaveMemory(size_t bytes) {
+  size_t held = 0;
+  for (const auto& op : operators_) held += op->state_bytes();
+  if (held <= bytes) return;
+  const double share = static_cast<double>(bytes) / static_cast<double>(held);
+  for (const auto& op : operators_) {
+    op->LeaveMemory(static_cast<size_t>(share * static_cast<double>(op->state_bytes())));
+  }
 }
 
 void RunningOperator::ResumeAt(int64_t watermark) {
@@ -219,6 +240,18 @@ size_t RunningOperator::live_keys() const {
   size_t keys = 0;
   for (const auto& op : operators_) keys += op->live_keys();
   return keys;
+}
+
+size_t RunningOperator::cold_keys() const {
+  size_t keys = 0;
+  for (const auto& op : operators_) keys += op->cold_keys();
+  return keys;
+}
+
+size_t RunningOperator::state_bytes() const {
+  size_t bytes = 0;
+  for (const auto& op : operators_) bytes += op->state_bytes();
+  return bytes;
 }
 
 size_t RunningOperator::live_events() const {

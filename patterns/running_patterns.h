@@ -54,6 +54,8 @@ class RunningOperator : public cep::Operator {
   Status BeginSnapshot(cep::UnitWriter* out) override;
   StatusOr<bool> ContinueSnapshot(size_t units) override;
   Status Restore(const cep::RestoredUnit& unit) override;
+  void ReadFrom(const cep::UnitReader* reader) override;
+  void LeaveMemory(size_t bytes) override;
   void ResumeAt(int64_t watermark);
 
   // As PatternOperator's, by the rules' indices now.
@@ -62,6 +64,8 @@ class RunningOperator : public cep::Operator {
   // Of draining rules: marks, by their indices now, those that have partial matches.
   void MarkOpen(std::vector<bool>* open) const;
   size_t live_keys() const;
+  size_t cold_keys() const;
+  size_t state_bytes() const;
   size_t live_events() const;
 
  private:
@@ -73,6 +77,8 @@ class RunningOperator : public cep::Operator {
   std::shared_ptr<const RunningPatterns> running_;
   std::vector<std::unique_ptr<PatternOperator>> operators_;  // by generation
   bool keeps_changes_ = false;
+  const cep::UnitReader* reader_ = nullptr;
+  Status save_status_;             // of operators that have gone
   std::vector<StrayUnit> strays_;  // of operators that have gone, or that nobody took
   // Of the snapshot under way.
   std::vector<StrayUnit> removing_strays_;

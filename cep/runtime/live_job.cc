@@ -79,6 +79,8 @@ LiveJob::LiveJob(LiveJobOptions options, std::vector<LiveInput> inputs,
                              .key_exprs = options_.key_exprs.size(),
                              .on_result = [wakeup] { wakeup->Notify(); },
                              .make_packer = options_.make_packer,
+                             .unit_reader = options_.unit_reader,
+                             .state_bytes = options_.state_bytes,
                              .clock = clock};
   shards_ = std::make_unique<ShardGroup>(
       shards, make_operator, make_sink, callbacks_.output,

@@ -100,6 +100,9 @@ struct LiveJobOptions {
   size_t waiting_bytes_max = size_t{256} << 20;
   std::optional<JobResume> resume;
   MakeUnitPacker make_packer;  // where state is kept; may be empty
+  // State of more bytes than these leaves memory for where it is kept; may be null.
+  std::shared_ptr<const UnitReader> unit_reader;
+  size_t state_bytes = 0;
 };
 
 // What a job runs from a swap on.

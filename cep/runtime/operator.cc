@@ -11,6 +11,10 @@ Status Operator::Snapshot(UnitWriter* out) {
   return ContinueSnapshot(SIZE_MAX).status();
 }
 
+void Operator::ReadFrom(const UnitReader*) {}
+
+void Operator::LeaveMemory(size_t) {}
+
 Status Operator::Restore(const RestoredUnit&) {
   return absl::DataLossError("a unit of state for an operator that keeps none");
 }

@@ -41,6 +41,14 @@ class Operator {
   // Takes a unit back, before the first row. Each unit comes once. DATA_LOSS if its bytes are not
   // what a snapshot writes; the operator is of no use then.
   virtual Status Restore(const RestoredUnit& unit);
+
+  // State may leave memory for where it is stored: `reader`, which outlives the operator, brings it
+  // back. Before the first unit and the first row. What cannot be read makes the next snapshot
+  // fail.
+  virtual void ReadFrom(const UnitReader* reader);
+  // All that snapshots have written can be read. Lets state leave memory, what was not used lately
+  // first, as far as it has not changed since, until about `bytes` are left.
+  virtual void LeaveMemory(size_t bytes);
 };
 
 }  // namespace vigil::cep

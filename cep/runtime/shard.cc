@@ -16,17 +16,31 @@ Shard::Shard(const ShardOptions& options, std::unique_ptr<Operator> op,
       sink_(std::move(sink)),
       packer_(std::move(packer)),
       reorder_(options.disorder_ms),
-      block_(options.layout, options.key_exprs) {}
+      block_(options.layout, options.key_exprs) {
+  if (options_.unit_reader != nullptr) operator_->ReadFrom(options_.unit_reader.get());
+}
 
 Status Shard::Restore(const ReadUnits& read, uint64_t first_sequence) {
   sequence_ = first_sequence;
   return read(GroupsOf(options_.index, options_.count), packer_.get(),
-              [this](const RestoredUnit& unit) { return operator_->Restore(unit); });
+              [this](const RestoredUnit& unit) {
+                RETURN_IF_ERROR(operator_->Restore(unit));
+                LeaveMemory();
+                return absl::OkStatus();
+              });
 }
 
-void Shard::BeginSnapshot() {
+// Once all that has been saved can be read.
+void Shard::LeaveMemory() {
+  const UnitReader* const reader = options_.unit_reader.get();
+  if (reader == nullptr || is_saving_ || !reader->HasBarrier(barrier_)) return;
+  operator_->LeaveMemory(options_.state_bytes);
+}
+
+void Shard::BeginSnapshot(uint64_t barrier) {
   CEP_CHECK(!is_saving_);
   is_saving_ = true;
+  barrier_ = barrier;
   save_status_ = operator_->BeginSnapshot(packer_.get());
 }
 
@@ -176,6 +190,7 @@ std::vector<Record> Shard::Apply(const RoutedBatch& routed) {
   // it alike.
   if (routed.watermark == kMaxTime) operator_->AdvanceTime(routed.newest_ts - 1, sink_.get());
   operator_->AdvanceTime(routed.watermark, sink_.get());
+  LeaveMemory();
   std::vector<Record> records = sink_->Take();
   std::stable_sort(records.begin(), records.end(), ComesBefore);
   return records;

@@ -54,6 +54,9 @@ struct ShardOptions {
   int64_t disorder_ms = 0;
   std::shared_ptr<const Layout> layout;
   size_t key_exprs = 0;
+  // Where state above so many bytes is read back from; may be null.
+  std::shared_ptr<const UnitReader> unit_reader;
+  size_t state_bytes = 0;
 };
 
 class Shard {
@@ -65,9 +68,9 @@ class Shard {
   // Takes back the state of its key groups, before the first row. `first_sequence` is above that of
   // every row before. Errors: the reader's and the operator's.
   Status Restore(const ReadUnits& read, uint64_t first_sequence);
-  // Begins a snapshot of what has changed since the one before, which is complete. Only where state
-  // is kept.
-  void BeginSnapshot();
+  // Begins a snapshot of what has changed since the one before, which is complete, at a barrier.
+  // Only where state is kept.
+  void BeginSnapshot(uint64_t barrier);
   bool is_saving() const { return is_saving_; }
   // Goes on with it, by about so many units; returns what it holds, once it is complete or has
   // failed. Rows may come in between.
@@ -101,6 +104,7 @@ class Shard {
     return hash != kNoKey &&
            (options_.count == 1 || ShardOf(hash, options_.count) == options_.index);
   }
+  void LeaveMemory();
   RowBits OwnedRows(const RoutedBatch& routed) const;
   void Gather(const RowSpan* spans, size_t count);
 
@@ -109,7 +113,8 @@ class Shard {
   std::unique_ptr<RecordSink> sink_;
   std::unique_ptr<UnitPacker> packer_;
   bool is_saving_ = false;
-  Status save_status_;  // of its beginning
+  uint64_t barrier_ = 0;  // of the last snapshot
+  Status save_status_;    // of its beginning
   ReorderBuffer reorder_;
   OrderedBlock block_;
   std::vector<RowSpan> released_;

@@ -47,8 +47,13 @@ ShardGroup::ShardGroup(const Options& options, const MakeOperator& make_operator
       pending_(options.shards),
       saved_(options.shards) {
   for (uint32_t i = 0; i < options.shards; ++i) {
-    const ShardOptions shard{i, options.shards, options.disorder_ms, options.layout,
-                             options.key_exprs};
+    const ShardOptions shard{i,
+                             options.shards,
+                             options.disorder_ms,
+                             options.layout,
+                             options.key_exprs,
+                             options.unit_reader,
+                             options.state_bytes / options.shards};
     std::unique_ptr<UnitPacker> packer;
     if (options.make_packer) packer = options.make_packer(i);
     shards_.push_back(
@@ -132,7 +137,7 @@ ShardGroup::Answer ShardGroup::Apply(ShardThread* self, const RoutedBatch& route
   Answer answer = self->shard->Apply(routed);
   if (routed.barrier == 0 || !keeps_state_) return answer;
   Continue(self, SIZE_MAX);  // the one before is complete by now, or nearly so
-  self->shard->BeginSnapshot();
+  self->shard->BeginSnapshot(routed.barrier);
   return answer;
 }
 

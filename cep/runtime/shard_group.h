@@ -44,6 +44,9 @@ class ShardGroup {
     std::function<void()> on_result;
     // Where state is kept; may be empty.
     MakeUnitPacker make_packer;
+    // As ShardOptions' of all shards together.
+    std::shared_ptr<const UnitReader> unit_reader;
+    size_t state_bytes = 0;
     const Clock* clock = nullptr;  // of time_uses(); null: nobody asks for them
   };
 

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 
 #include <absl/container/inlined_vector.h>
 
+#include "cep/base/hash.h"
 #include "cep/base/status.h"
 
 namespace vigil::cep {
@@ -53,6 +55,24 @@ struct RestoredUnit {
   UnitKind kind;
   std::string_view body;  // all segments, one behind the other
   StoredParts stored;
+};
+
+// Names a unit to a UnitReader of this process.
+using UnitHandle = Hash128;
+
+// Reads stored units while rows go on, so that they need not stay in memory. Thread safety: all
+// functions may be called at the same time.
+class UnitReader {
+ public:
+  virtual ~UnitReader() = default;
+
+  virtual UnitHandle HandleOf(const UnitName& name) const = 0;
+  // Whether what was saved at this barrier, and before it, can be read.
+  virtual bool HasBarrier(uint64_t barrier) const = 0;
+  // Calls `take` for each of the units, in the order of their names; of what they hold the newest
+  // is read. Errors: DATA_LOSS if one is not there or damaged, those of reading and of `take`.
+  virtual Status Read(std::span<const UnitHandle> units,
+                      const std::function<Status(const RestoredUnit&)>& take) const = 0;
 };
 
 }  // namespace vigil::cep

@@ -206,6 +206,10 @@ class OneShard {
   }
   size_t live_events() const { return op().live_events(); }
   void KeepChanges() { op().KeepChanges(); }
+  void ReadFrom(const cep::UnitReader* reader) { op().ReadFrom(reader); }
+  void LeaveMemory() { op().LeaveMemory(0); }
+  size_t live_keys() const { return op().live_keys(); }
+  size_t cold_keys() const { return op().cold_keys(); }
   void Snapshot(testing::UnitStore* store) { REQUIRE(op().Snapshot(store).ok()); }
   // As after a restart, at the watermark of `from`.
   void Restore(const testing::UnitStore& store, int64_t watermark) {
@@ -294,6 +298,66 @@ TEST_CASE("RunningRules: a rule goes on as if nothing had happened to one that s
           fresh.results["b"]);
     CHECK(fresh.results["b"].size() > 5);
   }
+}
+
+TEST_CASE("RunningRules: edits find keys that have left memory", "[daemon][unit]") {
+  size_t left = 0;
+  size_t stayed_cold = 0;
+  for (const std::string& pattern : Patterns()) {
+    const std::string text = TwoOfAShape(pattern, "amount > 20");
+    const std::string kEdits[] = {
+        Replaced(text, "amount > 20", "amount > 25"),                  // compatible
+        Replaced(text, "rule: b", "rule: c"),                          // removed, and a new one
+        Replaced(text, "amount > 10)", "amount > 10) && amount > 1"),  // the first one's
+        TwoOfAShape(pattern, "amount > 20", "t"),                      // reset
+        text + "  - rule: z\n    key: [account]\n" + Replaced(pattern, "CONDITION", "true"),
+        Replaced(TwoOfAShape(pattern, "amount > 20", "t"), "rule: b\n",
+                 "rule: b\n    on_change: drain\n"),
+    };
+    for (const std::string& edit : kEdits) {
+      INFO(edit);
+      // What drains has an end.
+      const bool drains = edit.find("drain") != std::string::npos;
+      if (drains && pattern.find("within") == std::string::npos) continue;
+      const auto first = Follow(nullptr, text);
+      const auto next = Follow(first.get(), edit);
+      testing::UnitStore hot_store;
+      testing::UnitStore store;
+      const testing::StoreReader reader(&store);
+      OneShard hot(first);
+      OneShard cold(first);
+      hot.KeepChanges();
+      cold.KeepChanges();
+      cold.ReadFrom(&reader);
+      const auto snapshot = [&] {
+        hot.Snapshot(&hot_store);
+        cold.Snapshot(&store);
+        CHECK(store.units() == hot_store.units());
+        CHECK(cold.live_keys() == hot.live_keys());
+        cold.LeaveMemory();
+        CHECK(cold.live_keys() == hot.live_keys());
+        left += cold.cold_keys();
+      };
+      const auto apply = [&](int from, int to) {
+        hot.Apply(from, to);
+        cold.Apply(from, to);
+      };
+      for (int i = 0; i < kSwap; i += 137) {
+        apply(i, i + 137);
+        snapshot();
+      }
+      hot.Swap(next);
+      cold.Swap(next);
+      stayed_cold += cold.cold_keys();
+      for (int i = kSwap; i < kEnd; i += 163) {
+        apply(i, std::min(i + 163, kEnd));
+        snapshot();
+      }
+      CHECK(cold.results == hot.results);
+    }
+  }
+  CHECK(left > 100);
+  CHECK(stayed_cold > 5);
 }
 
 TEST_CASE("RunningRules: what rules cost and hold", "[daemon][unit]") {

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cep/base/check.h"
+#include "cep/base/encoding.h"
 #include "cep/base/hash.h"
 #include "cep/event/key.h"
 #include "cep/time/watermark.h"
@@ -47,6 +48,29 @@ Status UnitStore::Remove(const cep::UnitName& name, cep::StoredParts* stored) {
   units_.erase(unit);
   stored->clear();
   return absl::OkStatus();
+}
+
+cep::UnitHandle StoreReader::HandleOf(const cep::UnitName& name) const {
+  std::string bytes = std::to_string(name.key_group);
+  for (const std::string_view part : {name.key_expression, name.key_values, name.owner}) {
+    PutBytes(part, &bytes);
+  }
+  return HashBytes128(bytes);
+}
+
+Status StoreReader::Read(std::span<const cep::UnitHandle> units,
+                         const std::function<Status(const cep::RestoredUnit&)>& take) const {
+  RETURN_IF_ERROR(error);
+  size_t found = 0;
+  Status taken;
+  store_.ForEach([&](const cep::RestoredUnit& unit) {
+    if (std::find(units.begin(), units.end(), HandleOf(unit.name)) == units.end()) return;
+    ++found;
+    if (taken.ok()) taken = take(unit);
+  });
+  CEP_CHECK(found == units.size());
+  reads_ += found;
+  return taken;
 }
 
 HeldSnapshot::Write HeldSnapshot::WriteOf(const cep::UnitName& name,
@@ -128,8 +152,11 @@ void SteppedRun::AdvanceTime(int64_t watermark) {
 
 void SteppedRun::Finish() { AdvanceTime(cep::kMaxTime); }
 
-void SteppedRun::Snapshot(UnitStore* store) {
-  for (OneShard& shard : shards_) CEP_CHECK(shard.op->Snapshot(store).ok());
+void SteppedRun::Snapshot(UnitStore* store) { CEP_CHECK(TrySnapshot(store).ok()); }
+
+Status SteppedRun::TrySnapshot(UnitStore* store) {
+  for (OneShard& shard : shards_) RETURN_IF_ERROR(shard.op->Snapshot(store));
+  return absl::OkStatus();
 }
 
 void SteppedRun::BeginSnapshot(cep::UnitWriter* out) {
@@ -140,6 +167,14 @@ bool SteppedRun::ContinueSnapshot(size_t units) {
   const StatusOr<bool> is_complete = shards_[0].op->ContinueSnapshot(units);
   CEP_CHECK(is_complete.ok());
   return *is_complete;
+}
+
+void SteppedRun::ReadFrom(const cep::UnitReader* reader) {
+  for (OneShard& shard : shards_) shard.op->ReadFrom(reader);
+}
+
+void SteppedRun::LeaveMemory(size_t bytes) {
+  for (OneShard& shard : shards_) shard.op->LeaveMemory(bytes);
 }
 
 void SteppedRun::Export(UnitStore* store) {
@@ -164,6 +199,12 @@ Status SteppedRun::Restore(const cep::RestoredUnit& unit) {
 size_t SteppedRun::live_keys() const {
   size_t keys = 0;
   for (const OneShard& shard : shards_) keys += shard.op->live_keys();
+  return keys;
+}
+
+size_t SteppedRun::cold_keys() const {
+  size_t keys = 0;
+  for (const OneShard& shard : shards_) keys += shard.op->cold_keys();
   return keys;
 }
 

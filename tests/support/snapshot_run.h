@@ -57,6 +57,24 @@ class UnitStore : public cep::UnitWriter {
   size_t writes_ = 0;
 };
 
+// Reads units of a store, which outlives it.
+class StoreReader : public cep::UnitReader {
+ public:
+  explicit StoreReader(const UnitStore* store) : store_(*store) {}
+
+  cep::UnitHandle HandleOf(const cep::UnitName& name) const override;
+  bool HasBarrier(uint64_t) const override { return true; }
+  Status Read(std::span<const cep::UnitHandle> units,
+              const std::function<Status(const cep::RestoredUnit&)>& take) const override;
+
+  size_t reads() const { return reads_; }  // units
+  Status error;                            // of the next reads
+
+ private:
+  const UnitStore& store_;
+  mutable size_t reads_ = 0;
+};
+
 // What a snapshot writes, to be given to a store when it is complete: first what is removed.
 class HeldSnapshot : public cep::UnitWriter {
  public:
@@ -92,9 +110,14 @@ class SteppedRun {
   void Finish();
 
   void Snapshot(UnitStore* store);
+  Status TrySnapshot(UnitStore* store);
   // The same, step by step: of one shard.
   void BeginSnapshot(cep::UnitWriter* out);
   bool ContinueSnapshot(size_t units);
+  // Keys leave memory and come back through `reader`, which outlives this. Before anything else.
+  void ReadFrom(const cep::UnitReader* reader);
+  // All that snapshots have written is there: about `bytes` of each shard stay in memory.
+  void LeaveMemory(size_t bytes);
   // All state, whether it has changed or not.
   void Export(UnitStore* store);
   void Restore(const UnitStore& store);
@@ -103,6 +126,7 @@ class SteppedRun {
   const std::vector<std::string>& lines() const { return lines_; }
   std::vector<std::string> TakeLines() { return std::move(lines_); }
   size_t live_keys() const;
+  size_t cold_keys() const;
   size_t live_events() const;
 
  private:
