@@ -89,8 +89,12 @@ class KeyBytes {
 struct alignas(64) KeyEntry {
   // The next time at which it is looked at; kNever: at none.
   int64_t queued_for = kNever;
-  // If `may_wait`: when the last of its partial matches falls due.
-  int64_t ends_at = kNever;
+  union {
+    // If `may_wait`: when the last of its partial matches falls due.
+    int64_t ends_at = kNever;
+    // While snapshots are made (then nothing may wait): the number of the last one that wrote it.
+    uint64_t saved_in;
+  };
   uint64_t hash = 0;
   [[no_unique_address]] KeyBytes bytes;
   // While snapshots are made: what is stored of the key, in PatternOperator's list; and for which

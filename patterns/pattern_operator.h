@@ -88,7 +88,7 @@ class PatternOperator : public cep::Operator {
   // A key leaves memory as a whole, and comes back with its next event that matters or when
   // something of it falls due; about 70 bytes of it stay.
   void ReadFrom(const cep::UnitReader* reader) override { reader_ = reader; }
-  void LeaveMemory(size_t bytes) override;
+  void LeaveMemory(size_t bytes, size_t pending) override;
   // Bytes of the state that is in memory.
   size_t state_bytes() const;
   // Writes what these rules have, by index in the rule set, whether it has changed or not.
@@ -272,9 +272,10 @@ class PatternOperator : public cep::Operator {
   void SettleRestored(cep::MatchSink* out);
 
   // --- state out of memory (pattern_operator_cold.cc)
-  bool CanLeave(const KeyEntry& entry, const Space& space) const;
+  // ... by the first `snapshots` of all.
+  bool CanLeave(const KeyEntry& entry, const Space& space, uint64_t snapshots) const;
   void Leave(KeyEntry* entry, Space* space);
-  void LeaveRestored(size_t bytes);
+  void LeaveRestored(size_t bytes, uint64_t snapshots);
   void Fetch(const std::vector<ColdKeys::Unit>& units);
   void FetchRows(const cep::OrderedBlock& rows, const cep::RowBits& touched, Space* space);
   void FetchRules(const std::vector<uint32_t>& rules);
@@ -308,6 +309,7 @@ class PatternOperator : public cep::Operator {
   uint8_t changing_ = 1;
   uint8_t saving_ = kNoSnapshot;
   cep::UnitWriter* writer_ = nullptr;  // of the snapshot under way
+  uint64_t snapshots_ = 0;             // that have begun
   size_t written_ = 0;                 // segments and removals, of all snapshots
   Status save_status_;                 // of keys that were written in time
   std::vector<StrayUnit> removing_strays_;

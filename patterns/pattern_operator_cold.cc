@@ -11,9 +11,12 @@ namespace vigil::patterns {
 namespace {
 
 constexpr size_t kColdAhead = 8;  // rows
-// Places of the key table that are looked at for keys that can leave: at a time, and in one call.
+// Places of the key table that are looked at for keys that can leave: at a time, and in one call,
+// which ends sooner once so few are found.
 constexpr size_t kSweptAtOnce = 256;
-constexpr size_t kSweptPlaces = 8192;
+constexpr size_t kSweptPlaces = 65536;
+constexpr size_t kLeastSwept = 8192;
+constexpr size_t kFoundPerPlaces = 16;
 // So much more than it takes leaves, of the memory that is given.
 constexpr size_t kSlack = 32;
 // A key's place in the table, and what is known of its units.
@@ -44,8 +47,9 @@ size_t PatternOperator::cold_keys() const {
 }
 
 // Whether all of the key's state is stored as it is.
-bool PatternOperator::CanLeave(const KeyEntry& entry, const Space& space) const {
-  return entry.changed_in == 0 && entry.stored != kNothingStored &&
+bool PatternOperator::CanLeave(const KeyEntry& entry, const Space& space,
+                               uint64_t snapshots) const {
+  return entry.changed_in == 0 && entry.saved_in <= snapshots && entry.stored != kNothingStored &&
          space.known[entry.stored].size() == entry.blocks.size() &&
          std::none_of(entry.blocks.begin(), entry.blocks.end(),
                       [](const BlockState& state) { return state.is_dirty || state.empty(); });
@@ -66,39 +70,43 @@ void PatternOperator::Leave(KeyEntry* entry, Space* space) {
   space->table.Erase(entry);
 }
 
-void PatternOperator::LeaveMemory(size_t bytes) {
+void PatternOperator::LeaveMemory(size_t bytes, size_t pending) {
   if (reader_ == nullptr || state_bytes() <= bytes) return;
-  CEP_CHECK(writer_ == nullptr);
   bytes -= bytes / kSlack;
-  if (has_restored()) return LeaveRestored(bytes);
+  const uint64_t snapshots = snapshots_ - std::min<uint64_t>(snapshots_, pending);
+  if (has_restored()) return LeaveRestored(bytes, snapshots);
   size_t places = 0;
   for (const Space& space : spaces_) places += space.table.places();
   // Twice round at most: a key that was used has another chance (the clock of virtual memory).
   const size_t most = std::min(kSweptPlaces, 2 * places);
   size_t swept = 0;
+  size_t found = 0;
   while (swept < most && state_bytes() > bytes) {
+    if (swept >= kLeastSwept && found * kFoundPerPlaces < swept) return;
     Space& space = spaces_[sweep_space_++ % spaces_.size()];
     const size_t count = std::min(kSweptAtOnce, space.table.places());
     swept += count;
     space.table.Sweep(count, [&](KeyEntry* entry) {
       if (entry->was_used) {
         entry->was_used = 0;
-      } else if (CanLeave(*entry, space)) {
+      } else if (CanLeave(*entry, space, snapshots)) {
         Leave(entry, &space);
+        ++found;
       }
     });
   }
 }
 
 // Between two units of a restore: all keys but the last one are whole.
-void PatternOperator::LeaveRestored(size_t bytes) {
+void PatternOperator::LeaveRestored(size_t bytes, uint64_t snapshots) {
   if (restored_.empty()) return;
   const std::pair<Space*, KeyEntry*> last = restored_.back();
   restored_.pop_back();
   SettleUnits();
   for (const auto& [space, entry] : restored_) {
     // What is overdue under rules that have changed waits for the first row.
-    if (state_bytes() > bytes && CanLeave(*entry, *space) && DueOf(*entry) > resumed_at_) {
+    if (state_bytes() > bytes && CanLeave(*entry, *space, snapshots) &&
+        DueOf(*entry) > resumed_at_) {
       Leave(entry, space);
     } else {
       settled_.emplace_back(space, entry);

@@ -365,7 +365,10 @@ StatusOr<PatternOperator::Taken> PatternOperator::Take(const cep::RestoredUnit& 
   }
   KeyEntry* entry =
       space.table.Find(*hash, [&](std::string_view key) { return key == unit.name.key_values; });
-  if (entry == nullptr) entry = space.table.Insert(*hash, unit.name.key_values);
+  if (entry == nullptr) {
+    entry = space.table.Insert(*hash, unit.name.key_values);
+    entry->saved_in = 0;
+  }
   if (restored_.empty() || restored_.back().second != entry) restored_.emplace_back(&space, entry);
   UnitRestorer restorer(this, &space, entry);
   bool moves = targets.size() != unit_.rule_count;

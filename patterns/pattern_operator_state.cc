@@ -145,6 +145,7 @@ Status PatternOperator::BeginSnapshot(cep::UnitWriter* out) {
   CEP_CHECK(writer_ == nullptr);
   if (has_restored()) SettleRestored(nullptr);
   writer_ = out;
+  ++snapshots_;
   saving_ = changing_;
   changing_ = changing_ == 1 ? 2 : 1;
   removing_strays_.swap(strays_);
@@ -220,6 +221,7 @@ void PatternOperator::SaveInTime(KeyEntry* entry, Space* space) {
 
 Status PatternOperator::SaveKey(KeyEntry* entry, Space* space) {
   entry->changed_in = 0;
+  entry->saved_in = snapshots_;
   ++written_;
   RETURN_IF_ERROR(RemoveUnowned(entry, space));
   return PutKey(entry, space);

@@ -170,13 +170,13 @@ void RunningOperator::ReadFrom(const cep::UnitReader* reader) {
 }
 
 // Each gives up its share of what is too much.
-void RunningOperator::LeaveMemory(size_t bytes) {
+void RunningOperator::LeaveMemory(size_t bytes, size_t pending) {
   size_t held = 0;
   for (const auto& op : operators_) held += op->state_bytes();
   if (held <= bytes) return;
   const double share = static_cast<double>(bytes) / static_cast<double>(held);
   for (const auto& op : operators_) {
-    op->LeaveMemory(static_cast<size_t>(share * static_cast<double>(op->state_bytes())));
+    op->LeaveMemory(static_cast<size_t>(share * static_cast<double>(op->state_bytes())), pending);
   }
 }
 

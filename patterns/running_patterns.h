@@ -55,7 +55,7 @@ class RunningOperator : public cep::Operator {
   StatusOr<bool> ContinueSnapshot(size_t units) override;
   Status Restore(const cep::RestoredUnit& unit) override;
   void ReadFrom(const cep::UnitReader* reader) override;
-  void LeaveMemory(size_t bytes) override;
+  void LeaveMemory(size_t bytes, size_t pending) override;
   void ResumeAt(int64_t watermark);
 
   // As PatternOperator's, by the rules' indices now.

@@ -13,7 +13,7 @@ Status Operator::Snapshot(UnitWriter* out) {
 
 void Operator::ReadFrom(const UnitReader*) {}
 
-void Operator::LeaveMemory(size_t) {}
+void Operator::LeaveMemory(size_t, size_t) {}
 
 Status Operator::Restore(const RestoredUnit&) {
   return absl::DataLossError("a unit of state for an operator that keeps none");

@@ -46,9 +46,10 @@ class Operator {
   // back. Before the first unit and the first row. What cannot be read makes the next snapshot
   // fail.
   virtual void ReadFrom(const UnitReader* reader);
-  // All that snapshots have written can be read. Lets state leave memory, what was not used lately
-  // first, as far as it has not changed since, until about `bytes` are left.
-  virtual void LeaveMemory(size_t bytes);
+  // What snapshots have written can be read, but for the last `pending` of them. Lets state leave
+  // memory, what was not used lately first, as far as it can be read as it is, until about `bytes`
+  // are left. A snapshot may be under way.
+  virtual void LeaveMemory(size_t bytes, size_t pending);
 };
 
 }  // namespace vigil::cep

@@ -30,17 +30,17 @@ Status Shard::Restore(const ReadUnits& read, uint64_t first_sequence) {
               });
 }
 
-// Once all that has been saved can be read.
 void Shard::LeaveMemory() {
   const UnitReader* const reader = options_.unit_reader.get();
-  if (reader == nullptr || is_saving_ || !reader->HasBarrier(barrier_)) return;
-  operator_->LeaveMemory(options_.state_bytes);
+  if (reader == nullptr) return;
+  while (!pending_.empty() && reader->HasBarrier(pending_.front())) pending_.pop_front();
+  operator_->LeaveMemory(options_.state_bytes, pending_.size());
 }
 
 void Shard::BeginSnapshot(uint64_t barrier) {
   CEP_CHECK(!is_saving_);
   is_saving_ = true;
-  barrier_ = barrier;
+  if (options_.unit_reader != nullptr) pending_.push_back(barrier);
   save_status_ = operator_->BeginSnapshot(packer_.get());
 }
 

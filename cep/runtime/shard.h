@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -113,8 +114,8 @@ class Shard {
   std::unique_ptr<RecordSink> sink_;
   std::unique_ptr<UnitPacker> packer_;
   bool is_saving_ = false;
-  uint64_t barrier_ = 0;  // of the last snapshot
-  Status save_status_;    // of its beginning
+  Status save_status_;            // of its beginning
+  std::deque<uint64_t> pending_;  // barriers of snapshots that cannot be read yet
   ReorderBuffer reorder_;
   OrderedBlock block_;
   std::vector<RowSpan> released_;

@@ -125,7 +125,10 @@ rules:
             "  beta: [{ kafka: { topic: " +
             beta +
             " } }]\n  plain: [{ file: plain.jsonl }]\n"
-            "state: { path: state, commit_interval: 50ms, checkpoints: { every: 2s, keep: 2 } }\n"
+            "state: { path: state, commit_interval: 50ms, checkpoints: { every: 2s, keep: 2 }" +
+            // Every other time keys leave memory.
+            (starts % 2 == 1 ? ", memory: 16KiB" : "") +
+            " }\n"
             "shards: " +
             std::to_string(shards) + "\n");
     ++starts;

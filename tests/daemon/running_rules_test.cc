@@ -207,7 +207,7 @@ class OneShard {
   size_t live_events() const { return op().live_events(); }
   void KeepChanges() { op().KeepChanges(); }
   void ReadFrom(const cep::UnitReader* reader) { op().ReadFrom(reader); }
-  void LeaveMemory() { op().LeaveMemory(0); }
+  void LeaveMemory() { op().LeaveMemory(0, 0); }
   size_t live_keys() const { return op().live_keys(); }
   size_t cold_keys() const { return op().cold_keys(); }
   void Snapshot(testing::UnitStore* store) { REQUIRE(op().Snapshot(store).ok()); }

@@ -45,6 +45,7 @@ struct Tally {
   std::map<state::KillPoint, int> killed;
   int lives = 0;
   int disk_failures = 0;
+  uint64_t came_back = 0;  // units that had left memory
   uint64_t idle = 0;
   uint64_t returned = 0;
   uint64_t joined = 0;
@@ -73,9 +74,15 @@ class Simulation {
  private:
   void Tick() { clock_.now_ms += random_.Up(12); }
 
-  LifePlan PlanOf(int number, int end) {
+  LifePlan AnyPlan() {
     LifePlan plan;
     plan.shards = 1 + static_cast<uint32_t>(random_.Up(3));
+    if (!random_.OneIn(3)) plan.memory_bytes = static_cast<uint64_t>(random_.Up(2) * 3000);
+    return plan;
+  }
+
+  LifePlan PlanOf(int number, int end) {
+    LifePlan plan = AnyPlan();
     if (end > 3) return plan;
     plan.kill_point = static_cast<state::KillPoint>((first_kill_ + number) % 5);
     const bool cleans = plan.kill_point >= state::KillPoint::kCleaning;
@@ -119,6 +126,7 @@ class Simulation {
 
   void NoteEnd(const Life& life, const LifePlan& plan, bool may_fail) {
     ++tally_->lives;
+    tally_->came_back += life.came_back();
     if (life.was_killed()) {
       ++tally_->killed[plan.kill_point];
     } else if (life.has_failed()) {
@@ -129,8 +137,7 @@ class Simulation {
   }
 
   void LiveToTheEnd() {
-    LifePlan plan;
-    plan.shards = 1 + static_cast<uint32_t>(random_.Up(3));
+    LifePlan plan = AnyPlan();
     plan.is_last = true;
     Life life(world_, plan, disk_.get(), &targets_, &clock_);
     for (int i = 0; i < 20'000 && life.Step(); ++i) {
@@ -253,8 +260,9 @@ TEST_CASE("Job: in any world, however often it is killed, it gives what a plain 
     INFO("VIGIL_SIM_SEED=" << seed);
     Simulation(seed, &tally).Run();
   }
-  std::printf("%u worlds from seed %u: %d lives, disks failed %d, killed", worlds, first,
-              tally.lives, tally.disk_failures);
+  std::printf("%u worlds from seed %u: %d lives, %llu units came back, disks failed %d, killed",
+              worlds, first, tally.lives, static_cast<unsigned long long>(tally.came_back),
+              tally.disk_failures);
   for (const auto& [point, times] : tally.killed) {
     std::printf(" %d at %d", times, static_cast<int>(point));
   }
@@ -272,6 +280,7 @@ TEST_CASE("Job: in any world, however often it is killed, it gives what a plain 
   CHECK(tally.killed[state::KillPoint::kAfterCommit] > 0);
   CHECK(tally.killed[state::KillPoint::kCleaning] + tally.killed[state::KillPoint::kCleaned] > 0);
   CHECK(tally.disk_failures > 0);
+  CHECK(tally.came_back > 0);
   CHECK(tally.idle > 0);
   CHECK(tally.returned > 0);
   CHECK(tally.joined > 0);

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,6 +45,28 @@ struct LifePlan {
   state::KillPoint kill_point = state::KillPoint::kBeforeCommit;
   int kill_after = 0;  // N; 0: it never does
   bool is_last = false;
+  // Of state that stays in memory; none: all.
+  std::optional<uint64_t> memory_bytes;
+};
+
+// Counts units that come back.
+class CountingReader : public cep::UnitReader {
+ public:
+  CountingReader(std::shared_ptr<const cep::UnitReader> reader, std::atomic<uint64_t>* reads)
+      : reader_(std::move(reader)), reads_(*reads) {}
+  cep::UnitHandle HandleOf(const cep::UnitName& name) const override {
+    return reader_->HandleOf(name);
+  }
+  bool HasBarrier(uint64_t barrier) const override { return reader_->HasBarrier(barrier); }
+  Status Read(std::span<const cep::UnitHandle> units,
+              const std::function<Status(const cep::RestoredUnit&)>& take) const override {
+    reads_ += units.size();
+    return reader_->Read(units, take);
+  }
+
+ private:
+  std::shared_ptr<const cep::UnitReader> reader_;
+  std::atomic<uint64_t>& reads_;
 };
 
 inline std::shared_ptr<const rules::RuleSet> SimRules() {
@@ -63,6 +87,7 @@ class Life {
   Life(const World& world, const LifePlan& plan, SimDisk* disk, Targets* targets, SimClock* clock)
       : clock_(clock) {
     daemon::Config config = MakeConfig(world);
+    config.state->memory_bytes = plan.memory_bytes;
     running_ = *daemon::FollowRules(nullptr, SimRules());
     delivery_ = std::make_unique<alerts::Delivery>(
         running_->context, [] {}, [](const std::string&, const Status&) {});
@@ -110,6 +135,7 @@ class Life {
   bool has_failed() const { return !durable_->status().ok(); }
   bool is_done() const { return job_->is_done(); }
   bool was_killed() const { return was_killed_; }
+  uint64_t came_back() const { return came_back_; }  // units, into memory
   Status status() const { return durable_->status(); }
   // As upon a signal.
   void StopCleanly() {
@@ -143,6 +169,10 @@ class Life {
     if (!resume.ok()) FAIL(resume.status().ToString());
     options.resume = *std::move(resume);
     options.make_packer = durable_->MakePackers();
+    if (auto reader = durable_->MakeReader()) {
+      options.unit_reader = std::make_shared<CountingReader>(std::move(reader), &came_back_);
+      options.state_bytes = *plan.memory_bytes;
+    }
     std::vector<cep::LiveInput> inputs;
     const ingest::CodecOptions codec{.layout = running_->rules->layout,
                                      .schema = running_->rules->schema};
@@ -185,6 +215,7 @@ class Life {
   SimClock* clock_;
   std::atomic<int> reached_ = 0;
   std::atomic<bool> was_killed_ = false;
+  std::atomic<uint64_t> came_back_ = 0;
   Wakeup wakeup_;
   std::shared_ptr<const daemon::RunningRules> running_;
   std::unique_ptr<alerts::Delivery> delivery_;

@@ -173,8 +173,8 @@ void SteppedRun::ReadFrom(const cep::UnitReader* reader) {
   for (OneShard& shard : shards_) shard.op->ReadFrom(reader);
 }
 
-void SteppedRun::LeaveMemory(size_t bytes) {
-  for (OneShard& shard : shards_) shard.op->LeaveMemory(bytes);
+void SteppedRun::LeaveMemory(size_t bytes, size_t pending) {
+  for (OneShard& shard : shards_) shard.op->LeaveMemory(bytes, pending);
 }
 
 void SteppedRun::Export(UnitStore* store) {

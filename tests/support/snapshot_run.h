@@ -116,8 +116,9 @@ class SteppedRun {
   bool ContinueSnapshot(size_t units);
   // Keys leave memory and come back through `reader`, which outlives this. Before anything else.
   void ReadFrom(const cep::UnitReader* reader);
-  // All that snapshots have written is there: about `bytes` of each shard stay in memory.
-  void LeaveMemory(size_t bytes);
+  // All that snapshots have written is there, but for the last `pending` of them: about `bytes` of
+  // each shard stay in memory.
+  void LeaveMemory(size_t bytes, size_t pending = 0);
   // All state, whether it has changed or not.
   void Export(UnitStore* store);
   void Restore(const UnitStore& store);
