@@ -26,7 +26,6 @@ class BlockAllocator {
 
   // A block of `size` bytes, aligned to 16; never UINT32_MAX. Throws std::bad_alloc.
   uint32_t Allocate(size_t size) {
-    used_bytes_ += size;
     if (size > kLargest) return AllocateHeap(size);
     const size_t index = ClassOf(size);
     std::vector<uint32_t>& free = free_[index];
@@ -46,7 +45,6 @@ class BlockAllocator {
 
   // Gives back what Allocate(size) returned.
   void Free(uint32_t block, size_t size) {
-    used_bytes_ -= size;
     if ((block & kIsHeap) != 0) [[unlikely]] {
       heap_[block & ~kIsHeap].reset();
       free_heap_.push_back(block);
@@ -55,10 +53,10 @@ class BlockAllocator {
     }
   }
 
-  // Bytes of all blocks that are out, and of what else was counted.
-  size_t used_bytes() const { return used_bytes_; }
-  // Counts memory that goes with the blocks and is not from here.
-  void CountElsewhere(ptrdiff_t bytes) { used_bytes_ += static_cast<size_t>(bytes); }
+  // Whoever is asked what its memory takes counts it here: blocks, and what goes with them.
+  void Count(size_t bytes) { counted_bytes_ += bytes; }
+  void Discount(size_t bytes) { counted_bytes_ -= bytes; }
+  size_t counted_bytes() const { return counted_bytes_; }
 
  private:
   static constexpr size_t kStep = 16;
@@ -125,7 +123,7 @@ class BlockAllocator {
   size_t used_ = 0;
   std::vector<Memory> heap_;
   std::vector<uint32_t> free_heap_;
-  size_t used_bytes_ = 0;
+  size_t counted_bytes_ = 0;
 };
 
 }  // namespace vigil::patterns

@@ -31,7 +31,10 @@ class BlockList {
   const T& operator[](size_t i) const { return *At(i); }
 
   void push_back(const T& value) {
-    if (size_ == blocks_.size() * kInBlock) blocks_.push_back(memory_->Allocate(kBytes));
+    if (size_ == blocks_.size() * kInBlock) {
+      blocks_.push_back(memory_->Allocate(kBytes));
+      memory_->Count(kBytes);
+    }
     new (At(size_)) T(value);
     ++size_;
   }
@@ -41,6 +44,7 @@ class BlockList {
     size_ = count;
     for (; blocks_.size() > (count + kInBlock - 1) / kInBlock; blocks_.pop_back()) {
       memory_->Free(blocks_.back(), kBytes);
+      memory_->Discount(kBytes);
     }
   }
 

@@ -137,7 +137,7 @@ class MatchStore {
   size_t live_events() const { return live_events_; }
   // Bytes of all that is held: events, paths, lists.
   size_t bytes() const {
-    return event_bytes_ + lists_.used_bytes() +
+    return event_bytes_ + lists_.counted_bytes() +
            (nodes_.size() - free_nodes_.size()) * sizeof(PathNode);
   }
 

@@ -110,8 +110,8 @@ class RunList {
     } else {
       heap.runs = static_cast<Run*>(std::malloc(bytes));
       if (heap.runs == nullptr) throw std::bad_alloc();
-      memory->CountElsewhere(static_cast<ptrdiff_t>(bytes));
     }
+    memory->Count(bytes);
     std::memcpy(heap.runs, begin(), size() * sizeof(Run));
     const uint32_t size = this->size();
     Free();
@@ -120,10 +120,10 @@ class RunList {
   }
   void Free() {
     if (!is_inline()) {
+      heap_.memory->Discount(heap_.capacity * sizeof(Run));
       if (heap_.block != kNoBlock) {
         heap_.memory->Free(heap_.block, heap_.capacity * sizeof(Run));
       } else {
-        heap_.memory->CountElsewhere(-static_cast<ptrdiff_t>(heap_.capacity * sizeof(Run)));
         std::free(heap_.runs);
       }
     }

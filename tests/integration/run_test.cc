@@ -307,6 +307,50 @@ TEST_CASE("Run: reloads under load miss and double nothing, bad sets change noth
   CHECK(Count(daemon->File("audit.jsonl"), "\"what\":\"rules\"") == static_cast<size_t>(activated));
 }
 
+TEST_CASE("Run: keys above `memory` are on disk until their next event", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  constexpr int kKeys = 3000;
+  Small small(broker, "cold", 1);
+  small.idle_after = "5m";
+  small.top =
+      "http: { listen: \"127.0.0.1:0\" }\nshards: 2\n"
+      "state: { path: state, commit_interval: 20ms, memory: 100KiB }\n";
+  const auto produce = [&](const std::string& type, int64_t t) {
+    std::vector<KafkaRecord> records;
+    for (int i = 0; i < kKeys; ++i) {
+      KafkaRecord& record = records.emplace_back();
+      record.value = "{\"ts\":" + std::to_string(t + i) + ",\"account\":\"k" +
+                     std::to_string(i * 7919 % kKeys) + "\",\"type\":\"" + type + "\"}";
+    }
+    broker->Produce(small.topic, records);
+    small.produced += kKeys;
+  };
+  const auto daemon = small.Start();
+  REQUIRE(WaitFor(60, [&] { return daemon->IsRunning(); }));
+  const auto metric = [&](const std::string& name) {
+    const std::string all =
+        RunProcess({"curl", "-s", "-m", "20", "http://" + daemon->Address() + "/metrics"}).out;
+    const size_t at = all.find("\n" + name + " ");
+    return at == std::string::npos ? 0.0 : std::stod(all.substr(at + name.size() + 2));
+  };
+  produce("login", 1'000'000);
+  // What has not been committed stays until it is, and leaves with the batches after that.
+  int64_t t = 2'000'000;
+  CHECK(WaitFor(60, [&] {
+    small.One(0, "other", t += 1000);
+    return metric("vigil_cold_keys") > kKeys / 2;
+  }));
+  CHECK(metric("vigil_live_keys") == kKeys);
+  CHECK(metric("vigil_state_memory_bytes") < 200 << 10);
+  produce("payment", t + 1000);
+  small.One(0, "other", t + 100'000);
+  CHECK(WaitFor(60, [&] { return HasAlerts(*daemon, kKeys); }));
+  INFO(daemon->Log());
+  StopAndCount(daemon.get(), small.produced);
+  CHECK(AlertsOf(daemon->File("alerts.jsonl")).size() == kKeys);
+}
+
 TEST_CASE("Run: operators see and act over HTTP, SIGHUP reloads", "[integration]") {
   Broker* broker = Broker::Get();
   if (broker == nullptr) return;
