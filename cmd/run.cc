@@ -1,5 +1,6 @@
 #include "cmd/run.h"
 
+#include <cstdlib>
 #include <iostream>
 
 #include "cmd/exit_codes.h"
@@ -16,6 +17,8 @@ int RunRun(const daemon::RunOptions& options) {
       return kExitUsage;
     case daemon::RunResult::kFailed:
       return kExitIo;
+    case daemon::RunResult::kStuck:
+      std::_Exit(kExitIo);
   }
   return kExitIo;
 }

@@ -46,6 +46,7 @@ StateConfig ReadState(const SectionReader& file, const Node& node, const std::st
       section.DurationMs("commit_interval").value_or(state.commit_interval_ms);
   state.memory_bytes = ReadBytes(section, "memory");
   state.min_pause_ms = section.DurationMs("min_pause").value_or(state.min_pause_ms);
+  state.commit_timeout_ms = section.DurationMs("commit_timeout").value_or(state.commit_timeout_ms);
   state.outbox_bytes =
       std::max(ReadBytes(section, "outbox").value_or(state.outbox_bytes), kLeastOutboxBytes);
   if (const Node* inner = section.Get("rocksdb")) {

@@ -137,6 +137,7 @@ struct StateConfig {
   std::string path;
   int64_t commit_interval_ms = 200;
   int64_t min_pause_ms = 0;  // between the end of a commit and the next barrier
+  int64_t commit_timeout_ms = 600'000;
   uint64_t outbox_bytes = uint64_t{1} << 30;
   uint64_t cache_bytes = uint64_t{64} << 20;         // RocksDB's, of blocks that were read
   uint64_t write_buffer_bytes = uint64_t{32} << 20;  // RocksDB's, of each of three families

@@ -351,6 +351,11 @@ std::vector<KeyRow> StateKeys() {
        "Between the end of a commit and the next one's begin.",
        {.default_text = "0s"}},
       {S::kState,
+       "commit_timeout",
+       K::kDuration,
+       "A commit that is not written after so long ends the job: the disk does not answer.",
+       {.default_text = "10m"}},
+      {S::kState,
        "outbox",
        K::kBytes,
        "Records that sinks have not taken yet may take so much; then `on_full` of the sinks "

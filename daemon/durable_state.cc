@@ -9,6 +9,7 @@
 #include "cep/base/encoding.h"
 #include "cep/base/random.h"
 #include "state/checkpoint.h"
+#include "state/chunk.h"
 
 namespace vigil::daemon {
 namespace {
@@ -18,6 +19,7 @@ constexpr size_t kUncommittedBytes = size_t{32} << 20;  // of records that wait 
 constexpr int kKeptBytes = 256 << 20;
 constexpr int kMappedBytes = 4 << 20;
 constexpr std::chrono::milliseconds kOutboxFull{100};
+constexpr std::chrono::milliseconds kLook{100};  // whether a commit has taken too long
 constexpr std::chrono::seconds kCheckpointLimit{60};
 
 std::optional<int64_t> TimeOrNone(int64_t ms) {
@@ -172,8 +174,7 @@ Status DurableState::Submit(std::shared_ptr<const cep::CommitPoint> point,
   pending.point = std::move(point);
   {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return queue_.empty() || !status_.ok(); });
-    if (!status_.ok()) return status_;
+    RETURN_IF_ERROR(WaitFor(&lock, [this] { return queue_.empty(); }));
     TakeFromOutside(&pending);
     queue_.push_back(std::move(pending));
   }
@@ -205,7 +206,26 @@ std::shared_ptr<const cep::CommitPoint> DurableState::Committed() const {
 
 Status DurableState::status() const {
   const std::lock_guard lock(mutex_);
-  return status_;
+  return StatusLocked();
+}
+
+Status DurableState::StatusLocked() const {
+  if (!status_.ok()) return status_;
+  const int64_t since = writing_since_;
+  const int64_t limit = options_.config.commit_timeout_ms;
+  if (since >= 0 && clock_->SteadyMs() - since > limit) is_stuck_ = true;
+  if (!is_stuck_) return absl::OkStatus();
+  return absl::DeadlineExceededError(
+      absl::StrCat("a commit to ", options_.config.path, " was not written within ", limit / 1000,
+                   " s (state: {commit_timeout}): the disk does not answer"));
+}
+
+template <typename Condition>
+Status DurableState::WaitFor(std::unique_lock<std::mutex>* lock, Condition condition) const {
+  while (true) {
+    RETURN_IF_ERROR(StatusLocked());
+    if (changed_.wait_for(*lock, kLook, condition)) return StatusLocked();
+  }
 }
 
 StateCounters DurableState::counters() const {
@@ -215,14 +235,14 @@ StateCounters DurableState::counters() const {
 
 Status DurableState::Flush() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return (queue_.empty() && !is_writing_) || !status_.ok(); });
-  return status_;
+  return WaitFor(&lock, [this] { return queue_.empty() && !is_writing_; });
 }
 
 Status DurableState::CommitPlaces() {
   {
     std::unique_lock lock(mutex_);
-    if (!status_.ok() || committed_ == nullptr) return status_;
+    if (committed_ == nullptr) return StatusLocked();
+    RETURN_IF_ERROR(StatusLocked());
     Pending pending;
     pending.point = committed_;
     pending.commit.is_drained = last_.is_drained;
@@ -362,7 +382,9 @@ Status DurableState::Write(Pending* pending) {
   StatusOr<uint64_t> number = absl::ResourceExhaustedError("");
   while (true) {
     AddPlaces(&commit);
+    writing_since_ = clock_->SteadyMs();
     number = log_->Commit(commit);
+    writing_since_ = -1;
     // An outbox that is too large is refused before anything is written.
     if (!absl::IsResourceExhausted(number.status()) || log_->has_failed()) break;
     if (!std::exchange(was_full, true)) {
@@ -380,6 +402,12 @@ Status DurableState::Write(Pending* pending) {
   end_ = log_->head().outbox_end;
   durable_barrier_ = pending->point->number;
   outside_durable_ = pending->outside;
+  uint64_t changed_bytes = 0;
+  for (const state::ShardChunks& shard : commit.shards) {
+    for (const std::string& chunk : shard.chunks) {
+      changed_bytes += state::PackedChunk(chunk).chunk().size();
+    }
+  }
   last_.is_drained = commit.is_drained;
   last_.watermark = commit.watermark;
   last_.newest_ts = commit.newest_ts;
@@ -388,6 +416,7 @@ Status DurableState::Write(Pending* pending) {
     committed_ = pending->point;
     ++counters_.commits;
     counters_.last_commit_ms = ended - began;
+    counters_.last_commit_bytes = changed_bytes;
     counters_.last_commit_number = *number;
     counters_.outbox_bytes = log_->head().outbox_bytes;
     counters_.live_bytes = log_->live_bytes();

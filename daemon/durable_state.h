@@ -112,7 +112,10 @@ class DurableState {
   // Writes the places of sinks once more, with all else as it stands. After Flush(), with the job
   // at its end.
   Status CommitPlaces();
+  // Also DEADLINE_EXCEEDED once a commit takes longer than it may.
   Status status() const;
+  // A write does not come back: Stop() would wait for it.
+  bool is_stuck() const { return is_stuck_ && writing_since_ >= 0; }
   // Sequences below it are durable.
   uint64_t end() const { return end_; }
   // Waits until end() is above `sequence`, at most `ms`, or until `is_giving_up`'s owner calls
@@ -146,6 +149,10 @@ class DurableState {
   void AddPlaces(state::Commit* commit) const;
   Status MakeCheckpoint(std::string* path);
   void Fail(Status status);
+  Status StatusLocked() const;
+  // Waits for `condition`, or for what makes it vain.
+  template <typename Condition>
+  Status WaitFor(std::unique_lock<std::mutex>* lock, Condition condition) const;
 
   const DurableStateOptions options_;
   Log* logger_;
@@ -176,7 +183,9 @@ class DurableState {
   std::atomic<uint64_t> durable_barrier_ = 0;
   std::atomic<int64_t> last_commit_ms_ = 0;   // how long it took
   std::atomic<int64_t> last_commit_end_ = 0;  // on the steady clock
+  std::atomic<int64_t> writing_since_ = -1;   // on the steady clock; -1: nothing is written
   std::atomic<bool> has_failed_ = false;
+  mutable std::atomic<bool> is_stuck_ = false;  // a commit has taken too long
   std::atomic<uint64_t> outside_durable_ = 0;
 
   mutable std::mutex mutex_;

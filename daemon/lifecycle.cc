@@ -59,6 +59,11 @@ class Daemon {
     return RunResult::kFine;
   }
 
+  bool is_stuck() const {
+    return engine_ != nullptr && engine_->durable() != nullptr &&
+           engine_->durable()->state()->is_stuck();
+  }
+
  private:
   // Configuration, schema and rules: all that is wrong with any of them, at once.
   RunResult ReadConfiguration();
@@ -255,7 +260,12 @@ RunResult Daemon::RunJob() {
 }  // namespace
 
 RunResult RunDaemon(const RunOptions& options, std::ostream& err) {
-  return Daemon(options, err).Run();
+  auto daemon = std::make_unique<Daemon>(options, err);
+  const RunResult result = daemon->Run();
+  if (!daemon->is_stuck()) return result;
+  // Its thread cannot be waited for, and goes on to use what is here.
+  static_cast<void>(daemon.release());
+  return RunResult::kStuck;
 }
 
 }  // namespace vigil::daemon

@@ -30,6 +30,7 @@ enum class RunResult : uint8_t {
   kBadRules,
   kBadConfig,
   kFailed,  // input or output
+  kStuck,   // the same, and a thread does not come back: the process is to end at once
 };
 
 // Runs the daemon to its end. Diagnostics of configuration and rules go to `err`, all else to the

@@ -248,6 +248,9 @@ void AddState(const StateCounters& state, Families* out) {
       .Add(static_cast<double>(state.commits));
   out->Gauge("vigil_last_commit_seconds", "How long the last commit took to be written.")
       .Add(static_cast<double>(state.last_commit_ms) / 1e3);
+  out->Gauge("vigil_last_commit_bytes",
+             "What had changed of the state, as the last commit wrote it.")
+      .Add(static_cast<double>(state.last_commit_bytes));
   out->Counter("vigil_checkpoints_total", "Checkpoints made since the start.")
       .Add(static_cast<double>(state.checkpoints));
   out->Gauge("vigil_state_live_bytes", "What partial matches take in the state.")

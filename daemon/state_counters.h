@@ -7,7 +7,8 @@ namespace vigil::daemon {
 
 struct StateCounters {
   uint64_t commits = 0;
-  int64_t last_commit_ms = 0;  // how long it took
+  int64_t last_commit_ms = 0;      // how long it took
+  uint64_t last_commit_bytes = 0;  // of the units that had changed
   uint64_t last_commit_number = 0;
   uint64_t outbox_bytes = 0;
   uint64_t live_bytes = 0;   // of units of state, with their keys

@@ -56,8 +56,10 @@ inline state::OutboxRecord RecordOf(const std::string& output, const std::string
 
 // A state whose sinks are those that the test adds to `sinks`.
 struct OpenState {
-  explicit OpenState(std::unique_ptr<state::Store> store, StateConfig config = {}) {
+  explicit OpenState(std::unique_ptr<state::Store> store, StateConfig config = {},
+                     std::function<Status(state::KillPoint)> kill_point = {}) {
     DurableStateOptions options;
+    options.log.kill_point = std::move(kill_point);
     options.config = std::move(config);
     options.config.checkpoint_every_ms = 0;
     options.log.max_outbox_bytes = max_outbox_bytes;

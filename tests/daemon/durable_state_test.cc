@@ -145,5 +145,27 @@ TEST_CASE("DurableState: an interval stretches, and one commit is under way at m
   CHECK(Until([&] { return open.state->IsCommitDue(100); }));
 }
 
+TEST_CASE("DurableState: a commit that takes too long ends the job", "[daemon][unit]") {
+  std::atomic<bool> is_held = true;
+  StateConfig config;
+  config.commit_timeout_ms = 30;
+  OpenState open(state::OpenMemoryStore(state::NewMemoryDisk()), config, [&](state::KillPoint) {
+    while (is_held) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return absl::OkStatus();
+  });
+  open.state->Start();
+  CHECK(open.state->status().ok());
+  REQUIRE(open.state->Submit(PointAt(1, 10), {}).ok());
+  CHECK(absl::IsDeadlineExceeded(open.state->Flush()));
+  CHECK(absl::IsDeadlineExceeded(open.state->status()));
+  CHECK(open.state->is_stuck());
+  // One waits behind it; whoever comes then is told.
+  CHECK(absl::IsDeadlineExceeded(open.state->Submit(PointAt(2, 20), {})));
+  is_held = false;
+  CHECK(Until([&] { return !open.state->is_stuck(); }));
+  // It stays so: the job has been told that it ends.
+  CHECK(absl::IsDeadlineExceeded(open.state->status()));
+}
+
 }  // namespace
 }  // namespace vigil::daemon

@@ -141,6 +141,23 @@ TEST_CASE("State: a second daemon is refused, and a zombie's alerts never show",
   CHECK(Count(job.Delivered(), " ") == 8);
 }
 
+TEST_CASE("State: a disk that does not answer ends the job, which goes on later", "[integration]") {
+  Broker* broker = Broker::Get();
+  if (broker == nullptr) return;
+  Job job(broker, "hangs");
+  job.state = "state, commit_timeout: 500ms";
+  job.Produce(5);
+  setenv("VIGIL_KILL_POINT", "before_commit:1:hang", 1);
+  const auto stuck = job.Start("");
+  unsetenv("VIGIL_KILL_POINT");
+  CHECK(stuck->Wait(60) == 3);
+  INFO(job.Log());
+  CHECK(Count(job.Log(), "was not written within") >= 1);
+  CHECK(job.Delivered().empty());
+  REQUIRE(job.Run() == 0);
+  CHECK(job.Delivered() == "0 1 2 3 4");
+}
+
 TEST_CASE("State: a topic that was made anew, or lost records, is refused until that is accepted",
           "[integration]") {
   Broker* broker = Broker::Get();
