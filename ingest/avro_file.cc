@@ -103,7 +103,8 @@ bool AvroFile::Fill(size_t want) {
       begin_ = 0;
     }
     const size_t old = input_.size();
-    input_.resize(old + std::max(kReadBytes, std::min<size_t>(want - old, 4 << 20)));
+    // A size that is only said costs nothing: the buffer doubles.
+    input_.resize(old + std::max(kReadBytes, std::min(want - old, old)));
     StatusOr<size_t> n = source_->Read(input_.data() + old, input_.size() - old);
     input_.resize(old + (n.ok() ? *n : 0));
     if (!n.ok()) {
