@@ -13,10 +13,6 @@ namespace {
 
 constexpr uint32_t kSamples = 1000;
 
-std::string Describe(uint64_t seed, const PatternCase& made) {
-  return "VIGIL_PROPERTY_SEED=" + std::to_string(seed) + "\n" + made.ToString();
-}
-
 // What each rule gives when it is loaded by itself.
 Results AloneResults(const PatternCase& made) {
   Results results;

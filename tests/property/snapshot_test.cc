@@ -18,14 +18,8 @@
 namespace vigil::testing {
 namespace {
 
-std::string Describe(uint64_t seed, const PatternCase& made) {
-  return "VIGIL_PROPERTY_SEED=" + std::to_string(seed) + "\n" + made.ToString();
-}
-
-// Of several rules of one shape now and then a whole family.
 RandomOptions OptionsOf(uint64_t seed) {
-  RandomOptions options;
-  options.rules = seed % 50 == 0 ? 130 : seed % 10 == 0 ? 40 : 1 + static_cast<uint32_t>(seed % 3);
+  RandomOptions options = RulesOfAShape(seed);
   options.events = 16;
   options.users = 3;
   return options;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 
 #include "tests/support/pattern_case.h"
@@ -24,6 +25,16 @@ struct RandomOptions {
 };
 
 PatternCase RandomCase(uint64_t seed, const RandomOptions& options);
+// One to three rules; of several of one shape now and then a whole family.
+inline RandomOptions RulesOfAShape(uint64_t seed) {
+  RandomOptions options;
+  options.rules = seed % 50 == 0 ? 130 : seed % 10 == 0 ? 40 : 1 + static_cast<uint32_t>(seed % 3);
+  return options;
+}
+// How to make it again, and what it is.
+inline std::string Describe(uint64_t seed, const PatternCase& made) {
+  return "VIGIL_PROPERTY_SEED=" + std::to_string(seed) + "\n" + made.ToString();
+}
 
 // One rule and a stream in which every choice is read from the bytes: what a fuzzer can steer.
 PatternCase CaseFromBytes(std::string_view bytes);
