@@ -204,6 +204,18 @@ StatusOr<std::string> ChunkFiles::Read(const ChunkPlace& place) {
   return bytes;
 }
 
+void ChunkFiles::Expect(const ChunkPlace& place) {
+  std::shared_ptr<rocksdb::RandomAccessFile> reader;
+  {
+    const std::lock_guard lock(mutex_);
+    if (files_.count(place.file) == 0) return;
+    StatusOr<std::shared_ptr<rocksdb::RandomAccessFile>> opened = ReaderOf(place.file);
+    if (!opened.ok()) return;
+    reader = *std::move(opened);
+  }
+  reader->Prefetch(place.offset, place.bytes).PermitUncheckedError();
+}
+
 void ChunkFiles::Drop(const ChunkPlace& place) {
   const std::lock_guard lock(mutex_);
   const auto found = files_.find(place.file);

@@ -52,6 +52,8 @@ class ChunkFiles {
   Status Sync();
   // NOT_FOUND if the file has been dropped.
   StatusOr<std::string> Read(const ChunkPlace& place);
+  // The chunk will be read soon: the disk begins, and nobody waits for it.
+  void Expect(const ChunkPlace& place);
   // Nobody refers to the chunk any more.
   void Drop(const ChunkPlace& place);
 

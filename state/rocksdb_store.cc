@@ -247,6 +247,13 @@ class RocksStore : public Store {
     return std::optional<std::string>(*std::move(chunk));
   }
 
+  void ExpectChunks(std::span<const std::string> keys) override {
+    for (const std::string& key : keys) {
+      const StatusOr<std::optional<ChunkPlace>> place = PlaceOf(key);
+      if (place.ok() && place->has_value()) chunks_.Expect(**place);
+    }
+  }
+
   std::unique_ptr<StoreCursor> Scan(Family family, std::string_view begin,
                                     std::string_view end) override {
     auto cursor = std::make_unique<RocksCursor>(*db_, handle(family), begin, end, path_);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -70,6 +71,8 @@ class Store {
   // is called where chunks are durable and nothing shows yet; its error ends the call there.
   virtual Status Write(const StoreBatch& batch, const std::function<Status()>& halfway = {}) = 0;
   virtual StatusOr<std::optional<std::string>> Get(Family family, std::string_view key) = 0;
+  // These chunks will be read soon: a disk may begin with all of them.
+  virtual void ExpectChunks(std::span<const std::string> keys) { static_cast<void>(keys); }
   // Keys in [begin, end); an empty `end` is the end of the family.
   virtual std::unique_ptr<StoreCursor> Scan(Family family, std::string_view begin,
                                             std::string_view end) = 0;

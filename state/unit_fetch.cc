@@ -6,6 +6,9 @@
 namespace vigil::state {
 namespace {
 
+// Chunks that the disk is told of at a time.
+constexpr size_t kExpected = 64;
+
 Status Gone() {
   return absl::DataLossError("the state is damaged: a unit that is to be stored is not there");
 }
@@ -49,12 +52,26 @@ Status ReadWanted(Store& store, const PartIndex& index, std::span<WantedPart> wa
   std::sort(wanted.begin(), wanted.end(), [](const WantedPart& a, const WantedPart& b) {
     return std::pair(a.is_found, a.chunk) < std::pair(b.is_found, b.chunk);
   });
-  for (size_t begin = 0, end = 0; begin < wanted.size() && !wanted[begin].is_found; begin = end) {
-    const uint64_t number = wanted[begin].chunk;
-    while (end < wanted.size() && !wanted[end].is_found && wanted[end].chunk == number) ++end;
-    ASSIGN_OR_RETURN(const std::optional<std::string> chunk,
-                     store.Get(Family::kChunks, SequenceKey(number)));
+  struct Run {
+    size_t begin, end;
+  };
+  std::vector<Run> runs;  // of one chunk each
+  std::vector<std::string> keys;
+  for (size_t i = 0; i < wanted.size() && !wanted[i].is_found; ++i) {
+    if (i == 0 || wanted[i].chunk != wanted[i - 1].chunk) {
+      runs.push_back({i, i});
+      keys.push_back(SequenceKey(wanted[i].chunk));
+    }
+    runs.back().end = i + 1;
+  }
+  for (size_t i = 0; i < runs.size(); ++i) {
+    // While one is read, the disk looks for the next ones.
+    if (i % kExpected == 0 && runs.size() > 1) {
+      store.ExpectChunks(std::span(keys).subspan(i, std::min(kExpected, keys.size() - i)));
+    }
+    ASSIGN_OR_RETURN(const std::optional<std::string> chunk, store.Get(Family::kChunks, keys[i]));
     if (!chunk.has_value()) continue;
+    const auto [begin, end] = runs[i];
     RETURN_IF_ERROR(ReadParts(*chunk, wanted.subspan(begin, end - begin)));
   }
   return absl::OkStatus();
