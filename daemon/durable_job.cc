@@ -168,8 +168,10 @@ StatusOr<std::optional<cep::JobResume>> DurableJob::Resume(const RunningRules& r
   for (const std::string& what : given_up) {
     log_->Warn("given up: the configuration has no such source", {{"position", what}});
   }
+  const uint64_t memory =
+      std::min(state::kRestoreBytes, config_.state->memory_bytes.value_or(state::kRestoreBytes));
   ASSIGN_OR_RETURN(std::shared_ptr<const state::Restorer> restorer,
-                   state_->log().MakeRestorer(config_.state->memory_bytes.value_or(UINT64_MAX)));
+                   state_->log().MakeRestorer(memory, config_.shards.value_or(1)));
   resume.read_units = ReadUnitsOf(std::move(restorer), seed_, !found.is_drained);
   const RuleRecord before = std::exchange(rules_, RecordOf(rules));
   if (!(rules_ == before)) state_->SetRuleSet({rules_.version, EncodeRuleRecord(rules_)});

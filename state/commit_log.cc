@@ -367,9 +367,9 @@ Status CommitLog::TrimOutbox(uint64_t begin, CommitHead& head, StoreBatch& batch
   return done->status();
 }
 
-StatusOr<std::unique_ptr<Restorer>> CommitLog::MakeRestorer(uint64_t memory) {
+StatusOr<std::unique_ptr<Restorer>> CommitLog::MakeRestorer(uint64_t memory, uint32_t calls) {
   if (index_ == nullptr) RETURN_IF_ERROR(BuildIndex());
-  auto restorer = std::make_unique<Restorer>(store_.get(), index_.get(), memory);
+  auto restorer = std::make_unique<Restorer>(store_.get(), index_.get(), memory, calls);
   if (restorer->groups_ == cep::kKeyGroups) {
     ASSIGN_OR_RETURN(restorer->parts_, LiveParts::Load(*store_, *index_, 0, cep::kKeyGroups));
   }

@@ -84,13 +84,16 @@ struct Commit {
   uint64_t journal_from = 0;
 };
 
+inline constexpr uint64_t kRestoreBytes = uint64_t{1} << 30;
+
 // Reads units back. Any number of threads may Restore() at a time, say one per shard. The log
 // outlives it and commits nothing meanwhile.
 class Restorer {
  public:
-  // Holds about `memory` bytes at a time: what is live is read in as many parts as that takes, each
-  // a walk over all chunks.
-  Restorer(Store* store, const PartIndex* index, uint64_t memory);
+  // At a time about `memory` bytes are held, by all Restore() together, of which `calls` may run at
+  // a time: what is live is read in as many parts as that takes, each a walk over all chunks. What
+  // fits as a whole is read once, for all.
+  Restorer(Store* store, const PartIndex* index, uint64_t memory, uint32_t calls);
 
   // Calls `unit` for each live unit of the key groups [first, end), in the order of keys. An error
   // of `unit` ends the restore with it.
@@ -129,8 +132,9 @@ class CommitLog {
   // takes no more (FAILED_PRECONDITION) and is to be opened anew, which tells.
   StatusOr<uint64_t> Commit(const struct Commit& commit);
 
-  // As of the last commit; `memory` as Restorer's.
-  StatusOr<std::unique_ptr<Restorer>> MakeRestorer(uint64_t memory = UINT64_MAX);
+  // As of the last commit; `memory` and `calls` as Restorer's.
+  StatusOr<std::unique_ptr<Restorer>> MakeRestorer(uint64_t memory = kRestoreBytes,
+                                                   uint32_t calls = 1);
   // Calls `unit` for some live units, named by PartOf() of their first parts, in the order of keys.
   // What names them is of commits that are durable. DATA_LOSS if one is not there. Cost: reading
   // each chunk that holds some of them.

@@ -22,11 +22,12 @@ Status Assemble(const LiveParts& parts, uint32_t first, uint32_t end,
 }  // namespace
 
 // Keys are spread evenly over key groups.
-Restorer::Restorer(Store* store, const PartIndex* index, uint64_t memory)
+Restorer::Restorer(Store* store, const PartIndex* index, uint64_t memory, uint32_t calls)
     : store_(store), index_(index), groups_(cep::kKeyGroups) {
+  if (index->bytes() <= memory) return;
   const uint64_t of_group = index->bytes() / cep::kKeyGroups + 1;
-  groups_ =
-      static_cast<uint32_t>(std::clamp<uint64_t>(memory / of_group, 1, uint64_t{cep::kKeyGroups}));
+  groups_ = static_cast<uint32_t>(
+      std::clamp<uint64_t>(memory / calls / of_group, 1, cep::kKeyGroups - 1));
 }
 
 Status Restorer::Restore(uint32_t first, uint32_t end,

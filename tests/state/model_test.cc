@@ -81,7 +81,7 @@ class Machine {
     if (!log.ok()) FAIL(log.status().ToString());
     log_ = *std::move(log);
     // At times in many walks over the chunks.
-    writer_.Restore(*log_, boots_ % 3 == 0 ? 8 << 10 : UINT64_MAX);
+    writer_.Restore(*log_, boots_ % 3 == 0 ? 8 << 10 : kRestoreBytes);
     Compare();
     REQUIRE(log_->StartBoot(++boots_ * 1000).ok());
   }

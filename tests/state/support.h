@@ -43,7 +43,7 @@ class UnitWriter {
     return shards;
   }
   // As after a restart from the units of `log`.
-  void Restore(CommitLog& log, uint64_t memory = UINT64_MAX) {
+  void Restore(CommitLog& log, uint64_t memory = kRestoreBytes) {
     units.clear();
     stored_.clear();
     packer_.TakeChunks();
