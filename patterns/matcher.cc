@@ -792,7 +792,7 @@ bool Matcher::CaptureIfTaken() {
 bool Matcher::CaptureFor(uint64_t wanted) {
   if (context_->captured != kNoEvent) return true;
   if (!context_->is_invalid) {
-    context_->captured = store_->Capture(*context_->rows, context_->row, &context_->why_invalid);
+    context_->captured = store_->Capture(context_->row, &context_->why_invalid);
     if (context_->captured != kNoEvent) return true;
     context_->is_invalid = true;
   }
@@ -1025,7 +1025,7 @@ void Matcher::EmitPath(cep::MatchKind kind, uint64_t rules, int64_t instant, int
   match.event_count = static_cast<uint32_t>(path_.size());
   const auto drop = [&](uint64_t dropped) {
     const cep::CapturedEvent& last = *path_.back().event;
-    CountDropped(Limit::kMatchesPerEvent, dropped, 1, last.partition, last.offset, instant);
+    CountDropped(Limit::kMatchesPerEvent, dropped, 1, last.partition(), last.offset, instant);
   };
   if (!members_.empty()) {  // all rules of the family have had as many
     evidence_[0] += path_.size();
