@@ -196,6 +196,7 @@ class Matcher {
   void StartAlone(BlockState* state);
   void CollectEdges(const Run& run);
   uint64_t ReachesFinal(uint32_t state, uint64_t rules, const Run& run);
+  [[gnu::always_inline]] void PrefetchFew(const Run* runs, uint32_t size, uint32_t stepped) const;
   void StepRuns(const Run* runs, uint32_t size);
   void AddStart(uint32_t size);
   bool FinishStep(const Run* runs, uint32_t size);
