@@ -79,7 +79,7 @@ void AppendByStage(const std::vector<StageEvents>& stages, const std::vector<std
 void AppendPositions(const Alert& alert, const std::vector<std::string>& labels, std::string* out) {
   const auto append = [out](const CapturedEvent& event) {
     out->push_back('"');
-    AppendJsonEscaped(event.partition->place, out);
+    AppendJsonEscaped(event.partition()->place, out);
     out->push_back('/');
     AppendUint(event.offset, out);
     out->push_back('"');
@@ -127,7 +127,7 @@ size_t LikelySize(const Alert& alert) {
   size_t size = 512 + alert.summary.size();
   for (uint32_t i = 0; i < alert.match.event_count; ++i) {
     const CapturedEvent& event = *alert.match.events[i].event;
-    size += event.json().size() + event.partition->place.size() + 32;
+    size += event.json_size() + event.partition()->place.size() + 32;
   }
   return size;
 }
@@ -174,7 +174,7 @@ void AlertJson::AppendEvents(const Alert& alert, const RuleText& text, std::stri
   const bool is_full = alert.spec.evidence == Evidence::kFull;
   const auto append = [this, is_full, out](const CapturedEvent& event) {
     if (is_full) {
-      out->append(event.json());  // valid JSON in one line: checked when it was captured
+      event.AppendJson(out);  // valid JSON in one line: checked when it was captured
     } else {
       AppendUsedFields(event, out);
     }

@@ -93,7 +93,7 @@ void AlertBuilder::FindEventIds(const std::vector<StageEvents>& stages) {
   for (const StageEvents& stage : stages) {
     for (uint32_t i = 0; i < stage.count; ++i) {
       EventId& id = event_ids_.emplace_back();
-      const auto source = context_->source_ids.find(stage.events[i]->partition->source);
+      const auto source = context_->source_ids.find(stage.events[i]->partition()->source);
       if (source == context_->source_ids.end()) continue;
       context.event = stage.events[i];
       const Value value = source->second.expression->Eval(context);

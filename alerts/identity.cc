@@ -65,7 +65,7 @@ Hash128 AlertId(std::string_view rule, const cep::Match& match,
       if (!event_ids.empty() && IsEventId(event_ids[event++].value)) {
         AppendEventId(event_ids[event - 1], scratch);
       } else {
-        AppendPosition(stage.events[i]->partition->place, stage.events[i]->offset, scratch);
+        AppendPosition(stage.events[i]->partition()->place, stage.events[i]->offset, scratch);
       }
     }
   }

@@ -83,7 +83,7 @@ void AppendEventLine(std::string_view stage, size_t stage_width, const cep::Capt
   out->append("\n    ").append(stage).append(stage_width - stage.size() + 2, ' ');
   AppendTimeMs(event.ts, out);
   out->append("  ");
-  AppendPrintable(event.partition->place, kNoLimit, out);
+  AppendPrintable(event.partition()->place, kNoLimit, out);
   out->push_back('/');
   AppendUint(event.offset, out);
   if (alert.spec.evidence == Evidence::kRefs) return;
@@ -91,7 +91,7 @@ void AppendEventLine(std::string_view stage, size_t stage_width, const cep::Capt
   const size_t used = out->size() - begin - 1;
   const uint32_t width = context.text_width;
   const uint32_t room = width > used ? static_cast<uint32_t>(width - used) : 0;
-  AppendPrintable(event.json(), std::max(room, kMinEventColumns), out);
+  AppendPrintable(event.Json(), std::max(room, kMinEventColumns), out);
 }
 
 }  // namespace

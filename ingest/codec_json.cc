@@ -68,11 +68,15 @@ size_t JsonCodec::DecodeRun(const RawRecord* records, size_t count, cep::Batch* 
     batch->raw[row] = records[i].bytes;
     batch->is_json[row] = valid_json >> i & 1;
   }
+  SetFrames(count, batch);
   for (; odd != 0; odd &= odd - 1) {
     const auto i = static_cast<size_t>(std::countr_zero(odd));
     batch->rows = first + static_cast<uint32_t>(i);
     plain_ = true;
     if (DecodeSlowly(records[i], i, batch)) continue;
+    // Who comes next need not say that of its rows.
+    std::fill_n(&batch->is_json[batch->rows], count - i, uint8_t{0});
+    std::fill_n(&batch->frame_of[batch->rows], count - i, uint8_t{0});
     // The rows of those behind it move down; they are decoded again, fewer at a time, so that many
     // rejected records do not cost many times their number.
     most_in_run_ = std::max<size_t>(1, most_in_run_ / 2);
@@ -81,6 +85,19 @@ size_t JsonCodec::DecodeRun(const RawRecord* records, size_t count, cep::Batch* 
   batch->rows = first + static_cast<uint32_t>(count);
   most_in_run_ = std::min(JsonLayoutParser::kMaxGroup, most_in_run_ * 2);
   return count;
+}
+
+// Says what the run's lines are made of.
+void JsonCodec::SetFrames(size_t count, cep::Batch* batch) {
+  const uint32_t first = batch->rows;
+  const bool has_frame = layouts_.frame() != nullptr && !projection_.has_positions();
+  const uint8_t place = has_frame ? batch->PlaceOfFrame(layouts_.frame()) : uint8_t{0};
+  std::fill_n(&batch->frame_of[first], count, place);
+  if (place == 0) return;
+  uint64_t too_long = layouts_.CopySizes(count, &batch->value_sizes[first]);
+  for (; too_long != 0; too_long &= too_long - 1) {
+    batch->frame_of[first + static_cast<size_t>(std::countr_zero(too_long))] = 0;
+  }
 }
 
 // Converts the fields of a run's lines, a field at a time. Returns the lines, a bit each, whose row
@@ -121,6 +138,7 @@ bool JsonCodec::DecodeSlowly(RawRecord record, size_t line, cep::Batch* batch) {
   // With positions it is the renderer's to say what is the record's own.
   const bool is_own = plain_ && !projection_.has_positions();
   batch->is_json[row] = is_own ? layouts_.valid_json() >> line & 1 : 0;
+  if (!plain_) batch->frame_of[row] = 0;
   return true;
 }
 

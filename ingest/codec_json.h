@@ -27,6 +27,7 @@ class JsonCodec : public Codec {
   size_t DecodeRun(const RawRecord* records, size_t count, cep::Batch* batch);
   uint64_t DecodePlain(size_t count, cep::Batch* batch);
   bool DecodeSlowly(RawRecord record, size_t line, cep::Batch* batch);
+  void SetFrames(size_t count, cep::Batch* batch);
   bool FindFields(const RawRecord& record, size_t line, cep::Batch* batch);
   bool FindFieldsSlowly(const RawRecord& record, cep::Batch* batch);
   bool ReadPosition(RawRecord* record, cep::Batch* batch);

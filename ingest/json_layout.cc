@@ -101,6 +101,73 @@ void JsonLayoutParser::CopyTexts(size_t line, FieldTexts* texts) const {
   for (const Use& use : uses()) (*texts)[use.place] = TextsOf(use)(line);
 }
 
+namespace {
+
+// Sixteen values of lines of a run: where the texts behind them start and those before them end,
+// `step` numbers from line to line.
+struct SomeValues {
+  const uint32_t* starts;
+  const uint32_t* ends;
+  size_t step;
+  size_t count;  // the others are to be of no bytes
+};
+
+// Writes their sizes, at most UINT8_MAX, for each line. Returns whether one is as large.
+bool CopySome(SomeValues values, size_t lines, size_t first, cep::TextFrame::Sizes* sizes) {
+  const __m128i numbers = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m128i valid = _mm_cmplt_epi8(numbers, _mm_set1_epi8(static_cast<char>(values.count)));
+  const __m256i most = _mm256_set1_epi32(UINT8_MAX);
+  __m128i largest = _mm_setzero_si128();
+  for (size_t line = 0; line < lines; ++line) {
+    const uint32_t* starts = values.starts + line * values.step;
+    const uint32_t* ends = values.ends + line * values.step;
+    const __m256i low = _mm256_min_epu32(_mm256_sub_epi32(Load(starts), Load(ends)), most);
+    const __m256i high = _mm256_min_epu32(_mm256_sub_epi32(Load(starts + 8), Load(ends + 8)), most);
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xD8);
+    const __m128i bytes = _mm_and_si128(
+        valid, _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(sizes[line].data() + first), bytes);
+    largest = _mm_max_epu8(largest, bytes);
+  }
+  return _mm_movemask_epi8(_mm_cmpeq_epi8(largest, _mm_set1_epi8(-1))) != 0;
+}
+
+VIGIL_AVX512 bool CopySome512(SomeValues values, size_t lines, size_t first,
+                              cep::TextFrame::Sizes* sizes) {
+  const auto valid = static_cast<__mmask16>((1u << values.count) - 1);
+  __m128i largest = _mm_setzero_si128();
+  for (size_t line = 0; line < lines; ++line) {
+    const __m512i starts = _mm512_loadu_si512(values.starts + line * values.step);
+    const __m512i ends = _mm512_loadu_si512(values.ends + line * values.step);
+    const __m128i bytes = _mm512_maskz_cvtusepi32_epi8(valid, _mm512_sub_epi32(starts, ends));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(sizes[line].data() + first), bytes);
+    largest = _mm_max_epu8(largest, bytes);
+  }
+  return _mm_movemask_epi8(_mm_cmpeq_epi8(largest, _mm_set1_epi8(-1))) != 0;
+}
+
+}  // namespace
+
+uint64_t JsonLayoutParser::CopySizes(size_t count, cep::TextFrame::Sizes* sizes) const {
+  constexpr size_t kSome = 16;
+  const size_t fields = layouts_[current_].fields;
+  bool has_long = false;
+  for (size_t first = 0; first < fields; first += kSome) {
+    // A value lies between the end of a text and the start of the next one.
+    const SomeValues values{Starts(0) + first + 1, Starts(0) + stride_ + first, 2 * stride_,
+                            std::min(fields - first, kSome)};
+    has_long |= simd_ == SimdLevel::kAvx512 ? CopySome512(values, count, first, sizes)
+                                            : CopySome(values, count, first, sizes);
+  }
+  uint64_t too_long = 0;
+  for (size_t line = 0; has_long && line < count; ++line) {
+    const bool is_long = std::find(sizes[line].begin(), sizes[line].begin() + fields, UINT8_MAX) !=
+                         sizes[line].begin() + fields;
+    too_long |= uint64_t{is_long} << line;
+  }
+  return too_long;
+}
+
 // Makes the layout that accepts the run's first line the current one.
 bool JsonLayoutParser::FindLayout() {
   for (size_t tried = 0, i = current_; tried < layouts_.size(); ++tried) {
@@ -314,6 +381,16 @@ void JsonLayoutParser::Learn(std::string_view line) {
   }
 }
 
+std::shared_ptr<const cep::TextFrame> JsonLayoutParser::FrameOf(const Layout& layout) {
+  if (layout.fields == 0 || layout.fields > cep::TextFrame::kMaxValues) return nullptr;
+  std::vector<std::string> texts;
+  for (const Text& text : layout.texts) {
+    const auto size = std::count(text.mask.begin(), text.mask.end(), uint8_t{0xFF});
+    texts.emplace_back(text.bytes.data(), static_cast<size_t>(size));
+  }
+  return std::make_shared<const cep::TextFrame>(texts);
+}
+
 bool JsonLayoutParser::MakeLayout(std::string_view line, Layout* layout) const {
   if (object_.count > kMaxFields) return false;
   uint32_t before = 0;  // where the text before the value at hand starts
@@ -352,6 +429,7 @@ bool JsonLayoutParser::MakeLayout(std::string_view line, Layout* layout) const {
   const auto size = static_cast<uint32_t>(line.size());
   if (!add(size, size)) return false;
   layout->fields = static_cast<uint32_t>(object_.count);
+  layout->frame = FrameOf(*layout);
   const size_t padded = (layout->texts.size() + 7) / 8 * 8;
   layout->texts.resize(padded);
   for (std::vector<uint32_t>* list :

@@ -24,6 +24,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cep/event/text_frame.h"
 #include "ingest/cpu.h"
 #include "ingest/json_flat.h"
 #include "ingest/projection.h"
@@ -93,6 +94,12 @@ class JsonLayoutParser {
   // The lines, a bit each, that are valid JSON as a whole if the scalars that are read are valid.
   uint64_t valid_json() const { return valid_json_; }
 
+  // The texts between the values of the run's lines; null if these are too many.
+  const std::shared_ptr<const cep::TextFrame>& frame() const { return layouts_[current_].frame; }
+  // Sets the sizes of the values of the first `count` lines of the run, which have a frame().
+  // Returns the lines, a bit each, that have a longer one than such sizes may say.
+  uint64_t CopySizes(size_t count, cep::TextFrame::Sizes* sizes) const;
+
   // Match() leaves the scalars that are read to whoever converts them: a text that turns out not to
   // be one of the usual kinds may not be a token. False: it is not, and the line counts as
   // declined. May take the line out of valid_json().
@@ -128,6 +135,7 @@ class JsonLayoutParser {
     std::vector<uint32_t> read_scalars;
     std::vector<Use> uses;
     bool has_all = false;
+    std::shared_ptr<const cep::TextFrame> frame;
     uint32_t quotes = 0;  // in the whole line
   };
   // What one pass over a line tells.
@@ -149,6 +157,7 @@ class JsonLayoutParser {
   bool FindLayout();
   bool Matches(const Layout& layout, size_t line);
   bool AreTokens(const std::vector<uint32_t>& fields, size_t line);
+  static std::shared_ptr<const cep::TextFrame> FrameOf(const Layout& layout);
   bool MakeLayout(std::string_view line, Layout* layout) const;
   void Keep(Layout layout);
 

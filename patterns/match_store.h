@@ -10,8 +10,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
+
+#include <absl/container/flat_hash_map.h>
 
 #include "cep/base/large_memory.h"
 #include "cep/event/captured_event.h"
@@ -54,12 +59,22 @@ struct PathNode {
 };
 static_assert(sizeof(PathNode) == 16);
 
-// An event with what its memory is managed by; values and texts follow.
+// An event with what its memory is managed by. Its text follows, padded, then its values, and if
+// its shape says so what these point to.
 struct StoredEvent : cep::CapturedEvent {
   uint32_t refs = 1;
-  uint32_t size = 0;  // bytes, of all that belongs to it
 };
-static_assert(sizeof(StoredEvent) == 64);
+static_assert(sizeof(StoredEvent) == 48);
+
+// An event from storage; all of it is borrowed.
+struct AdoptedEvent {
+  int64_t ts = 0;
+  const cep::Partition* partition = nullptr;  // one of MatchStore::Intern()
+  uint64_t offset = 0;
+  uint64_t seq = 0;  // below kFirstSequence
+  std::string_view json;
+  std::span<const cep::Value> values;  // by slot
+};
 
 class MatchStore {
  public:
@@ -114,12 +129,13 @@ class MatchStore {
   // Bytes of the events that are held.
   size_t event_bytes() const { return event_bytes_; }
 
-  // Copies the row, with one reference, the caller's. Returns kNoEvent if the record is not valid
-  // as a whole; then `why` says where.
-  uint32_t Capture(const cep::OrderedBlock& rows, uint32_t row, std::string* why);
-  // An event from storage, with one reference, the caller's: a copy of `from`, whose sequence
-  // number is below kFirstSequence and whose partition is one of Intern().
-  uint32_t Adopt(const cep::CapturedEvent& from);
+  // Before the first of these rows is captured; they are borrowed until the next call.
+  void BeginRows(const cep::OrderedBlock& rows);
+  // Copies a row, with one reference, the caller's. Returns kNoEvent if the record is not valid as
+  // a whole; then `why` says where.
+  uint32_t Capture(uint32_t row, std::string* why);
+  // An event from storage, with one reference, the caller's: a copy of `from`.
+  uint32_t Adopt(const AdoptedEvent& from);
   // A partition with these names that lives as long as the store.
   const cep::Partition* Intern(const cep::Partition& partition);
   // Gives an event from storage another number below kFirstSequence.
@@ -154,22 +170,79 @@ class MatchStore {
     return *reinterpret_cast<StoredEvent*>(memory_.At(event));
   }
   uint32_t AddLongPath(uint32_t event, uint32_t parent, uint32_t stage);
-  // Makes an event at the beginning of a new block of `size` bytes, with one reference.
-  uint32_t NewEvent(size_t size);
+  // Shapes that have a frame; events of more are not packed.
+  static constexpr size_t kMostFramed = 4096;
+  // What of a shape is the store's own.
+  struct Shape : cep::EventShape {
+    // Values point to what lies behind them, whose size is in between.
+    bool is_deep = false;
+  };
+  using Frame = std::shared_ptr<const cep::TextFrame>;
+
+  static size_t SizeOf(const Shape& shape, size_t text_size, size_t deep_size);
+  static size_t SizeOf(StoredEvent& event);
+  struct Place {
+    int64_t ts;
+    uint64_t offset;
+    uint64_t seq;
+  };
+  // An event with one reference; its text and values are to be filled in.
+  uint32_t NewEvent(const Shape& shape, const Place& place, size_t text_size, size_t deep_size);
   void UseLayout(const std::shared_ptr<const cep::Layout>& layout);
+  // A slot of the layout that is kept, and its column in the rows at hand.
+  struct KeptSlot {
+    uint32_t slot;
+    uint32_t likely = 0;  // which value of a line it is
+    const cep::Column* column = nullptr;
+    // Its values, if each row has one, and of 8 bytes; or one, and a text. Else null.
+    const uint64_t* fixed = nullptr;
+    const std::string_view* texts = nullptr;
+    cep::ValueTag tag = {};  // of all fixed ones
+  };
+  struct Origin {
+    const cep::Partition* partition = nullptr;
+    const cep::TextFrame* frame = nullptr;
+    bool is_deep = false;
+
+    bool operator==(const Origin&) const = default;
+    template <typename H>
+    friend H AbslHashValue(H h, const Origin& o) {
+      return H::combine(std::move(h), o.partition, o.frame, o.is_deep);
+    }
+  };
+  const Shape& ShapeOf(const cep::Partition* partition, const Frame* frame, bool is_deep);
+  const Shape& RememberShape(const Origin& origin, const Frame& frame);
+  const Shape& FindShape(const Shape& wanted);
+  size_t DeepSizeOf(uint32_t row, std::string_view json) const;
+  template <typename F>
+  void CopyValues(uint32_t row, std::string_view json, F text_of, StoredEvent* event);
+  static size_t PlaceInPacked(cep::Value value, const char* line, const cep::TextFrame& frame,
+                              const cep::TextFrame::Sizes& sizes, KeptSlot* kept);
 
   std::vector<PathNode, LargeAllocator<PathNode>> nodes_;
   std::vector<uint32_t> free_nodes_;
-  BlockAllocator memory_{256};  // of the events, by their names
+  BlockAllocator memory_{128};  // of the events, by their names
   BlockAllocator lists_{0};     // of runs and of nodes of graphs
   size_t live_events_ = 0;
   size_t event_bytes_ = 0;
-  // Of Capture(): the rows' layout, its slots that are kept, values up to the last of them,
-  // scratch.
+  std::map<std::string, Shape> shapes_;
+  size_t framed_ = 0;  // of shapes_
+
+  // Of Capture(): the rows, their layout, and its slots that are kept.
+  const cep::OrderedBlock* rows_ = nullptr;
   std::shared_ptr<const cep::Layout> layout_;
-  std::vector<uint32_t> kept_;
-  uint32_t value_count_ = 0;
-  std::string json_;
+  std::vector<KeptSlot> kept_;
+  uint32_t first_slot_ = 0;
+  uint32_t value_count_ = 0;  // from there on to the last one
+  // ... the shapes of its rows, and the one of the last row.
+  struct KnownShape {
+    Frame frame;  // which therefore is at this address alone
+    const Shape* shape;
+  };
+  absl::flat_hash_map<Origin, KnownShape> known_shapes_;
+  Origin last_origin_;
+  const Shape* last_shape_ = nullptr;
+  std::string json_;  // scratch
   // Partitions of events that came back from storage; a source's own are its.
   std::map<std::string, std::unique_ptr<cep::Partition>> partitions_;
 };

@@ -14,6 +14,7 @@ namespace {
 
 // Texts of up to so many bytes are operands as they are.
 constexpr uint32_t kShortText = 7;
+constexpr uint64_t kSign = uint64_t{1} << 63;
 
 int64_t SaturatingAdd(int64_t a, int64_t b) {
   int64_t sum;
@@ -151,8 +152,9 @@ void Matcher::FindPlainStart() {
   }
   if (!state_rows_.empty()) {
     StateRows& rows = state_rows_[take->target];
+    const std::span<const Comparison> comparisons = rows.All();
     rows.compares_with_start =
-        std::all_of(rows.comparisons.begin(), rows.comparisons.end(), [&](const auto& what) {
+        std::all_of(comparisons.begin(), comparisons.end(), [&](const Comparison& what) {
           return what.stage == start.stage && what.stage_slot == what.slot;
         });
   }
@@ -166,9 +168,9 @@ void Matcher::FindComparisons(StateRows* rows) const {
     const LeafPredicate& predicate = block_.leaves[leaf];
     if (predicate.correlated == nullptr) continue;
     for (const cep::StageComparison& what : predicate.correlated->needed()) {
-      if (rows->comparisons.size() < kRunOperands) rows->comparisons.push_back(what);
+      if (rows->compared < kRunOperands) rows->comparisons[rows->compared++] = Comparison(what);
     }
-    if (rows->comparisons.empty()) continue;
+    if (rows->compared == 0) continue;
     rows->compared_leaf = static_cast<int>(leaf);
     std::erase(rows->leaves, leaf);
     return;
@@ -564,52 +566,86 @@ void Matcher::Step(const Run& run, bool is_start) {
   }
 }
 
-// A field in 8 bytes. Texts of up to 7 bytes are themselves, so unequal operands mean unequal texts
-// and equal ones equal texts; of longer ones only the former holds.
+inline Matcher::Operand Matcher::OperandOf(int64_t value) {
+  return {std::bit_cast<uint64_t>(value) ^ kSign, true};
+}
+
+inline Matcher::Operand Matcher::OperandOf(double value) {
+  const auto bits = std::bit_cast<uint64_t>(value + 0.0);  // of both zeros, the positive one
+  return {(bits & kSign) != 0 ? ~bits : bits | kSign, value == value};
+}
+
+// Texts of up to 7 bytes are themselves, so unequal operands mean unequal texts and equal ones
+// equal texts; of longer ones only the former holds.
+inline Matcher::Operand Matcher::OperandOf(std::string_view value) {
+  if (value.size() <= kShortText) {
+    const auto size = static_cast<uint32_t>(value.size());
+    return {LoadShort(value.data(), size) | uint64_t{size} << 56, true};
+  }
+  return {Hash64(value) | uint64_t{0xFF} << 56, true};
+}
+
+// A field in 8 bytes.
 Matcher::Operand Matcher::OperandOf(const cep::Value& value, cep::ColumnKind kind) {
-  constexpr uint64_t kSign = uint64_t{1} << 63;
+  if (kind == cep::ColumnKind::kInt && value.tag == cep::ValueTag::kInt) return OperandOf(value.i);
+  if (kind == cep::ColumnKind::kDouble && value.tag == cep::ValueTag::kDouble) {
+    return OperandOf(value.d);
+  }
+  if (kind == cep::ColumnKind::kString && value.tag == cep::ValueTag::kString) {
+    return OperandOf(value.text());
+  }
+  return {};
+}
+
+// The same of a row.
+inline Matcher::Operand Matcher::OperandOf(const cep::Column& column, uint32_t row,
+                                           cep::ColumnKind kind) {
+  if (!column.all_present() || column.kind() != kind) [[unlikely]] {
+    return OperandOf(column.Get(row), kind);
+  }
   switch (kind) {
     case cep::ColumnKind::kInt:
-      if (value.tag != cep::ValueTag::kInt) return {};
-      return {std::bit_cast<uint64_t>(value.i) ^ kSign, true};
-    case cep::ColumnKind::kDouble: {
-      if (value.tag != cep::ValueTag::kDouble || value.d != value.d) return {};
-      const auto bits = std::bit_cast<uint64_t>(value.d + 0.0);  // of both zeros, the positive one
-      return {(bits & kSign) != 0 ? ~bits : bits | kSign, true};
-    }
+      return OperandOf(column.ints()[row]);
+    case cep::ColumnKind::kDouble:
+      return OperandOf(column.doubles()[row]);
     case cep::ColumnKind::kString:
-      if (value.tag != cep::ValueTag::kString) return {};
-      if (value.size <= kShortText) {
-        return {LoadShort(value.s, value.size) | uint64_t{value.size} << 56, true};
-      }
-      return {Hash64(value.text()) | uint64_t{0xFF} << 56, true};
+      return OperandOf(column.strings()[row]);
     default:
       return {};
   }
 }
 
-// Texts are compared for equality only.
-Matcher::FalseRange Matcher::FalseRangeOf(const Operand& row, const cep::StageComparison& what) {
-  if (!row.is_known) return {};
-  const bool is_whole = what.kind != cep::ColumnKind::kString || row.bits >> 56 <= kShortText;
+Matcher::Comparison::Comparison(const cep::StageComparison& what) : cep::StageComparison(what) {
+  constexpr uint64_t kAll = UINT64_MAX;
   switch (what.op) {
-    case cep::CompareOp::kEq:
-      return {row.bits, 0, 0};
-    case cep::CompareOp::kNe:
-      return is_whole ? FalseRange{row.bits, 0, 1} : FalseRange();
-    case cep::CompareOp::kLt:
-      return {0, row.bits, 1};
-    case cep::CompareOp::kLe:
-      return {row.bits, UINT64_MAX - row.bits, 0};
-    case cep::CompareOp::kGt:
-      return {row.bits, UINT64_MAX - row.bits, 1};
-    case cep::CompareOp::kGe:
-      return {0, row.bits, 0};
+    case cep::CompareOp::kEq:  // false outside of the row's own
+      low_mask = kAll;
+      break;
+    case cep::CompareOp::kNe:  // texts are compared for equality only
+      low_mask = kAll;
+      is_inside = 1;
+      if (what.kind == cep::ColumnKind::kString) most_high = kShortText;
+      break;
+    case cep::CompareOp::kLt:  // false from 0 to it
+    case cep::CompareOp::kGe:  // ... or behind that
+      width_mask = kAll;
+      is_inside = what.op == cep::CompareOp::kLt ? 1 : 0;
+      break;
+    case cep::CompareOp::kLe:  // false before it
+    case cep::CompareOp::kGt:  // ... or from it to the end
+      low_mask = width_mask = width_flip = kAll;
+      is_inside = what.op == cep::CompareOp::kGt ? 1 : 0;
+      break;
     case cep::CompareOp::kIn:
     case cep::CompareOp::kStartsWith:
+      most_high = -1;  // no such comparison says anything here
       break;
   }
-  return {};
+}
+
+inline Matcher::FalseRange Matcher::Comparison::FalseFor(const Operand& row) const {
+  if (!row.is_known || static_cast<int>(row.bits >> 56) > most_high) return {};
+  return {row.bits & low_mask, (row.bits ^ width_flip) & width_mask, is_inside};
 }
 
 // What the row does to the runs of a state; kCompare: that depends on their operands.
@@ -627,14 +663,15 @@ const Matcher::Judgement& Matcher::Judge(StateRows* rows) const {
     return judged;
   }
   judged.outcome = Outcome::kCompare;
-  judged.known = 0;
-  for (size_t i = 0; i < rows->comparisons.size(); ++i) {
-    const cep::StageComparison& what = rows->comparisons[i];
-    const Operand operand = OperandOf(context_->rows->columns[what.slot].Get(row), what.kind);
+  uint32_t known = 0;
+  for (uint32_t i = 0; i < rows->compared; ++i) {
+    const Comparison& what = rows->comparisons[i];
+    const Operand operand = OperandOf(context_->rows->columns[what.slot], row, what.kind);
     judged.operands[i] = operand.bits;
-    judged.known |= static_cast<uint16_t>(operand.is_known) << i;
-    judged.is_false[i] = FalseRangeOf(operand, what);
+    known |= uint32_t{operand.is_known} << i;
+    judged.is_false[i] = what.FalseFor(operand);
   }
+  judged.known = static_cast<uint16_t>(known);
   return judged;
 }
 
@@ -642,9 +679,9 @@ const Matcher::Judgement& Matcher::Judge(StateRows* rows) const {
 void Matcher::FillOperands(Run* run) {
   run->known = 0;
   if (state_rows_.empty()) return;
-  const std::vector<cep::StageComparison>& comparisons = state_rows_[run->state].comparisons;
+  const std::span<const Comparison> comparisons = state_rows_[run->state].All();
   for (size_t i = 0; i < comparisons.size(); ++i) {
-    const cep::StageComparison& what = comparisons[i];
+    const Comparison& what = comparisons[i];
     uint32_t n = run->node;
     while (n != kNoNode && store_->node(n).stage != what.stage) n = store_->node(n).parent;
     if (n == kNoNode) continue;
@@ -659,7 +696,7 @@ void Matcher::FillOperands(Run* run) {
 void Matcher::FillStartOperands(Run* run) {
   if (state_rows_.empty()) return;
   StateRows& rows = state_rows_[run->state];
-  if (rows.comparisons.empty()) return;
+  if (rows.compared == 0) return;
   const Judgement& judged = Judge(&rows);
   if (!rows.compares_with_start || judged.outcome != Outcome::kCompare) return FillOperands(run);
   std::copy_n(judged.operands, kRunOperands, run->operands);
@@ -731,6 +768,15 @@ void Matcher::StartAlone(BlockState* state) {
   if (state->runs.size() > block_.limits.partial_matches_per_key) EnforceRunLimits(state);
 }
 
+// A step reads the run's event, one cache line after the other, and a match that it completes may
+// drop others.
+inline void Matcher::PrefetchFew(const Run* runs, uint32_t size, uint32_t stepped) const {
+  constexpr uint32_t kMost = 6;
+  constexpr size_t kEventBytes = 192;
+  store_->PrefetchNode(runs[stepped].node, kEventBytes);
+  for (uint32_t i = 0; i < std::min(size, kMost); ++i) store_->PrefetchNode(runs[i].node);
+}
+
 void Matcher::StepRuns(const Run* runs, uint32_t size) {
   changes_.clear();
   children_.clear();
@@ -750,7 +796,10 @@ void Matcher::StepRuns(const Run* runs, uint32_t size) {
       outcome = OutcomeFor(runs[i], *rows, *judged);
     }
     if (outcome == Outcome::kStays) continue;
-    if (outcome == Outcome::kStep) Step(runs[i], false);
+    if (outcome == Outcome::kStep) {
+      if (changes_.empty()) PrefetchFew(runs, size, i);
+      Step(runs[i], false);
+    }
     changes_.push_back({i, static_cast<uint32_t>(children_.size())});
   }
 }
@@ -792,7 +841,7 @@ bool Matcher::CaptureIfTaken() {
 bool Matcher::CaptureFor(uint64_t wanted) {
   if (context_->captured != kNoEvent) return true;
   if (!context_->is_invalid) {
-    context_->captured = store_->Capture(*context_->rows, context_->row, &context_->why_invalid);
+    context_->captured = store_->Capture(context_->row, &context_->why_invalid);
     if (context_->captured != kNoEvent) return true;
     context_->is_invalid = true;
   }
@@ -1025,7 +1074,7 @@ void Matcher::EmitPath(cep::MatchKind kind, uint64_t rules, int64_t instant, int
   match.event_count = static_cast<uint32_t>(path_.size());
   const auto drop = [&](uint64_t dropped) {
     const cep::CapturedEvent& last = *path_.back().event;
-    CountDropped(Limit::kMatchesPerEvent, dropped, 1, last.partition, last.offset, instant);
+    CountDropped(Limit::kMatchesPerEvent, dropped, 1, last.partition(), last.offset, instant);
   };
   if (!members_.empty()) {  // all rules of the family have had as many
     evidence_[0] += path_.size();

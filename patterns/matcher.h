@@ -8,9 +8,11 @@
 // tests/property/matcher_test.cc, tests/cmd/corpus_test.cc (Flink's own answers).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -196,6 +198,7 @@ class Matcher {
   void StartAlone(BlockState* state);
   void CollectEdges(const Run& run);
   uint64_t ReachesFinal(uint32_t state, uint64_t rules, const Run& run);
+  [[gnu::always_inline]] void PrefetchFew(const Run* runs, uint32_t size, uint32_t stepped) const;
   void StepRuns(const Run* runs, uint32_t size);
   void AddStart(uint32_t size);
   bool FinishStep(const Run* runs, uint32_t size);
@@ -256,7 +259,11 @@ class Matcher {
     uint64_t bits = 0;
     bool is_known = false;
   };
+  static Operand OperandOf(int64_t value);
+  static Operand OperandOf(double value);
+  static Operand OperandOf(std::string_view value);
   static Operand OperandOf(const cep::Value& value, cep::ColumnKind kind);
+  static Operand OperandOf(const cep::Column& column, uint32_t row, cep::ColumnKind kind);
   // Where a comparison of a row with a run's operand is known to be false: outside of `width` from
   // `low` on, or inside. As it stands, nowhere.
   struct FalseRange {
@@ -267,7 +274,19 @@ class Matcher {
     // 0 or 1.
     uint32_t Has(uint64_t operand) const { return uint32_t{operand - low > width} ^ is_inside; }
   };
-  static FalseRange FalseRangeOf(const Operand& row, const cep::StageComparison& what);
+  // A comparison, and of what bits of the row's operand its FalseRange is made.
+  struct Comparison : cep::StageComparison {
+    Comparison() = default;
+    explicit Comparison(const cep::StageComparison& what);
+    FalseRange FalseFor(const Operand& row) const;
+
+    uint64_t low_mask = 0;
+    uint64_t width_flip = 0;
+    uint64_t width_mask = 0;
+    uint32_t is_inside = 0;
+    // Operands with more in their highest byte tell nothing.
+    int most_high = UINT8_MAX;
+  };
   // What a row does to the runs in a state, as far as that is plain.
   struct Judgement {
     uint64_t seq = UINT64_MAX;  // the row's
@@ -286,10 +305,13 @@ class Matcher {
     // A leaf that no event satisfies if one of the comparisons fails, or -1.
     int compared_leaf = -1;
     cep::RowBits compared_possible;  // rows at which what it asks of the event alone may hold
-    std::vector<cep::StageComparison> comparisons;  // at most kRunOperands
+    std::array<Comparison, kRunOperands> comparisons;
+    uint32_t compared = 0;  // so many of them
     // ... of which all are of a field with the same one of the event that starts the match.
     bool compares_with_start = false;
     Judgement judged;  // of the last row
+
+    std::span<const Comparison> All() const { return {comparisons.data(), compared}; }
   };
   void FindComparisons(StateRows* rows) const;
   void FindPlainStart();

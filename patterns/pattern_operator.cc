@@ -17,7 +17,7 @@ constexpr size_t kNodeAhead = 6;
 constexpr size_t kEventAhead = 3;
 constexpr size_t kPrefetchBytes = 512;
 constexpr uint32_t kMostNodes = 4;  // of a key
-constexpr size_t kReusedBytes = 384;
+constexpr size_t kReusedBytes = 192;
 // The same of keys that are due: an entry so far ahead, the rest so far behind the runs.
 constexpr size_t kDueEntryAhead = 16;
 constexpr size_t kDueNodeBehind = 4;
@@ -369,6 +369,7 @@ void PatternOperator::ProcessRows(const cep::OrderedBlock& rows, cep::MatchSink*
   if (rows.rows == 0) return;
   if (has_restored()) SettleRestored(out);
   results_.Evaluate(rows);
+  store_.BeginRows(rows);
   for (const std::unique_ptr<Matcher>& matcher : matchers_) matcher->BeginRows(rows.rows);
   for (Space& space : spaces_) {
     CollectRows(rows, &space);
@@ -419,6 +420,7 @@ void PatternOperator::PrefetchRow(const cep::OrderedBlock& rows, KeyedRow* keyed
   const cep::RowRef ref = rows.refs[keyed->row];
   const std::string_view raw = ref.batch->raw[ref.row];
   PrefetchBytes(raw.data(), raw.size());
+  __builtin_prefetch(&ref.batch->value_sizes[ref.row]);
 }
 
 void PatternOperator::AdvanceTime(int64_t watermark, cep::MatchSink* out) {

@@ -115,13 +115,13 @@ uint32_t PatternOperator::UnitRestorer::EventAt(uint32_t place) {
   if (at.text.empty()) {
     partition.place = cep::PlaceOf(partition.source, partition.topic, partition.number);
   }
-  cep::CapturedEvent event;
+  AdoptedEvent event;
   event.partition = store_.Intern(partition);
   event.offset = from.offset;
   const auto known = op_.known_events_.find({event.partition, event.offset});
   if (known != op_.known_events_.end()) {
     const cep::CapturedEvent& other = store_.event(known->second);
-    if (other.ts == from.ts && other.json() == from.json) return id = known->second;
+    if (other.ts == from.ts && other.Json() == from.json) return id = known->second;
   }
   values_.assign(value_count_, cep::Value());
   for (size_t f = 0; f < slots_.size(); ++f) {
@@ -131,9 +131,8 @@ uint32_t PatternOperator::UnitRestorer::EventAt(uint32_t place) {
   }
   event.ts = from.ts;
   event.seq = place;
-  event.set_json(from.json);
-  event.values = values_.data();
-  event.value_count = value_count_;
+  event.json = from.json;
+  event.values = values_;
   id = store_.Adopt(event);
   adopted_.push_back(id);
   op_.known_events_[{event.partition, event.offset}] = id;
@@ -454,8 +453,8 @@ void PatternOperator::NumberEvents(KeyEntry* entry) {
     const cep::CapturedEvent& x = store_.event(a);
     const cep::CapturedEvent& y = store_.event(b);
     if (x.ts != y.ts) return x.ts < y.ts;
-    if (*x.partition < *y.partition) return true;
-    if (*y.partition < *x.partition) return false;
+    if (*x.partition() < *y.partition()) return true;
+    if (*y.partition() < *x.partition()) return false;
     return x.offset < y.offset;
   };
   std::sort(events.begin(), events.end(), comes_before);

@@ -204,7 +204,7 @@ void StateEncoder::PutFieldsAndPlaces() {
   partitions_.clear();
   const cep::Partition* last = nullptr;
   for (const uint32_t event : events_) {
-    const cep::Partition* partition = store_.event(event).partition;
+    const cep::Partition* partition = store_.event(event).partition();
     if (partition == last) continue;
     last = partition;
     if (PlaceOf(*partition) == partitions_.size()) partitions_.push_back(partition);
@@ -235,7 +235,7 @@ void StateEncoder::PutEvents() {
   for (size_t i = 0; i < events_.size(); ++i) {
     if (i > 0 && !is_again(i)) ++place;
     event_place_.Set(events_[i], place);
-    if (!is_again(i)) size += store_.event(events_[i]).json_size + 32;
+    if (!is_again(i)) size += store_.event(events_[i]).json_size() + 32;
   }
   PutFieldsAndPlaces();
   const size_t segments = size <= kEventSegment ? 1 : std::bit_ceil(size / kEventSegment);
@@ -260,11 +260,12 @@ void StateEncoder::PutEvents() {
 }
 
 void StateEncoder::PutEvent(const cep::CapturedEvent& event) {
-  PutVarint(uint64_t{1} + PlaceOf(*event.partition), &bytes_);
+  PutVarint(uint64_t{1} + PlaceOf(*event.partition()), &bytes_);
   PutSigned(event.ts, &bytes_);
   PutVarint(event.offset, &bytes_);
   for (const uint32_t slot : slots_) PutValue(event.Get(slot), &bytes_);
-  PutBytes(event.json(), &bytes_);
+  PutVarint(event.json_size(), &bytes_);
+  event.AppendJson(&bytes_);
 }
 
 uint32_t StateEncoder::SetOf(uint64_t rules) const {

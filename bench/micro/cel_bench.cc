@@ -102,9 +102,11 @@ void AsProgram(benchmark::State& state, const std::vector<const char*>& texts) {
   const cep::ColumnBlock block = setup.Block();
   std::vector<cep::Value> values(setup.layout->slots().size());
   values[1] = cep::Value::String("DE");
+  cep::EventShape shape;
+  shape.value_count = static_cast<uint32_t>(values.size());
   cep::CapturedEvent login;
+  login.shape = &shape;
   login.values = values.data();
-  login.value_count = static_cast<uint32_t>(values.size());
   const cep::CapturedEvent* accepted = &login;
   const cep::StageEvents stages[] = {{&accepted, 1}};
   Arena arena;

@@ -149,16 +149,28 @@ Batch::Batch(std::shared_ptr<const Layout> layout_in) : ColumnBlock(std::move(la
   partitions.resize(kBatchRows);
   raw.resize(kBatchRows);
   is_json.resize(kBatchRows);
+  frame_of.resize(kBatchRows);
+  value_sizes.resize(kBatchRows);
 }
 
 void Batch::Clear() {
   rows = 0;
   std::fill(is_json.begin(), is_json.end(), uint8_t{0});
+  std::fill(frame_of.begin(), frame_of.end(), uint8_t{0});
+  frames.clear();
   for (Column& column : columns) column.ResetStates();
   rejected.clear();
   renderers.clear();
   chunks.clear();
   arena.Reset();
+}
+
+uint8_t Batch::PlaceOfFrame(const std::shared_ptr<const TextFrame>& frame) {
+  size_t place = 0;
+  while (place < frames.size() && frames[place] != frame) ++place;
+  if (place == UINT8_MAX) return 0;
+  if (place == frames.size()) frames.push_back(frame);
+  return static_cast<uint8_t>(place + 1);
 }
 
 }  // namespace vigil::cep

@@ -18,6 +18,7 @@
 #include "cep/base/arena.h"
 #include "cep/base/check.h"
 #include "cep/event/schema.h"
+#include "cep/event/text_frame.h"
 #include "cep/event/value.h"
 
 namespace vigil::cep {
@@ -207,13 +208,20 @@ struct Batch : ColumnBlock {
     return renderers.empty() ? renderer : renderers[row];
   }
 
+  // What frame_of is to say of rows of this frame.
+  uint8_t PlaceOfFrame(const std::shared_ptr<const TextFrame>& frame);
+
   std::vector<uint64_t> offsets;             // record number or Kafka offset, per row
   std::vector<const Partition*> partitions;  // per row
   std::vector<std::string_view> raw;         // per row, in `chunks`
   std::vector<uint8_t>
       is_json;  // per row: `raw` is known to be a whole, valid JSON object as it stands
-  std::vector<Rejected> rejected;            // in order of before_row
-  const RecordRenderer* renderer = nullptr;  // of the records in `raw`
+  // What rows' `raw` is made of, as far as a codec has found it out.
+  std::vector<std::shared_ptr<const TextFrame>> frames;
+  std::vector<uint8_t> frame_of;              // per row: 1 and its place in `frames`, or 0
+  std::vector<TextFrame::Sizes> value_sizes;  // per row with a frame
+  std::vector<Rejected> rejected;             // in order of before_row
+  const RecordRenderer* renderer = nullptr;   // of the records in `raw`
   std::vector<const RecordRenderer*>
       renderers;  // per row, in place of `renderer`, where rows differ in format; else empty
   std::vector<std::shared_ptr<const Chunk>> chunks;

@@ -107,9 +107,11 @@ class Evaluation {
       }
       values.push_back(value);
     }
+    cep::EventShape shape;
+    shape.value_count = static_cast<uint32_t>(values.size());
     cep::CapturedEvent event;
+    event.shape = &shape;
     event.values = values.data();
-    event.value_count = static_cast<uint32_t>(values.size());
     cep::EvalContext context;
     context.event = &event;
     context.arena = &arena;

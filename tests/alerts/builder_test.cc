@@ -105,16 +105,14 @@ TEST_CASE("AlertBuilder: evidence says how much of the events is shown", "[alert
   layout->Add("amount", cep::TypeKind::kDouble);
   layout->Add("note", cep::TypeKind::kString);
   layout->Add("ok", cep::TypeKind::kBool);
-  const Value values[] = {Value::Double(2.5), Value(), Value::Bool(true)};
+  const std::vector<Value> values = {Value::Double(2.5), Value(), Value::Bool(true)};
   RuleInfo rule = TakeoverRule();
   const auto events_of = [&](Evidence evidence) {
     rule.on_match.evidence = evidence;
     auto context = ContextOf({rule});
     context->layout = layout;
     FakeMatch match;
-    match.Add(0, 3, R"({"amount":2.50,"ok":true,"more":[1]})");
-    match.event(0).values = values;
-    match.event(0).value_count = 3;
+    match.Add(0, 3, R"({"amount":2.50,"ok":true,"more":[1]})", TestPartition(), values);
     AlertBuilder builder(context);
     const std::string tail = Build(&builder, &match).tail;
     const size_t begin = tail.find("\"account\":\"A1\"},") + 16;

@@ -13,6 +13,7 @@
 #include "cep/event/expression.h"
 #include "cep/event/key.h"
 #include "cep/event/match.h"
+#include "tests/support/own_event.h"
 
 namespace vigil::alerts {
 
@@ -62,15 +63,13 @@ class FakeMatch {
     match_.instant = match_.at = 1700000000000;
   }
 
-  // `json` is borrowed.
   FakeMatch& Add(uint32_t stage, uint64_t offset, std::string_view json = "{}",
-                 const cep::Partition& partition = TestPartition()) {
-    cep::CapturedEvent& event = captured_.emplace_back();
-    event.ts = 1700000000000;
-    event.partition = &partition;
-    event.offset = offset;
-    event.set_json(json);
-    events_.push_back({stage, &event});
+                 const cep::Partition& partition = TestPartition(),
+                 const std::vector<cep::Value>& values = {}) {
+    cep::CapturedEvent* event = captured_.emplace_back(values, json, &partition).get();
+    event->ts = 1700000000000;
+    event->offset = offset;
+    events_.push_back({stage, event});
     return *this;
   }
   FakeMatch& TimedOutAt(int64_t at) {
@@ -78,7 +77,6 @@ class FakeMatch {
     match_.at = at;
     return *this;
   }
-  cep::CapturedEvent& event(size_t i) { return captured_[i]; }
 
   const cep::Match& get() {
     match_.key = key_;
@@ -89,7 +87,7 @@ class FakeMatch {
 
  private:
   std::string key_;
-  std::deque<cep::CapturedEvent> captured_;
+  std::deque<testing::OwnEvent> captured_;
   std::vector<cep::MatchEvent> events_;
   cep::Match match_;
 };

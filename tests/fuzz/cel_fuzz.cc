@@ -5,12 +5,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cep/base/arena.h"
 #include "cep/base/check.h"
 #include "rules/cel/compile.h"
 #include "rules/cel/evaluate.h"
 #include "rules/cel/format.h"
+#include "tests/support/own_event.h"
 
 namespace {
 
@@ -55,18 +57,15 @@ void EvaluateBothWays(const cep::Expression& expression, cep::EvalContext contex
 
 void Evaluate(const cel::Compiled& compiled, const std::shared_ptr<const cep::Layout>& layout) {
   static const cep::Value kItems[] = {cep::Value::Int(1), cep::Value::Null()};
-  static const cep::Value kValues[] = {cep::Value::String("text"), cep::Value::Int(-1),
-                                       cep::Value::Double(1.5),    cep::Value::Bool(true),
-                                       cep::Value::Null(),         cep::Value::List(kItems, 2)};
-  cep::CapturedEvent filled;
-  filled.values = kValues;
-  filled.value_count = 6;
+  const std::vector<cep::Value> values = {cep::Value::String("text"), cep::Value::Int(-1),
+                                          cep::Value::Double(1.5),    cep::Value::Bool(true),
+                                          cep::Value::Null(),         cep::Value::List(kItems, 2)};
+  const vigil::testing::OwnEvent filled(values);
   const cep::CapturedEvent empty;
-  const cep::CapturedEvent* accepted[] = {&filled, &empty};
+  const cep::CapturedEvent* accepted[] = {filled.get(), &empty};
   const cep::StageEvents stages[] = {{accepted, 1}, {accepted, 2}};
   Arena arena;
-  for (const cep::CapturedEvent* event :
-       {&empty, static_cast<const cep::CapturedEvent*>(&filled)}) {
+  for (const cep::CapturedEvent* event : {&empty, filled.get()}) {
     arena.Reset();
     cep::EvalContext context;
     context.event = event;

@@ -81,6 +81,7 @@ TEST_CASE("JsonLayoutParser: what it accepts, simdjson reads alike", "[ingest][p
   JsonTokenizer simdjson(projection);
   std::mt19937 random(11);
   size_t accepted = 0;
+  size_t packable = 0;
   for (int i = 0; i < 300'000; ++i) {
     const PaddedText line(Mutate(kSeeds[random() % std::size(kSeeds)], &random));
     FieldTexts got(projection.names().size());
@@ -96,6 +97,17 @@ TEST_CASE("JsonLayoutParser: what it accepts, simdjson reads alike", "[ingest][p
     if (!fast && valid) layouts.Learn(line.view());
     if (!fast) continue;
     ++accepted;
+    cep::TextFrame::Sizes sizes;
+    if (layouts.frame() != nullptr && layouts.CopySizes(1, &sizes) == 0) {
+      const cep::TextFrame& frame = *layouts.frame();
+      std::string packed(line.view().size() + frame.count() + cep::TextFrame::kPadding, '\0');
+      frame.Pack(line.view().data(), sizes, packed.data());
+      packed.resize(frame.count() + frame.ValueBytes(sizes));
+      std::string unpacked;
+      frame.AppendUnpacked(packed, &unpacked);
+      if (unpacked != line.view()) FAIL(line.view() << "\nis not " << unpacked);
+      ++packable;
+    }
     for (size_t field = 0; field < got.size(); ++field) {
       if (got[field].data() != expected[field].data() ||
           got[field].size() != expected[field].size()) {
@@ -105,6 +117,7 @@ TEST_CASE("JsonLayoutParser: what it accepts, simdjson reads alike", "[ingest][p
     }
   }
   CHECK(accepted > 30'000);
+  CHECK(packable > 30'000);
 }
 
 // The same over whole records: rows and rejected records do not depend on which parser found the

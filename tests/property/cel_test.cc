@@ -5,6 +5,7 @@
 // reports is small. VIGIL_PROPERTY_ROUNDS multiplies the number of samples, VIGIL_PROPERTY_SEED is
 // RapidCheck's seed.
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -19,6 +20,7 @@
 #include "patterns/predicates.h"
 #include "rules/cel/compile.h"
 #include "tests/support/cel_reference.h"
+#include "tests/support/own_event.h"
 
 namespace vigil::testing {
 namespace {
@@ -89,22 +91,18 @@ class Events {
 
   const cep::CapturedEvent* Make(const CelEvent& fields) {
     const auto& slots = layout_.slots();
-    auto* values = arena_.New<cep::Value>(slots.size());
+    std::vector<cep::Value> values(slots.size());
     for (size_t i = 0; i < slots.size(); ++i) {
       const auto at = fields.find(slots[i].name);
       if (at != fields.end()) values[i] = ToValue(at->second, arena_);
     }
-    auto event = std::make_unique<cep::CapturedEvent>();
-    event->values = values;
-    event->value_count = static_cast<uint32_t>(slots.size());
-    events_.push_back(std::move(event));
-    return events_.back().get();
+    return events_.emplace_back(values).get();
   }
 
  private:
   const cep::Layout& layout_;
   Arena arena_;
-  std::vector<std::unique_ptr<cep::CapturedEvent>> events_;
+  std::deque<testing::OwnEvent> events_;
 };
 
 struct Environment {

@@ -1,6 +1,7 @@
 // What the tests of rules/cel share: a schema, stages, defines and ways to evaluate.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "cep/event/captured_event.h"
 #include "rules/cel/compile.h"
 #include "rules/cel/format.h"
+#include "tests/support/own_event.h"
 
 namespace vigil::rules::cel {
 
@@ -49,18 +51,13 @@ class CelFixture {
 
   // A captured event with these fields; lives as long as the fixture.
   const cep::CapturedEvent* Event(const std::vector<std::pair<std::string, cep::Value>>& fields) {
-    auto values = std::make_unique<std::vector<cep::Value>>();
+    std::vector<cep::Value> values;
     for (const auto& [name, value] : fields) {
       const uint32_t slot = SlotOf(name);
-      if (values->size() <= slot) values->resize(slot + 1);
-      (*values)[slot] = value;
+      if (values.size() <= slot) values.resize(slot + 1);
+      values[slot] = value;
     }
-    auto event = std::make_unique<cep::CapturedEvent>();
-    event->values = values->data();
-    event->value_count = static_cast<uint32_t>(values->size());
-    kept_values.push_back(std::move(values));
-    events.push_back(std::move(event));
-    return events.back().get();
+    return events.emplace_back(values).get();
   }
 
   // The value of an expression over an event and stages; "error: ..." where it fails, "issue: ..."
@@ -86,8 +83,7 @@ class CelFixture {
   std::shared_ptr<cep::Layout> layout = std::make_shared<cep::Layout>();
   std::map<std::string, std::string> defines;
   Environment environment;
-  std::vector<std::unique_ptr<std::vector<cep::Value>>> kept_values;
-  std::vector<std::unique_ptr<cep::CapturedEvent>> events;
+  std::deque<testing::OwnEvent> events;
 };
 
 }  // namespace vigil::rules::cel

@@ -1,12 +1,14 @@
 #include "tests/support/reference_run.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 
 #include "cep/base/check.h"
 #include "cep/event/key.h"
 #include "rules/cel/compile.h"
+#include "tests/support/own_event.h"
 #include "tests/support/reference_matcher.h"
 
 namespace vigil::testing {
@@ -18,23 +20,21 @@ const cep::Partition kPartition{"", "", 0, "case"};
 class CaseRows {
  public:
   CaseRows(const LoadedCase& loaded, const std::vector<CaseEvent>& events)
-      : batch_(loaded.rules->layout), values_(events.size()), captured_(events.size()) {
+      : batch_(loaded.rules->layout) {
     for (uint32_t row = 0; row < events.size(); ++row) {
       AppendRow(events[row], row, kPartition, &batch_);
-      for (const cep::Column& column : batch_.columns) values_[row].push_back(column.Get(row));
-      captured_[row].ts = events[row].ts;
-      captured_[row].values = values_[row].data();
-      captured_[row].value_count = static_cast<uint32_t>(values_[row].size());
+      std::vector<cep::Value> values;
+      for (const cep::Column& column : batch_.columns) values.push_back(column.Get(row));
+      captured_.emplace_back(values).get()->ts = events[row].ts;
     }
   }
 
   const cep::Batch& batch() const { return batch_; }
-  const cep::CapturedEvent& captured(uint32_t row) const { return captured_[row]; }
+  const cep::CapturedEvent& captured(uint32_t row) const { return *captured_[row].get(); }
 
  private:
   cep::Batch batch_;
-  std::vector<std::vector<cep::Value>> values_;
-  std::vector<cep::CapturedEvent> captured_;
+  std::deque<OwnEvent> captured_;
 };
 
 // A condition of a stage; its unary part is compiled anew from its text.
