@@ -76,9 +76,13 @@ Status Job::GoOn() {
   }
   for (auto& [place, state] : partitions_) {
     RETURN_IF_ERROR(CheckPast(place, state));
-    const bool is_known = state.past->is_known;
-    state.watermark.Join(is_known ? state.past->resumed.watermark : kMinTime);
-    state.is_active = (is_known && !state.past->resumed.is_idle) || !JoinsLater(*state.past);
+    const Past& past = *state.past;
+    state.watermark.Join(past.is_known ? past.resumed.watermark : kMinTime);
+    // Of one that the commit does not know, what is said first tells: one that was there from the
+    // start falls silent before it joins.
+    const bool takes_part =
+        past.is_known ? !past.resumed.is_idle : !past.marks.empty() && !past.marks.front().joins;
+    state.is_active = takes_part || !JoinsLater(past);
     // One that is silent, and nobody knows until when, might come back at once.
     if (state.is_active && state.past->resumed.is_idle) state.watermark.Join(resume.watermark);
   }
