@@ -369,8 +369,7 @@ std::vector<KeyRow> StateKeys() {
       {S::kState, "checkpoints", K::kSection, "Copies to go back to.", {.inner = S::kCheckpoints}},
       {S::kState, "memory", K::kBytes,
        "State may take so much memory; keys above it that no event came to lately are on disk "
-       "only, "
-       "and are read back when one comes. Without it all of it stays in memory."},
+       "only, and are read back when one comes. Without it all of it stays in memory."},
 
       {S::kCheckpoints, "every", K::kDuration, "Between two checkpoints.", {.default_text = "1m"}},
       {S::kCheckpoints,

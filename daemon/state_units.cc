@@ -18,6 +18,10 @@ cep::UnitName NameOf(const state::UnitKey& key) {
   return {key.key_group, key.key_expression, key.key_values, key.owner};
 }
 
+state::UnitKey UnitKeyOf(const cep::UnitName& name) {
+  return {name.key_group, {}, name.key_expression, name.key_values, name.owner};
+}
+
 // What is removed has chunks of its own, which come first: an operator may hand a unit to another
 // one and be asked for its snapshot later than that one. Of a key the later entry counts.
 class UnitsInChunks : public cep::UnitPacker {
@@ -41,8 +45,7 @@ class UnitsInChunks : public cep::UnitPacker {
  private:
   const std::string& KeyOf(const cep::UnitName& name) {
     key_.clear();
-    state::AppendUnitKey({name.key_group, {}, name.key_expression, name.key_values, name.owner},
-                         &key_);
+    state::AppendUnitKey(UnitKeyOf(name), &key_);
     return key_;
   }
 
@@ -95,19 +98,14 @@ struct Block {
   }
 };
 
-std::string KeyOf(const cep::UnitName& name) {
-  std::string key;
-  state::AppendUnitKey({name.key_group, {}, name.key_expression, name.key_values, name.owner},
-                       &key);
-  return key;
-}
-
 class UnitsOnDisk : public cep::UnitReader {
  public:
   UnitsOnDisk(const DurableState* state, uint64_t seed) : state_(*state), hasher_(seed) {}
 
   cep::UnitHandle HandleOf(const cep::UnitName& name) const override {
-    return state::PartOf(KeyOf(name), 0);
+    std::string key;
+    state::AppendUnitKey(UnitKeyOf(name), &key);
+    return state::PartOf(key, 0);
   }
   bool HasBarrier(uint64_t barrier) const override { return state_.durable_barrier() >= barrier; }
   Status Read(std::span<const cep::UnitHandle> units,

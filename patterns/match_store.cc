@@ -341,7 +341,12 @@ uint32_t MatchStore::Adopt(const AdoptedEvent& from) {
   for (const Value& value : from.values) deep_size += DeepSize(value);
   if (deep_size > 0) deep_size += sizeof(uint64_t);
   const auto count = static_cast<uint32_t>(from.values.size());
-  const Shape& shape = FindShape({{from.partition, nullptr, 0, count}, deep_size > 0});
+  const Shape* const last = adopted_shape_;
+  if (last == nullptr || last->partition != from.partition || last->value_count != count ||
+      last->is_deep != (deep_size > 0)) {
+    adopted_shape_ = &FindShape({{from.partition, nullptr, 0, count}, deep_size > 0});
+  }
+  const Shape& shape = *adopted_shape_;
   const uint32_t id =
       NewEvent(shape, {from.ts, from.offset, from.seq}, from.json.size(), deep_size);
   StoredEvent& event = Stored(id);

@@ -243,6 +243,8 @@ class MatchStore {
   Origin last_origin_;
   const Shape* last_shape_ = nullptr;
   std::string json_;  // scratch
+  // Of Adopt(): the last one's, of which the next one mostly is.
+  const Shape* adopted_shape_ = nullptr;
   // Partitions of events that came back from storage; a source's own are its.
   std::map<std::string, std::unique_ptr<cep::Partition>> partitions_;
 };

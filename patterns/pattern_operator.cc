@@ -524,13 +524,11 @@ void PatternOperator::Retire(const std::vector<uint32_t>& rules) {
   FetchRules(rules);
   bool is_any = false;
   const size_t blocks = patterns_->blocks.size();
+  const std::vector<uint64_t> retired = MasksOf(rules);
   for (size_t b = 0; b < blocks; ++b) {
-    const std::vector<uint32_t>& of_block = patterns_->blocks[b].rules;
-    for (size_t bit = 0; bit < of_block.size(); ++bit) {
-      if (std::find(rules.begin(), rules.end(), of_block[bit]) == rules.end()) continue;
-      matchers_[b]->Retire(uint64_t{1} << bit);
-      is_any = true;
-    }
+    if (retired[b] == 0) continue;
+    matchers_[b]->Retire(retired[b]);
+    is_any = true;
   }
   if (!is_any) return;
   // What stands for all blocks of a family goes with the last of its rules. Until then what is

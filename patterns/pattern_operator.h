@@ -228,6 +228,8 @@ class PatternOperator : public cep::Operator {
   // A rule by its place: block * 64 + bit.
   static uint32_t RuleRef(uint32_t block, uint32_t bit) { return block * kRulesPerBlock + bit; }
   static constexpr uint32_t kNoRule = UINT32_MAX;
+  // By block: which of its rules are among these, which are by index in the rule set.
+  std::vector<uint64_t> MasksOf(const std::vector<uint32_t>& rules) const;
   const BlockRule& NameOf(uint32_t rule) const {
     return patterns_->blocks[rule / kRulesPerBlock].names[rule % kRulesPerBlock];
   }

@@ -146,23 +146,19 @@ void PatternOperator::FetchRows(const cep::OrderedBlock& rows, const cep::RowBit
 
 // Brings back all keys that may have something for one of the rules, by index in the rule set.
 void PatternOperator::FetchRules(const std::vector<uint32_t>& rules) {
-  std::vector<bool> has_rule(patterns_->blocks.size());
-  for (size_t b = 0; b < has_rule.size(); ++b) {
-    const std::vector<uint32_t>& of_block = patterns_->blocks[b].rules;
-    has_rule[b] = std::any_of(of_block.begin(), of_block.end(), [&](uint32_t rule) {
-      return std::find(rules.begin(), rules.end(), rule) != rules.end();
-    });
-  }
+  if (cold_keys() == 0) return;
+  std::vector<uint64_t> wanted = MasksOf(rules);
   for (const Family& family : patterns_->families) {
-    const auto begin = has_rule.begin() + family.first;
-    const bool is_any = std::find(begin, begin + family.size, true) != begin + family.size;
-    if (is_any) std::fill(begin, begin + family.size, true);
+    const auto begin = wanted.begin() + family.first;
+    const auto end = begin + family.size;
+    const bool is_any = std::any_of(begin, end, [](uint64_t mask) { return mask != 0; });
+    if (is_any) std::fill(begin, end, ~uint64_t{0});
   }
   cold_units_.clear();
   for (Space& space : spaces_) {
     if (space.cold == nullptr) continue;
     space.cold->TakeIf(
-        [&](const ColdKeys::Unit& unit) { return has_rule[unit.rule / kRulesPerBlock]; },
+        [&](const ColdKeys::Unit& unit) { return wanted[unit.rule / kRulesPerBlock] != 0; },
         &cold_units_);
   }
   if (cold_units_.empty()) return;

@@ -52,6 +52,18 @@ void PatternOperator::NameSpaces(const cep::Layout& layout) {
   }
 }
 
+std::vector<uint64_t> PatternOperator::MasksOf(const std::vector<uint32_t>& rules) const {
+  std::vector<uint64_t> masks(patterns_->blocks.size());
+  for (size_t b = 0; b < masks.size(); ++b) {
+    const std::vector<uint32_t>& of_block = patterns_->blocks[b].rules;
+    for (size_t bit = 0; bit < of_block.size(); ++bit) {
+      if (std::find(rules.begin(), rules.end(), of_block[bit]) == rules.end()) continue;
+      masks[b] |= uint64_t{1} << bit;
+    }
+  }
+  return masks;
+}
+
 const PatternOperator::SpaceFamily* PatternOperator::FamilyOf(uint32_t block,
                                                               const Space& space) const {
   for (const SpaceFamily& family : space.families) {
@@ -319,15 +331,8 @@ Status PatternOperator::ExportUnits(const std::vector<uint32_t>& rules, cep::Uni
   if (has_restored()) SettleRestored(nullptr);
   FetchRules(rules);
   ExpireWaiting();
-  std::vector<uint64_t> wanted(patterns_->blocks.size());
-  for (size_t b = 0; b < wanted.size(); ++b) {
-    const std::vector<uint32_t>& of_block = patterns_->blocks[b].rules;
-    for (size_t bit = 0; bit < of_block.size(); ++bit) {
-      if (std::find(rules.begin(), rules.end(), of_block[bit]) == rules.end()) continue;
-      wanted[b] |= uint64_t{1} << bit;
-    }
-    wanted[b] &= matchers_[b]->live();
-  }
+  std::vector<uint64_t> wanted = MasksOf(rules);
+  for (size_t b = 0; b < wanted.size(); ++b) wanted[b] &= matchers_[b]->live();
   Status status;
   for (Space& space : spaces_) {
     space.table.ForEach([&](KeyEntry* entry) {

@@ -171,8 +171,7 @@ void RunningOperator::ReadFrom(const cep::UnitReader* reader) {
 
 // Each gives up its share of what is too much.
 void RunningOperator::LeaveMemory(size_t bytes, size_t pending) {
-  size_t held = 0;
-  for (const auto& op : operators_) held += op->state_bytes();
+  const size_t held = state_bytes();
   if (held <= bytes) return;
   const double share = static_cast<double>(bytes) / static_cast<double>(held);
   for (const auto& op : operators_) {

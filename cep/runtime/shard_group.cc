@@ -47,13 +47,13 @@ ShardGroup::ShardGroup(const Options& options, const MakeOperator& make_operator
       pending_(options.shards),
       saved_(options.shards) {
   for (uint32_t i = 0; i < options.shards; ++i) {
-    const ShardOptions shard{i,
-                             options.shards,
-                             options.disorder_ms,
-                             options.layout,
-                             options.key_exprs,
-                             options.unit_reader,
-                             options.state_bytes / options.shards};
+    const ShardOptions shard{.index = i,
+                             .count = options.shards,
+                             .disorder_ms = options.disorder_ms,
+                             .layout = options.layout,
+                             .key_exprs = options.key_exprs,
+                             .unit_reader = options.unit_reader,
+                             .state_bytes = options.state_bytes / options.shards};
     std::unique_ptr<UnitPacker> packer;
     if (options.make_packer) packer = options.make_packer(i);
     shards_.push_back(
